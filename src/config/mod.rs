@@ -1,0 +1,1 @@
+//! Raw (what serde reads) -> validated (typed). CONTRACT SKELETON.

@@ -1,0 +1,78 @@
+//! The S3 operations, one file per family. [`Gateway`] is what they share; [`front`] is the HTTP around them.
+//!
+//! CONTRACT SKELETON.
+use crate::authz::Authorizer;
+use crate::identity::Credentials;
+use crate::keys::Keyring;
+use crate::policy::RuleSet;
+use crate::seal::Entropy;
+use crate::site::Sites;
+use crate::site::tee::Tee;
+use crate::state::State;
+use crate::telemetry::Metrics;
+use std::sync::Arc;
+
+mod bucket;
+mod copy;
+mod delete;
+mod get;
+mod list;
+pub mod metadata;
+mod multipart;
+mod open;
+mod put;
+mod respond;
+
+pub mod front;
+
+/// What every operation works with. Everything inside is shared and cheap to clone.
+pub struct Gateway {
+    pub(crate) sites: Sites,
+    pub(crate) tee: Tee,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) rules: Arc<RuleSet>,
+    pub(crate) authorizer: Arc<Authorizer>,
+    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) state: State,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) region: String,
+    pub(crate) objects: open::ObjectCache,
+}
+
+macro_rules! operations {
+    ($($name:ident, $input:ident, $output:ident, $file:ident;)*) => {
+        #[async_trait::async_trait]
+        impl s3s::S3 for Service {
+            $(async fn $name(&self, req: s3s::S3Request<s3s::dto::$input>) -> s3s::S3Result<s3s::S3Response<s3s::dto::$output>> {
+                $file::$name(&self.0, req).await
+            })*
+        }
+    };
+}
+
+/// The `s3s` face of a [`Gateway`].
+pub struct Service(pub Arc<Gateway>);
+
+operations! {
+    put_object, PutObjectInput, PutObjectOutput, put;
+    copy_object, CopyObjectInput, CopyObjectOutput, copy;
+    delete_object, DeleteObjectInput, DeleteObjectOutput, delete;
+    delete_objects, DeleteObjectsInput, DeleteObjectsOutput, delete;
+    create_multipart_upload, CreateMultipartUploadInput, CreateMultipartUploadOutput, multipart;
+    upload_part, UploadPartInput, UploadPartOutput, multipart;
+    upload_part_copy, UploadPartCopyInput, UploadPartCopyOutput, multipart;
+    complete_multipart_upload, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, multipart;
+    abort_multipart_upload, AbortMultipartUploadInput, AbortMultipartUploadOutput, multipart;
+    list_parts, ListPartsInput, ListPartsOutput, multipart;
+    list_multipart_uploads, ListMultipartUploadsInput, ListMultipartUploadsOutput, multipart;
+    get_object, GetObjectInput, GetObjectOutput, get;
+    head_object, HeadObjectInput, HeadObjectOutput, get;
+    list_objects, ListObjectsInput, ListObjectsOutput, list;
+    list_objects_v2, ListObjectsV2Input, ListObjectsV2Output, list;
+    create_bucket, CreateBucketInput, CreateBucketOutput, bucket;
+    delete_bucket, DeleteBucketInput, DeleteBucketOutput, bucket;
+    head_bucket, HeadBucketInput, HeadBucketOutput, bucket;
+    list_buckets, ListBucketsInput, ListBucketsOutput, bucket;
+    get_bucket_location, GetBucketLocationInput, GetBucketLocationOutput, bucket;
+}

@@ -1,0 +1,1 @@
+//! Work over whole buckets without the proxy: `unseal`. CONTRACT SKELETON.

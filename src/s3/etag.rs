@@ -1,0 +1,68 @@
+//! Entity tags, without their quotes.
+//!
+//! [`PlainETag`] is what a client sees (the plaintext MD5, or `md5-of-md5s-N`); [`SealedETag`] is what a
+//! site answers for the sealed bytes. Comparing one with the other is a compile error.
+use std::sync::Arc;
+
+/// The ETag a client sees, unquoted: 32 hex digits, or 32 hex digits, `-` and the number of parts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PlainETag(Arc<str>);
+
+/// The ETag a site gave to sealed bytes, unquoted and opaque.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SealedETag(Arc<str>);
+
+// === impl PlainETag ===
+
+impl PlainETag {
+    /// The ETag of a single PUT: the MD5 of the plaintext.
+    pub fn from_md5(md5: [u8; 16]) -> Self {
+        Self(hex::encode(md5).into())
+    }
+
+    /// The ETag of a multipart upload: the MD5 over the parts' MD5s, and how many parts there are.
+    pub fn from_part_md5s(md5_of_md5s: [u8; 16], parts: u32) -> Self {
+        Self(format!("{}-{parts}", hex::encode(md5_of_md5s)).into())
+    }
+
+    /// The tag without quotes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The tag in quotes, as it travels in headers and XML.
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+}
+
+// === impl SealedETag ===
+
+impl SealedETag {
+    /// From what a backend answered, with or without quotes (some leave them out).
+    pub fn from_backend(raw: &str) -> Self {
+        Self(raw.trim_matches('"').into())
+    }
+
+    /// The tag without quotes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The tag in quotes.
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_kept_without_quotes_and_travel_with_them() {
+        assert_eq!(SealedETag::from_backend("\"abc\""), SealedETag::from_backend("abc"));
+        assert_eq!(SealedETag::from_backend("abc").quoted(), "\"abc\"");
+        assert_eq!(PlainETag::from_part_md5s([0; 16], 3).quoted(), format!("\"{}-3\"", "0".repeat(32)));
+    }
+}

@@ -1,0 +1,14 @@
+//! The vocabulary shared by every room: names, lengths, ranges, ETags. No I/O, no imports.
+mod etag;
+mod len;
+mod name;
+mod operation;
+mod range;
+mod request_id;
+
+pub use etag::{PlainETag, SealedETag};
+pub use len::{PlainLen, SealedLen};
+pub use name::{BucketName, NameError, ObjectKey};
+pub use operation::Operation;
+pub use range::{ByteRange, PlainSpan, Unsatisfiable};
+pub use request_id::RequestId;
