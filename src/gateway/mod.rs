@@ -17,6 +17,7 @@ mod copy;
 mod delete;
 mod get;
 mod list;
+pub mod md5;
 pub mod metadata;
 mod multipart;
 mod open;
