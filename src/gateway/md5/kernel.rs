@@ -106,7 +106,7 @@ fn compress<S: Simd>(simd: S, state: [S::u32s; 4], message: &[[u32; MAX_LANES]; 
         ($i:expr, $word:expr, $f:expr) => {{
             let input = simd.add_u32s(simd.splat_u32s(SINES[$i]), load::<S>(&message[$word % 16]));
             let sum = simd.add_u32s(simd.add_u32s(a, $f), input);
-            let next = simd.add_u32s(b, rotate_left(simd, sum, ROTATE[$i / 16][$i % 4]));
+            let next = simd.add_u32s(b, rotate_left(simd, sum, ROTATE[$i >> 4][$i & 3]));
             (a, d, c, b) = (d, c, b, next);
         }};
     }
