@@ -123,12 +123,7 @@ fn compress<S: Simd>(simd: S, state: [S::u32s; 4], message: &[[u32; MAX_LANES]; 
     round!(16, 5, 1, simd.xor_u32s(c, simd.and_u32s(d, simd.xor_u32s(b, c))));
     round!(32, 3, 5, simd.xor_u32s(simd.xor_u32s(b, c), d));
     round!(48, 7, 0, simd.xor_u32s(c, simd.or_u32s(b, simd.not_u32s(d))));
-    [
-        simd.add_u32s(state[0], a),
-        simd.add_u32s(state[1], b),
-        simd.add_u32s(state[2], c),
-        simd.add_u32s(state[3], d),
-    ]
+    [simd.add_u32s(state[0], a), simd.add_u32s(state[1], b), simd.add_u32s(state[2], c), simd.add_u32s(state[3], d)]
 }
 
 #[cfg(test)]
