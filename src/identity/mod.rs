@@ -73,6 +73,11 @@ impl Credentials {
         self.by_id.get(access_key_id).map(|(_, secret)| secret)
     }
 
+    /// Every caller and their secret, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Principal, &SecretText)> {
+        self.by_id.values().map(|(principal, secret)| (principal, secret))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_id.len()
