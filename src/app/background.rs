@@ -134,7 +134,7 @@ mod tests {
     async fn stopping_ends_work_that_would_never_be_done() {
         let mut background = Background::new(retry());
         background.until_done(|| async { false });
-        background.until_done(|| std::future::pending());
+        background.until_done(std::future::pending);
         background.stop().await;
     }
 }
