@@ -153,7 +153,7 @@ fn a_port_in_use_is_named_with_the_option_that_changes_it() {
     let output = Command::new(env!("CARGO_BIN_EXE_strongroom"))
         .args(["demo", "--dir"])
         .arg(folder.path().join("demo"))
-        .args(["--listen", &format!("127.0.0.1:{}", ports[0]), "--admin", &format!("127.0.0.1:{}", ports[1])])
+        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
         .args(["--primary-port", "0", "--backup-port", &port])
         .output()
         .expect("the binary runs");

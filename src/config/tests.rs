@@ -294,3 +294,27 @@ fn nonsense_values_are_each_named() {
         assert_eq!(report.lines().count(), 1, "{report}");
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_damaged_file_is_good_or_explained_but_never_a_panic(
+        at in 0usize..EXAMPLE.len(),
+        cut in 0usize..40,
+        put in "[a-z\"=\\[\\]{}.0-9\n ]{0,6}",
+    ) {
+        let full = example_in_full();
+        let boundary = |mut i: usize| { while !full.is_char_boundary(i) { i -= 1 } i };
+        let (from, to) = (boundary(at.min(full.len())), boundary((at + cut).min(full.len())));
+        let text = format!("{}{put}{}", &full[..from], &full[to..]);
+        if let Err(error) = parse(&text) {
+            proptest::prop_assert!(!error.problems.is_empty(), "refused without a reason");
+            for problem in &error.problems {
+                proptest::prop_assert!(problem.line.is_none_or(|line| (1..=text.lines().count() + 1).contains(&line)));
+                proptest::prop_assert!(!problem.what.is_empty() && !problem.fix.is_empty());
+                proptest::prop_assert!(!problem.what.contains("a-secret-value") && !problem.fix.contains("a-secret-value"));
+            }
+        }
+    }
+}
