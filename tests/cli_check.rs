@@ -98,3 +98,20 @@ async fn an_unusable_root_key_or_credentials_file_is_named() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("credentials: FAILED") && said.contains("root key: FAILED"), "{said}");
 }
+
+#[tokio::test]
+async fn it_explains_which_rule_decides_for_an_object() {
+    let configured = configured("127.0.0.1:9", "127.0.0.1:10");
+    let config = configured.path().join("strongroom.toml");
+    let rules = "[[rule]]\nname = \"books\"\nmatch = \"docs/books/**\"\nkey = \"books\"\nreplication = \"strict\"\n";
+    fs::write(&config, fs::read_to_string(&config).expect("a file") + rules).expect("a file");
+    let explain = |path: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
+        let output = command.args(["check", "--explain", path, "--config"]).arg(&config).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = explain("docs/books/a");
+    assert_eq!((code, said.trim_end()), (Some(0), "rule books (docs/books/**) decides: key books, replication strict"));
+    assert!(explain("docs/other").1.contains("the default decides"));
+    assert_eq!(explain("docs").0, Some(64));
+}

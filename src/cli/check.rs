@@ -1,10 +1,12 @@
 //! `strongroom check`: is the configuration right, what can the sites do, does the keyring open? Changes nothing
 //! but what the probe needs in the system bucket.
+use super::Usage;
 use crate::app;
 use crate::config::{Config, LogFormat};
 use crate::identity;
 use crate::keys::RootKey;
 use crate::policy::RuleSet;
+use crate::s3::{BucketName, ObjectKey};
 use crate::site::{Capabilities, SiteName, SiteObserver};
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,6 +19,9 @@ pub(super) struct Check {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Only say which rule decides for this object, and why; asks no site.
+    #[arg(long, value_name = "BUCKET/KEY")]
+    explain: Option<String>,
 }
 
 /// Nobody watches a check.
@@ -31,6 +36,9 @@ impl SiteObserver for Unobserved {
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = super::load(&self.config)?;
+        if let Some(path) = &self.explain {
+            return explain(config, path);
+        }
         super::start_tracing("error", LogFormat::Text);
         let mut out = std::io::stdout().lock();
         writeln!(out, "configuration: good ({})", self.config.display())?;
@@ -38,6 +46,16 @@ impl Check {
         writeln!(out, "{}", if well { "all well" } else { "not all is well, see above" })?;
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_FAILURE) })
     }
+}
+
+fn explain(config: Config, path: &str) -> anyhow::Result<ExitCode> {
+    let unusable = |why: String| Usage(format!("--explain {path:?}: {why}; write for example docs/2026/letter.pdf"));
+    let (bucket, key) = path.split_once('/').ok_or_else(|| unusable("it has no key".to_owned()))?;
+    let bucket = BucketName::parse(bucket).map_err(|e| unusable(e.to_string()))?;
+    let key = ObjectKey::parse(key).map_err(|e| unusable(e.to_string()))?;
+    let why = RuleSet::new(config.rules)?.explain(&bucket, &key);
+    writeln!(std::io::stdout(), "{why}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Goes on after a failure: the operator wants to see all of them. True when there was none.
