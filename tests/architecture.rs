@@ -150,6 +150,9 @@ fn the_binary_is_thin() {
 /// Stands for a line of test code that was taken out.
 const REMOVED: &str = "\u{0}";
 
+/// What stands before test code.
+const TEST_ONLY: &str = "#[cfg(test)]";
+
 struct Source {
     /// Path below `src/`.
     path: PathBuf,
@@ -173,6 +176,20 @@ impl Source {
         }
         let code = without_tests(&blanked(&text));
         Self { path, room, depth: modules.len(), text, code }
+    }
+
+    /// Where the modules lie that this file declares with `#[cfg(test)] mod name;`: path below `src/`, no extension.
+    fn test_modules(&self) -> Vec<PathBuf> {
+        let inside = self.path.with_extension("");
+        let own_name = inside.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let folder = if matches!(own_name, "mod" | "lib" | "main") { inside.parent() } else { Some(&*inside) };
+        let code = blanked(&self.text);
+        let names = code.split(TEST_ONLY).skip(1).filter_map(|rest| {
+            let item = &rest[..item_end(rest)];
+            let (_, name) = item.strip_suffix(';')?.split_once("mod ")?;
+            Some(name.trim().to_owned())
+        });
+        names.map(|name| folder.unwrap_or(Path::new("")).join(name)).collect()
     }
 
     /// Rooms named by `crate::room`, `crate::{room, ...}`, `strongroom::room` (the binary) or a `super::` path that
@@ -203,10 +220,9 @@ fn sources() -> Vec<Source> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("src/ is readable") {
             let path = entry.expect("src/ is readable").path();
-            let test_code = path.file_stem().is_some_and(|stem| stem == "tests");
-            if path.is_dir() && !test_code {
+            if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") && !test_code {
+            } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = fs::read_to_string(&path).expect("a source file is readable");
                 let below = path.strip_prefix(root()).expect("a path below src/").to_owned();
                 found.push(Source::new(below, text));
@@ -214,6 +230,8 @@ fn sources() -> Vec<Source> {
         }
     }
     assert!(found.len() > 20, "the sources were not found");
+    let tests: Vec<PathBuf> = found.iter().flat_map(Source::test_modules).collect();
+    found.retain(|source| !tests.iter().any(|test| source.path.with_extension("").starts_with(test)));
     found
 }
 
@@ -296,10 +314,9 @@ fn block_comment_end(chars: &[char], mut at: usize) -> usize {
 
 /// Blanked code without the items under `#[cfg(test)]`; each of their lines becomes [`REMOVED`].
 fn without_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
     let (mut out, mut rest) = (String::with_capacity(code.len()), code);
-    while let Some(start) = rest.find(MARK) {
-        let end = start + MARK.len() + item_end(&rest[start + MARK.len()..]);
+    while let Some(start) = rest.find(TEST_ONLY) {
+        let end = start + TEST_ONLY.len() + item_end(&rest[start + TEST_ONLY.len()..]);
         out.push_str(&rest[..start]);
         let lines = rest[start..end].matches('\n').count();
         out.push_str(&format!("{REMOVED}\n").repeat(lines));
@@ -444,6 +461,16 @@ mod reader {
                     const B: &str = r#\"\" crate::state\"#;\nconst C: char = '\"';\nfn f<'a>() { crate::s3::x() }\n\
                     #[cfg(test)]\nmod tests {\n    use crate::gateway::X;\n}\n#[cfg(test)]\nmod more;\nuse crate::clock;\n";
         assert_eq!(source("seal/x.rs", text).imports(), names(&["clock", "s3"]));
+    }
+
+    #[test]
+    fn a_file_declared_for_tests_is_found() {
+        let text =
+            "mod a;\n#[cfg(test)]\nmod tests;\n#[cfg(test)]\npub(crate) mod bed;\n#[cfg(test)]\nmod inline { }\n";
+        let paths = |path: &str| source(path, text).test_modules();
+        assert_eq!(paths("gateway/mod.rs"), [PathBuf::from("gateway/tests"), PathBuf::from("gateway/bed")]);
+        assert_eq!(paths("gateway/put.rs"), [PathBuf::from("gateway/put/tests"), PathBuf::from("gateway/put/bed")]);
+        assert_eq!(paths("lib.rs"), [PathBuf::from("tests"), PathBuf::from("bed")]);
     }
 
     #[test]
