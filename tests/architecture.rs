@@ -386,6 +386,9 @@ fn group_members(group: &str) -> Vec<&str> {
 
 /// Whether a path begins with `name` (`rustls::crypto::aws_lc_rs` does not begin with `aws_lc_rs`).
 fn names_crate(code: &str, name: &str) -> bool {
+    if let Some((parent, member)) = name.rsplit_once("::") {
+        return first_names_after(code, &format!("{parent}::")).contains(member);
+    }
     code.match_indices(name).any(|(at, _)| {
         let before = code[..at].chars().next_back().is_some_and(|c| is_word(c) || c == ':' || c == '.');
         let after = &code[at + name.len()..];
@@ -480,6 +483,8 @@ mod reader {
             names_crate("use anyhow;", "anyhow")
                 && names_crate("use hyper_util::client::legacy;", "hyper_util::client")
         );
+        assert!(names_crate("use hyper_util::{rt::TokioIo, client::legacy};", "hyper_util::client"));
+        assert!(!names_crate("use hyper_util::server::conn;", "hyper_util::client"));
         assert!(!names_crate("rustls::crypto::aws_lc_rs::x()", "aws_lc_rs"));
         assert!(!names_crate("my_sqlx::x()", "sqlx") && !names_crate("let sqlx = 1;", "sqlx"));
     }

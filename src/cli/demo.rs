@@ -15,6 +15,8 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 const REGION: &str = "us-east-1";
+/// How a configuration begins that the demo may write anew.
+const HEADER: &str = "# Written by `strongroom demo` at every start";
 
 /// Try it: the proxy and two embedded S3 sites on this machine, nothing else needed.
 #[derive(clap::Args)]
@@ -109,6 +111,7 @@ impl Demo {
     /// Writes the configuration (anew at each start, since ports may change) and reads it like any other.
     fn config(&self, access: &Access, sites: &RawSites) -> anyhow::Result<Config> {
         let path = self.dir.join("strongroom.toml");
+        refuse_foreign(&path)?;
         fs::write(&path, self.config_text(&access.id, sites.primary.address, sites.backup.address))
             .with_context(|| format!("{} cannot be written", path.display()))?;
         let secret = self.dir.join("site.secret");
@@ -125,7 +128,7 @@ impl Demo {
     fn config_text(&self, access_key_id: &str, primary: SocketAddr, backup: SocketAddr) -> String {
         let (listen, admin, plain) = (self.listen, self.admin, !self.listen.ip().is_loopback());
         let mut text = format!(
-            "# Written by `strongroom demo` at every start; changes here are lost. For a real one: `strongroom init`.\n\
+            "{HEADER}; changes here are lost. For a real one: `strongroom init`.\n\
              region = \"{REGION}\"\n\
              [listen]\naddress = \"{listen}\"\nadmin = \"{admin}\"\nallow_plain_http = {plain}\n\
              [state]\nfolder = \"state\"\n\
@@ -165,6 +168,14 @@ impl Demo {
             example = display_path(&self.dir.join("strongroom.toml")),
         )
     }
+}
+
+/// Somebody's own configuration is not the demo's to overwrite.
+fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
+    if path.try_exists()? && !fs::read_to_string(path)?.starts_with(HEADER) {
+        anyhow::bail!("{} is not the demo's own; choose another folder with --dir", path.display());
+    }
+    Ok(())
 }
 
 /// An address to connect to: an unspecified one is reached over loopback.
@@ -223,6 +234,19 @@ mod tests {
         let demo = demo(folder.path(), "127.0.0.1:9000");
         let (first, second) = (demo.prepare().expect("a start"), demo.prepare().expect("another start"));
         assert_eq!((first.id, first.secret.expose()), (second.id, second.secret.expose()));
+    }
+
+    #[test]
+    fn a_configuration_of_somebody_elses_is_never_overwritten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("strongroom.toml");
+        assert!(refuse_foreign(&path).is_ok());
+        std::fs::write(&path, "region = \"mine\"\n").expect("a file");
+        assert!(refuse_foreign(&path).is_err_and(|e| e.to_string().contains("--dir")));
+        let port = SocketAddr::from(([127, 0, 0, 1], 1));
+        let own = demo(folder.path(), "127.0.0.1:9000").config_text("SRTEST", port, port);
+        std::fs::write(&path, own).expect("a file");
+        assert!(refuse_foreign(&path).is_ok());
     }
 
     #[test]
