@@ -13,14 +13,17 @@ use crate::telemetry::Metrics;
 use std::sync::Arc;
 
 mod bucket;
+mod conditions;
 mod copy;
 mod delete;
 mod get;
+mod head;
 mod list;
 pub mod metadata;
 mod multipart;
 mod open;
 mod put;
+mod request;
 mod respond;
 
 pub mod front;
