@@ -39,7 +39,7 @@ pub(super) async fn head_object(
 
 /// `response-*` parameters: `s3s` applies them to GET by itself, S3 to HEAD as well.
 fn override_headers(input: &HeadObjectInput, output: &mut HeadObjectOutput) {
-    let mut put = |slot: &mut Option<String>, value: &Option<String>| {
+    let put = |slot: &mut Option<String>, value: &Option<String>| {
         if value.is_some() {
             slot.clone_from(value);
         }
