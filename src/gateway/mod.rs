@@ -26,6 +26,11 @@ mod put;
 mod request;
 mod respond;
 
+#[cfg(test)]
+mod read_tests;
+#[cfg(test)]
+mod testbed;
+
 pub mod front;
 
 /// What every operation works with. Everything inside is shared and cheap to clone.

@@ -1,0 +1,6 @@
+//! The read path over two embedded sites, asked as a client asks.
+mod conditional;
+mod failover;
+mod listing;
+mod metadata;
+mod ranges;
