@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 pub(super) mod answer;
 mod blob;
+pub(super) mod lenient;
 pub(super) mod select;
 
 pub(super) use super::head::head_object;

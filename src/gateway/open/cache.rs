@@ -9,6 +9,9 @@ use std::time::Duration;
 /// How long an entry lives. It holds a DEK, so not for long.
 const TIME_TO_LIVE: Duration = Duration::from_secs(300);
 
+/// An object weighs one entry, and one more for so many parts: their layout is kept with it.
+const PARTS_PER_ENTRY: u32 = 16;
+
 /// Cache of opened trailers by (bucket, key), bounded, short-lived. Holds DEKs: no `Debug`.
 pub struct ObjectCache {
     entries: moka::sync::Cache<Location, Arc<Opened>>,
@@ -17,9 +20,11 @@ pub struct ObjectCache {
 // === impl ObjectCache ===
 
 impl ObjectCache {
-    /// At most `entries` objects.
+    /// At most `entries` objects, fewer when some have very many parts.
     pub fn new(entries: u64) -> Self {
-        Self { entries: moka::sync::Cache::builder().max_capacity(entries).time_to_live(TIME_TO_LIVE).build() }
+        let weight = |_: &Location, opened: &Arc<Opened>| 1 + opened.object.part_count() / PARTS_PER_ENTRY;
+        let builder = moka::sync::Cache::builder().max_capacity(entries).weigher(weight);
+        Self { entries: builder.time_to_live(TIME_TO_LIVE).build() }
     }
 
     /// What was last opened at `site`; the caller pins its further requests to that version.

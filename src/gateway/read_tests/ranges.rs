@@ -119,8 +119,7 @@ async fn head_says_what_get_says() {
             assert_eq!(head.header(name), get.header(name), "{name} {headers:?}");
         }
     }
-    let missing = bed.head("/nothing", &[]).await;
-    assert_eq!((missing.status, missing.body.len()), (404, 0));
+    assert_eq!(bed.head("/nothing", &[]).await.status, 404);
     assert_eq!(bed.head("/object", &[("range", "bytes=50000-")]).await.status, 416);
 }
 
