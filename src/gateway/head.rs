@@ -1,9 +1,12 @@
 //! HeadObject: a GET without a body, from one suffix request.
 use super::Gateway;
 use super::conditions::Conditions;
-use super::get::{answer, asks_checksum, refuse_sse_c, select::Question};
-use super::open::open;
+use super::get::{ATTEMPTS, answer, asks_checksum, busy, refuse_sse_c};
+use super::get::{select::Question, select::Selection};
+use super::open::{Candidates, Opened, has_changed, open_at};
 use super::request;
+use super::respond::GatewayError;
+use crate::site::{Location, Site};
 use s3s::dto::{GetObjectOutput, HeadObjectInput, HeadObjectOutput, TimestampFormat};
 use s3s::{S3Request, S3Response, S3Result};
 use std::sync::Arc;
@@ -25,9 +28,8 @@ pub(super) async fn head_object(
     let if_range = req.headers.get(http::header::IF_RANGE);
     let question = Question::new(input.range, input.part_number, if_range, conditions, input.version_id.clone())?;
 
-    let opened = open(gateway, &at).await?;
+    let (opened, selection) = look(gateway, &at, &question).await?;
     request::note_object(gateway, context.as_ref(), &at, &opened);
-    let selection = question.select(gateway, &at, &opened).await?;
     let mut output = without_body(answer::describe(&opened, &selection, asks_checksum(input.checksum_mode.as_ref())));
     override_headers(input, &mut output);
     let mut response = S3Response::with_headers(output, answer::extra_headers(gateway, &opened));
@@ -35,6 +37,41 @@ pub(super) async fn head_object(
         response.status = Some(http::StatusCode::PARTIAL_CONTENT);
     }
     Ok(response)
+}
+
+/// Asks one site after the other. One request each, and one more for the index when a part was asked for.
+async fn look(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    question: &Question,
+) -> Result<(Arc<Opened>, Selection), GatewayError> {
+    let mut candidates = Candidates::of_object(gateway, at);
+    while let Some(site) = candidates.next().await {
+        match look_at(gateway, &site, at, question).await {
+            Ok(seen) => {
+                candidates.served(&site);
+                return Ok(seen);
+            }
+            Err(error) => candidates.failed(&site, error)?,
+        }
+    }
+    Err(candidates.exhausted())
+}
+
+async fn look_at(
+    gateway: &Arc<Gateway>,
+    site: &Site,
+    at: &Location,
+    question: &Question,
+) -> Result<(Arc<Opened>, Selection), GatewayError> {
+    for _ in 0..ATTEMPTS {
+        let opened = open_at(gateway, site, at, None).await?;
+        match question.select(gateway, at, &opened).await {
+            Err(error) if has_changed(&error) => {}
+            result => return result.map(|selection| (opened, selection)),
+        }
+    }
+    Err(busy().into())
 }
 
 /// `response-*` parameters: `s3s` applies them to GET by itself, S3 to HEAD as well.

@@ -205,7 +205,7 @@ impl Testbed {
         self.requests.take();
     }
 
-    /// One request. `target` is the path and query behind the bucket.
+    /// One request about the test bucket. `target` is the path and query behind it.
     pub(super) async fn ask(
         &self,
         method: &str,
@@ -213,20 +213,31 @@ impl Testbed {
         target: &str,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let uri = format!("http://localhost/{BUCKET}{target}");
+        self.call(method, operation, &format!("/{BUCKET}{target}"), headers).await
+    }
+
+    /// One request, with the permit that the access check would have given.
+    pub(super) async fn call(
+        &self,
+        method: &str,
+        operation: Operation,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let path = target.split('?').next().unwrap_or_default().trim_start_matches('/');
-        let key = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
-        let key = ObjectKey::parse(&key).ok();
+        let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+        let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+        let (bucket, key) = (BucketName::parse(bucket).ok(), ObjectKey::parse(key).ok());
         let principal = Principal { access_key_id: "TEST".into(), name: "test".into() };
-        let permit =
-            self.gateway.authorizer.permit(&principal, operation, Some(&bucket()), key.as_ref()).expect("a permit");
+        let permit = self.gateway.authorizer.permit(&principal, operation, bucket.as_ref(), key.as_ref());
         let context = RequestContext(Arc::new(Mutex::new(no_facts(operation))));
+        let uri = format!("http://localhost{target}");
         let mut request = http::Request::builder().method(method).uri(uri).header("host", "localhost");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut request = request.body(s3s::Body::empty()).expect("a request");
-        request.extensions_mut().insert(permit);
+        request.extensions_mut().insert(permit.expect("a permit"));
         request.extensions_mut().insert(context.clone());
         let response = self.service.call(request).await.expect("an answer");
         let (parts, mut stream) = response.into_parts();

@@ -19,7 +19,7 @@ pub(super) use super::head::head_object;
 use select::{Question, Selection};
 
 /// How often a read starts over because the object was overwritten meanwhile.
-const ATTEMPTS: usize = 4;
+pub(super) const ATTEMPTS: usize = 4;
 
 /// One version, what of it was asked for, and its plaintext.
 type Found = (Arc<Opened>, Selection, PlainStream);
@@ -62,6 +62,11 @@ pub(super) fn asks_checksum(mode: Option<&s3s::dto::ChecksumMode>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == s3s::dto::ChecksumMode::ENABLED)
 }
 
+/// The object was overwritten again and again while it was read.
+pub(super) fn busy() -> S3Error {
+    S3Error::with_message(S3ErrorCode::SlowDown, "the object is being overwritten; please try again")
+}
+
 /// Asks one site after the other.
 async fn find(gateway: &Arc<Gateway>, at: &Location, question: &Question) -> Result<Found, GatewayError> {
     let mut candidates = Candidates::of_object(gateway, at);
@@ -94,8 +99,7 @@ async fn find_at(
             result => return result,
         }
     }
-    let message = "the object is being overwritten; please try again";
-    Err(S3Error::with_message(S3ErrorCode::SlowDown, message).into())
+    Err(busy().into())
 }
 
 async fn find_whole(

@@ -72,9 +72,15 @@ impl Question {
         Ok(Self { wanted, conditions, version_id })
     }
 
-    /// True when the current version as a whole answers it, whatever that version is.
+    /// True when the current version as a whole answers it, whatever that version is: nothing was asked about it but
+    /// its bytes from the first to the last (`bytes=0-` is how many players and browsers say so).
     pub(in crate::gateway) fn is_plain(&self) -> bool {
-        self.wanted == Wanted::Whole && self.conditions.is_empty() && self.version_id.is_none()
+        let all = match &self.wanted {
+            Wanted::Whole => true,
+            Wanted::Range { range, if_range } => *range == ByteRange::From { first: 0 } && if_range.is_none(),
+            Wanted::Part(_) => false,
+        };
+        all && self.conditions.is_empty() && self.version_id.is_none()
     }
 
     /// What it selects in `opened`, or the S3 error that answers it.

@@ -103,6 +103,9 @@ async fn the_number_of_backend_requests_is_the_least_possible() {
     bed.put("third", &pattern(MIB)).await;
     bed.get("/third", &[("range", "bytes=-5")]).await;
     assert_eq!(requests(), 2, "a range, cold");
+    bed.put("fourth", &pattern(1000)).await;
+    bed.get("/fourth", &[("range", "bytes=0-")]).await;
+    assert_eq!(requests(), 1, "everything from the first byte on, small and cold");
 }
 
 #[tokio::test]
