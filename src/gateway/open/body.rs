@@ -1,0 +1,214 @@
+//! The stream of verified plaintext: sealed bytes from a site go in, whole verified chunks come out, in batches.
+//! Decryption runs inline on the connection's task (a hand-off would cost more than the work).
+use crate::audit::RequestContext;
+use crate::gateway::respond::GatewayError;
+use crate::s3::Operation;
+use crate::seal::{SealError, SpanReader};
+use crate::site::{SealedBody, Site, SiteError, SiteName};
+use crate::telemetry::Metrics;
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// Plaintext released at once: few enough bytes to hold for every connection, enough to make calls rare.
+const BATCH: usize = 64 * 1024;
+/// What is left of an object after its last chunk is read to the end when it is at most this long, so that the
+/// connection to the site can be used again.
+const MAX_DRAIN: u64 = 256 * 1024;
+
+/// Verified plaintext of one span. Ends with an error item when the site fails or the bytes do not authenticate;
+/// the error makes the server break the connection off.
+pub(in crate::gateway) struct PlainStream {
+    site: SiteName,
+    source: Option<SealedBody>,
+    reader: Option<SpanReader>,
+    /// Sealed bytes that belong to the span and have not come yet.
+    missing: u64,
+    /// Sealed bytes behind the span that will still come.
+    behind: u64,
+    out: BytesMut,
+    meter: Meter,
+}
+
+/// Counts what moved; reports once, when the stream is dropped.
+struct Meter {
+    metrics: Arc<Metrics>,
+    operation: Option<Operation>,
+    context: Option<RequestContext>,
+    plain: u64,
+    sealed: u64,
+}
+
+// === impl PlainStream ===
+
+impl PlainStream {
+    /// `source` delivers exactly the reader's span and then `behind` more bytes.
+    pub(super) fn new(
+        site: &Site,
+        source: SealedBody,
+        reader: SpanReader,
+        behind: u64,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        let (_, missing) = reader.sealed_span();
+        Self {
+            site: site.name().clone(),
+            source: Some(source),
+            reader: Some(reader),
+            missing,
+            behind,
+            out: BytesMut::new(),
+            meter: Meter { metrics: metrics.clone(), operation: None, context: None, plain: 0, sealed: 0 },
+        }
+    }
+
+    /// Plaintext that is verified already; `sealed` bytes were read for it.
+    pub(super) fn ready(site: &Site, plain: BytesMut, sealed: u64, metrics: &Arc<Metrics>) -> Self {
+        Self {
+            site: site.name().clone(),
+            source: None,
+            reader: None,
+            missing: 0,
+            behind: 0,
+            out: plain,
+            meter: Meter { metrics: metrics.clone(), operation: None, context: None, plain: 0, sealed },
+        }
+    }
+
+    /// Books what moves under an operation and a request.
+    pub(in crate::gateway) fn booked(mut self, operation: Operation, context: Option<RequestContext>) -> Self {
+        self.meter.operation = Some(operation);
+        self.meter.context = context;
+        self
+    }
+
+    /// Waits for the first batch. A failure that comes this early can still be answered by another site.
+    pub(super) async fn prime(mut self) -> Result<Self, GatewayError> {
+        std::future::poll_fn(|cx| self.poll_fill(cx)).await?;
+        Ok(self)
+    }
+
+    /// Everything at once, when it is here already.
+    pub(in crate::gateway) fn take_all(&mut self) -> Option<Bytes> {
+        if self.source.is_some() || self.out.len() > BATCH * 4 {
+            return None;
+        }
+        Some(self.release())
+    }
+
+    fn release(&mut self) -> Bytes {
+        let bytes = self.out.split().freeze();
+        self.meter.plain += bytes.len() as u64;
+        bytes
+    }
+
+    /// Ready with a full batch, or with the last bytes (and the source gone), or with an error.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), GatewayError>> {
+        loop {
+            if self.missing == 0 {
+                self.finish()?;
+                ready!(self.poll_drain(cx));
+                self.source = None;
+            }
+            let Some(source) = self.source.as_mut() else { break };
+            if self.out.len() >= BATCH {
+                break;
+            }
+            match ready!(source.as_mut().poll_next(cx)) {
+                Some(Ok(bytes)) => self.accept(bytes)?,
+                Some(Err(error)) => return Poll::Ready(Err(error.into())),
+                None => return Poll::Ready(Err(self.ended_early())),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn accept(&mut self, mut bytes: Bytes) -> Result<(), GatewayError> {
+        self.meter.sealed += bytes.len() as u64;
+        let ours = usize::try_from(self.missing).map_or(bytes.len(), |missing| missing.min(bytes.len()));
+        let rest = bytes.split_off(ours);
+        self.missing -= bytes.len() as u64;
+        self.behind = self.behind.saturating_sub(rest.len() as u64);
+        if self.out.is_empty() {
+            self.out.reserve(BATCH + bytes.len());
+        }
+        let Some(reader) = self.reader.as_mut() else { return Ok(()) };
+        reader.push(bytes, &mut self.out).map_err(|source| self.damaged(source))
+    }
+
+    fn finish(&mut self) -> Result<(), GatewayError> {
+        match self.reader.take() {
+            Some(reader) => reader.finish().map_err(|source| self.damaged(source)),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads what lies behind the span and forgets it. All plaintext is verified by now, so a failure here is none.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.behind > 0 && self.behind <= MAX_DRAIN {
+            let Some(source) = self.source.as_mut() else { break };
+            match ready!(source.as_mut().poll_next(cx)) {
+                Some(Ok(bytes)) => {
+                    self.meter.sealed += bytes.len() as u64;
+                    self.behind = self.behind.saturating_sub(bytes.len() as u64);
+                }
+                Some(Err(_)) | None => break,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn damaged(&self, source: SealError) -> GatewayError {
+        GatewayError::Integrity { site: self.site.clone(), source }
+    }
+
+    fn ended_early(&self) -> GatewayError {
+        SiteError::Unreachable { site: self.site.clone(), detail: "the body ended early".to_owned() }.into()
+    }
+
+    /// From here on nothing more comes, and nothing unverified is released.
+    fn give_up(&mut self, error: GatewayError) -> GatewayError {
+        if matches!(error, GatewayError::Integrity { .. }) {
+            self.meter.metrics.integrity_failure(&self.site.0);
+        }
+        tracing::error!(site = %self.site, %error, "a body is broken off");
+        self.source = None;
+        self.reader = None;
+        self.missing = 0;
+        self.out = BytesMut::new();
+        error
+    }
+}
+
+impl Stream for PlainStream {
+    type Item = Result<Bytes, GatewayError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if let Err(error) = ready!(this.poll_fill(cx)) {
+            return Poll::Ready(Some(Err(this.give_up(error))));
+        }
+        if this.out.is_empty() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Ok(this.release())))
+    }
+}
+
+// === impl Meter ===
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if let Some(operation) = self.operation {
+            self.metrics.moved(operation, self.plain, self.sealed);
+        }
+        if let Some(context) = &self.context {
+            context.with(|facts| {
+                facts.bytes_plain += self.plain;
+                facts.bytes_sealed += self.sealed;
+            });
+        }
+    }
+}
