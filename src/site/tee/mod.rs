@@ -1,6 +1,6 @@
 //! The tee: one sealed stream in, every site out, one commit.
 //!
-//! CONTRACT SKELETON. Rules it keeps:
+//! Rules it keeps:
 //! - Sites are fed at once with the same `Bytes` (reference-counted), with back-pressure from the primary
 //!   (and, in `Mode::Strict`, from all). A backup that stalls longer than `backup_grace` is dropped from the
 //!   write and recorded as a miss; it never stalls the client in `Mode::Tee`.
@@ -12,11 +12,25 @@
 //!   backups (whose own write is unconditional).
 //! - Whatever makes the sites differ after the primary decided is recorded through [`MissRecorder`]
 //!   *before* the caller gets its answer. If recording fails the write is answered with an error.
-use super::{Location, SealedETag, SiteError, SiteName, Sites, WriteCondition, Written};
-use crate::s3::{BucketName, ObjectKey};
+//! - In `Mode::Strict` every site is required: when one fails after another has committed, the caller gets the error and the
+//!   sites are levelled to what the primary holds, which may be the new object. (No protocol over plain S3 can take it back.)
+//! - A miss names a backup and means "make it equal to the primary", never "repeat this write": it stays right whatever
+//!   happens to the key afterwards.
+use super::{Location, Site, SiteError, SiteName, Sites, WriteCondition, Written};
+use crate::s3::{BucketName, ObjectKey, SealedETag};
 use bytes::Bytes;
+use leg::Request;
+use lock::KeyLocks;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod leg;
+mod lock;
+mod rare;
+mod write;
+
+pub use lock::KeyGuard;
+pub use write::TeeWrite;
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,25 +91,38 @@ pub struct Committed {
 
 /// Writes to every site. Cheap to clone.
 #[derive(Clone)]
-pub struct Tee {}
+pub struct Tee {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    sites: Sites,
+    misses: Arc<dyn MissRecorder>,
+    backup_grace: Duration,
+    locks: KeyLocks,
+}
 
 /// The upload ids of one multipart upload: one per site that takes part (a site that failed is left out).
 pub type SiteUploads = Vec<(SiteName, String)>;
 
-#[allow(unused_variables)]
+// === impl Tee ===
+
 impl Tee {
-    /// Over these sites.
+    /// Over these sites. `backup_grace`: how long a backup may keep a `Mode::Tee` write waiting.
     pub fn new(sites: Sites, misses: Arc<dyn MissRecorder>, backup_grace: Duration) -> Self {
-        unimplemented!()
+        Self { inner: Arc::new(Inner { sites, misses, backup_grace, locks: KeyLocks::new() }) }
     }
+
     /// The sites.
     pub fn sites(&self) -> &Sites {
-        unimplemented!()
+        &self.inner.sites
     }
-    /// The per-key commit lock (also for the replication worker).
+
+    /// The per-key commit lock (also for the replication worker). Never take a second one while holding one.
     pub async fn lock(&self, at: &Location) -> KeyGuard {
-        unimplemented!()
+        self.inner.locks.one(at).await
     }
+
     /// Starts a PUT of exactly `length` sealed bytes.
     pub fn put(
         &self,
@@ -105,75 +132,17 @@ impl Tee {
         condition: WriteCondition,
         mode: Mode,
     ) -> TeeWrite {
-        unimplemented!()
+        let request = Request::Put { metadata, condition };
+        let requests = self.inner.sites.all().map(|site| (site.clone(), request.clone())).collect();
+        TeeWrite::start(Arc::clone(&self.inner), at, mode, length, requests)
     }
-    /// Starts an UploadPart at the sites of `uploads`. A backup that fails is reported in `Committed::pending`
-    /// (not recorded as a miss: the caller takes it out of the upload and Complete records it).
+
+    /// Starts an UploadPart at the sites of `uploads`. A backup that fails is reported in `Committed::pending` (not recorded
+    /// as a miss: the caller takes it out of the upload and Complete records it).
     pub fn part(&self, at: &Location, uploads: &SiteUploads, part: u16, length: u64, mode: Mode) -> TeeWrite {
-        unimplemented!()
-    }
-    /// Creates a multipart upload at every site; in tee mode backups may be left out.
-    pub async fn create_multipart(
-        &self,
-        at: &Location,
-        metadata: Option<&str>,
-        mode: Mode,
-    ) -> Result<SiteUploads, TeeError> {
-        unimplemented!()
-    }
-    /// Completes at every site of `uploads` (primary first); sites not in it are recorded as misses.
-    /// `parts` gives, per site, the part numbers and that site's ETags.
-    pub async fn complete_multipart(
-        &self,
-        at: &Location,
-        uploads: &SiteUploads,
-        parts: &[(SiteName, Vec<(u16, SealedETag)>)],
-        condition: &WriteCondition,
-        mode: Mode,
-    ) -> Result<Committed, TeeError> {
-        unimplemented!()
-    }
-    /// Aborts everywhere; unreachable sites are skipped.
-    pub async fn abort_multipart(&self, at: &Location, uploads: &SiteUploads) -> Result<(), TeeError> {
-        unimplemented!()
-    }
-    /// Deletes everywhere, primary first.
-    pub async fn delete(&self, at: &Location, mode: Mode) -> Result<(), TeeError> {
-        unimplemented!()
-    }
-    /// Deletes many everywhere; one entry per key that failed at the primary (strict: anywhere).
-    pub async fn delete_many(
-        &self,
-        bucket: &BucketName,
-        keys: &[ObjectKey],
-        mode: Mode,
-    ) -> Result<Vec<(ObjectKey, SiteError)>, TeeError> {
-        unimplemented!()
-    }
-    /// Creates a bucket everywhere.
-    pub async fn create_bucket(&self, bucket: &BucketName, location: Option<&str>) -> Result<(), TeeError> {
-        unimplemented!()
-    }
-    /// Deletes a bucket everywhere.
-    pub async fn delete_bucket(&self, bucket: &BucketName) -> Result<(), TeeError> {
-        unimplemented!()
-    }
-}
-
-/// Holds a key's commit lock.
-pub struct KeyGuard {}
-
-/// A write under way. Drop = break off everywhere.
-pub struct TeeWrite {}
-
-#[allow(unused_variables)]
-impl TeeWrite {
-    /// Hands the next bytes to every site. Errs as soon as the write cannot succeed any more.
-    pub async fn send(&mut self, chunk: Bytes) -> Result<(), TeeError> {
-        unimplemented!()
-    }
-    /// Sends the last bytes under the key's lock and waits for the sites.
-    pub async fn commit(self, last: Bytes) -> Result<Committed, TeeError> {
-        unimplemented!()
+        let request = |upload: &String| Request::Part { upload: upload.clone(), number: part };
+        let upload_of = |site: &Site| uploads.iter().find(|(name, _)| name == site.name());
+        let taking_part = self.inner.sites.all().filter_map(|site| Some((site.clone(), request(&upload_of(site)?.1))));
+        TeeWrite::start(Arc::clone(&self.inner), at, mode, length, taking_part.collect())
     }
 }
