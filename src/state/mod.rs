@@ -1,25 +1,38 @@
 //! What must survive a restart: multipart uploads, the journal of misses, the ETag index. SQLite (WAL).
 //!
-//! CONTRACT SKELETON. The only room that knows SQL. Journal and uploads are durable when a call returns
-//! (`synchronous=FULL`); the index is a cache and is written behind, in batches.
+//! The only room that knows SQL. Journal and uploads are durable when a call returns (`synchronous=FULL`); the index is a cache,
+//! written behind in batches, and never the truth.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`open`] | the database file, its permissions, its schema |
+//! | [`uploads`] | multipart uploads and their parts |
+//! | [`journal`] | what a site missed |
+//! | [`index`] | sealed ETag to plain ETag, for listings |
+mod index;
+mod journal;
+mod open;
+mod uploads;
+
+#[cfg(test)]
+mod tests;
+
 use crate::s3::{BucketName, ObjectKey, PlainETag, PlainLen, SealedETag};
-use std::collections::HashMap;
+pub use open::State;
 
 /// A state failure: the operation must answer 503, nothing acknowledged.
 #[derive(Debug, thiserror::Error)]
 #[error("state database: {0}")]
 pub struct StateError(pub String);
 
-/// The open state. Cheap to clone.
-#[derive(Clone)]
-pub struct State {}
-
 /// A multipart upload in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
     /// Our own upload id, as the client sees it.
     pub id: String,
+    /// Bucket.
     pub bucket: BucketName,
+    /// Key.
     pub key: ObjectKey,
     /// `seal::ObjectSealer::to_wrapped`.
     pub wrapped: Vec<u8>,
@@ -29,6 +42,7 @@ pub struct Upload {
     pub metadata_tag: Option<[u8; 16]>,
     /// Checksum algorithm and type the client announced (S3's names), empty when none.
     pub checksum_algorithm: String,
+    /// `COMPOSITE` or `FULL_OBJECT`, empty when none.
     pub checksum_type: String,
     /// Who started it (access key id).
     pub initiator: String,
@@ -41,9 +55,11 @@ pub struct Upload {
 /// A part that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
+    /// 1 to 9,999.
     pub part_number: u16,
     /// `seal::ObjectSealer::seal_part_record`.
     pub record: Vec<u8>,
+    /// Plain bytes.
     pub plain_len: PlainLen,
     /// (site name, that site's ETag for the part); empty when the part is staged.
     pub etags: Vec<(String, SealedETag)>,
@@ -56,12 +72,17 @@ pub struct Part {
 /// A row of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
+    /// The row.
     pub id: i64,
     /// Raised every time the same miss is recorded again; settling names the one it saw.
     pub generation: i64,
+    /// The site to bring up to date.
     pub site: String,
+    /// Bucket.
     pub bucket: BucketName,
+    /// The object; `None`: the bucket itself.
     pub key: Option<ObjectKey>,
+    /// How often it was tried.
     pub attempts: u32,
     /// Unix seconds.
     pub recorded_at: i64,
@@ -70,97 +91,20 @@ pub struct Pending {
 /// What the index remembers of a sealed object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntry {
+    /// The ETag a site shows.
     pub sealed_etag: SealedETag,
+    /// The ETag a client sees.
     pub etag: PlainETag,
 }
 
-#[allow(unused_variables)]
-impl State {
-    /// Opens or creates `folder/state.sqlite3` (folder 0700, file 0600).
-    pub async fn open(folder: &std::path::Path) -> Result<Self, StateError> {
-        unimplemented!()
-    }
-    /// Writes behind what is queued and closes.
-    pub async fn close(&self) {
-        unimplemented!()
+// === impl StateError ===
+
+impl StateError {
+    fn new(doing: &str, error: &sqlx::Error) -> Self {
+        Self(format!("{doing}: {error}"))
     }
 
-    // uploads
-    pub async fn create_upload(&self, upload: &Upload) -> Result<(), StateError> {
-        unimplemented!()
-    }
-    pub async fn upload(&self, id: &str) -> Result<Option<Upload>, StateError> {
-        unimplemented!()
-    }
-    /// In order of (key, id), after the marker.
-    pub async fn uploads(
-        &self,
-        bucket: &BucketName,
-        prefix: &str,
-        after: Option<(&str, &str)>,
-        limit: u32,
-    ) -> Result<Vec<Upload>, StateError> {
-        unimplemented!()
-    }
-    pub async fn drop_upload_site(&self, id: &str, site: &str) -> Result<(), StateError> {
-        unimplemented!()
-    }
-    /// Removes the upload and its parts.
-    pub async fn delete_upload(&self, id: &str) -> Result<(), StateError> {
-        unimplemented!()
-    }
-    /// Adds or replaces a part; returns the one it replaced.
-    pub async fn put_part(&self, upload: &str, part: &Part) -> Result<Option<Part>, StateError> {
-        unimplemented!()
-    }
-    /// In order of part number, after `after`.
-    pub async fn parts(&self, upload: &str, after: u16, limit: u32) -> Result<Vec<Part>, StateError> {
-        unimplemented!()
-    }
-
-    // journal
-    /// Durable when it returns. The same (site, bucket, key) again raises the generation.
-    pub async fn record_miss(
-        &self,
-        site: &str,
-        bucket: &BucketName,
-        key: Option<&ObjectKey>,
-        reason: &str,
-        now: i64,
-    ) -> Result<(), StateError> {
-        unimplemented!()
-    }
-    pub async fn due(&self, now: i64, limit: u32) -> Result<Vec<Pending>, StateError> {
-        unimplemented!()
-    }
-    /// Removes the row unless its generation moved on. True when removed.
-    pub async fn settle(&self, pending: &Pending) -> Result<bool, StateError> {
-        unimplemented!()
-    }
-    pub async fn postpone(&self, pending: &Pending, not_before: i64, error: &str) -> Result<(), StateError> {
-        unimplemented!()
-    }
-    /// (rows, oldest recorded_at).
-    pub async fn backlog(&self) -> Result<(u64, Option<i64>), StateError> {
-        unimplemented!()
-    }
-    /// Whether this object is waiting for some site.
-    pub async fn is_pending(&self, bucket: &BucketName, key: &ObjectKey) -> Result<bool, StateError> {
-        unimplemented!()
-    }
-
-    // ETag index (a cache; never the truth)
-    /// Queued, written behind in batches; dropped when the queue is full.
-    pub fn note(&self, bucket: &BucketName, key: &ObjectKey, entry: IndexEntry) {
-        unimplemented!()
-    }
-    /// What is known of the keys from `first` to `last` (inclusive), by (key, sealed ETag).
-    pub async fn known(
-        &self,
-        bucket: &BucketName,
-        first: &str,
-        last: &str,
-    ) -> Result<HashMap<(String, SealedETag), PlainETag>, StateError> {
-        unimplemented!()
+    fn row(what: &str) -> Self {
+        Self(format!("a row of the state database holds an impossible {what}; restore the file or move it away"))
     }
 }
