@@ -7,7 +7,7 @@ use crate::identity;
 use crate::keys::RootKey;
 use crate::policy::RuleSet;
 use crate::s3::{BucketName, ObjectKey};
-use crate::site::{Capabilities, SiteName, SiteObserver};
+use crate::site::{Capabilities, Unobserved};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,15 +22,6 @@ pub(super) struct Check {
     /// Only say which rule decides for this object, and why; asks no site.
     #[arg(long, value_name = "BUCKET/KEY")]
     explain: Option<String>,
-}
-
-/// Nobody watches a check.
-struct Unobserved;
-
-impl SiteObserver for Unobserved {
-    fn request(&self, _: &SiteName, _: &'static str, _: &'static str, _: f64) {}
-    fn bytes(&self, _: &SiteName, _: u64, _: u64) {}
-    fn health(&self, _: &SiteName, _: bool) {}
 }
 
 impl Check {
