@@ -61,6 +61,7 @@ async fn it_says_what_every_site_can_and_cannot_do() {
         "root key: good",
         "site primary: answers",
         "site backup: answers",
+        "keyring at backup: none yet",
         "  can: ",
         "  cannot: ",
         "all well",

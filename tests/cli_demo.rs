@@ -11,15 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strongroom::s3::{BucketName, ObjectKey};
 use strongroom::secret::SecretText;
-use strongroom::site::{Location, Site, SiteConfig, SiteName, SiteObserver, WriteCondition};
-
-struct Unobserved;
-
-impl SiteObserver for Unobserved {
-    fn request(&self, _: &SiteName, _: &'static str, _: &'static str, _: f64) {}
-    fn bytes(&self, _: &SiteName, _: u64, _: u64) {}
-    fn health(&self, _: &SiteName, _: bool) {}
-}
+use strongroom::site::{Location, Site, SiteConfig, SiteName, Unobserved, WriteCondition};
 
 struct Demo {
     child: Child,

@@ -10,19 +10,11 @@ use strongroom::s3::{BucketName, ObjectKey, PlainLen};
 use strongroom::seal::{ContentInfo, ObjectName, ObjectSealer, PartEntry, VaultKeyId};
 use strongroom::secret::SecretText;
 use strongroom::site::embedded::EmbeddedSite;
-use strongroom::site::{Site, SiteConfig, SiteName, SiteObserver, Sites};
+use strongroom::site::{ListQuery, Location, Site, SiteConfig, SiteName, Sites, Unobserved};
 
 const BUCKET: &str = "docs";
 const WRITTEN_AT: u64 = 1_700_000_000;
 const TRAILER: usize = strongroom::seal::TRAILER_LEN as usize;
-
-struct Unobserved;
-
-impl SiteObserver for Unobserved {
-    fn request(&self, _: &SiteName, _: &'static str, _: &'static str, _: f64) {}
-    fn bytes(&self, _: &SiteName, _: u64, _: u64) {}
-    fn health(&self, _: &SiteName, _: bool) {}
-}
 
 /// A root key, a keyring whose copy lies in a folder, and a folder of sealed files.
 struct World {
@@ -31,7 +23,7 @@ struct World {
 }
 
 impl World {
-    /// Makes the keyring at two real embedded sites; what is kept is the backup's folder, as a copy would be.
+    /// Makes the keyring at two real embedded sites; what is kept is a copy of the backup's system bucket.
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let secret = SecretText::new("0123456789abcdef0123456789abcdef".into());
@@ -51,6 +43,7 @@ impl World {
         let root = RootKey::create(&folder.path().join("root.key"), &OsEntropy).expect("a root key");
         let wanted = [VaultKeyId::parse("default").expect("a key name")];
         let keyring = Keyring::open(root, &sites, &system, &wanted, Arc::new(OsEntropy)).await.expect("a keyring");
+        copy(&sites.backups[0], &system, &folder.path().join("system")).await;
         for site in running {
             site.stop().await;
         }
@@ -103,7 +96,7 @@ impl World {
         Command::new(env!("CARGO_BIN_EXE_strongroom"))
             .arg("unseal")
             .arg("--system")
-            .arg(self.path("backup/strongroom-system"))
+            .arg(self.path("system"))
             .arg("--root-key")
             .arg(self.path("root.key"))
             .args(["--bucket", BUCKET])
@@ -131,6 +124,25 @@ impl World {
         }
         found.sort();
         found
+    }
+}
+
+/// What any S3 tool does: every object of the bucket into a file.
+async fn copy(site: &Site, bucket: &BucketName, folder: &Path) {
+    let query = ListQuery {
+        bucket: bucket.clone(),
+        prefix: String::new(),
+        delimiter: None,
+        token: None,
+        start_after: None,
+        max_keys: 1000,
+    };
+    for object in site.list(&query).await.expect("a listing").objects {
+        let at = Location { bucket: bucket.clone(), key: ObjectKey::parse(&object.key).expect("a key") };
+        let (bytes, _) = site.get_small(&at).await.expect("an object");
+        let path = folder.join(&object.key);
+        fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
     }
 }
 
@@ -265,7 +277,7 @@ async fn another_root_key_or_another_bucket_opens_nothing() {
     let run = |root: &Path, bucket: &str| {
         Command::new(env!("CARGO_BIN_EXE_strongroom"))
             .args(["unseal", "--bucket", bucket, "--system"])
-            .arg(world.path("backup/strongroom-system"))
+            .arg(world.path("system"))
             .arg("--root-key")
             .arg(root)
             .arg(world.path("sealed"))

@@ -1,13 +1,16 @@
 //! `strongroom check`: is the configuration right, what can the sites do, does the keyring open? Changes nothing
 //! but what the probe needs in the system bucket.
 use super::Usage;
+use super::init::private_folder;
 use crate::app;
+use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::identity;
-use crate::keys::RootKey;
+use crate::keys::{Keyring, RootKey, RootSource};
 use crate::policy::RuleSet;
+use crate::recovery::system_copy;
 use crate::s3::{BucketName, ObjectKey};
-use crate::site::{Capabilities, SiteName, SiteObserver};
+use crate::site::{Capabilities, Site, Unobserved};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,15 +25,6 @@ pub(super) struct Check {
     /// Only say which rule decides for this object, and why; asks no site.
     #[arg(long, value_name = "BUCKET/KEY")]
     explain: Option<String>,
-}
-
-/// Nobody watches a check.
-struct Unobserved;
-
-impl SiteObserver for Unobserved {
-    fn request(&self, _: &SiteName, _: &'static str, _: &'static str, _: f64) {}
-    fn bytes(&self, _: &SiteName, _: u64, _: u64) {}
-    fn health(&self, _: &SiteName, _: bool) {}
 }
 
 impl Check {
@@ -78,9 +72,34 @@ async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
     let sites = app::build_sites(config.primary, config.backups, Arc::new(Unobserved))?;
     for site in sites.all() {
         let probed = site.probe(&config.system_bucket).await;
+        let answered = probed.is_ok();
         report(out, &format!("site {}", site.name()), probed.map(|c| describe(&c)).map_err(|e| e.to_string()))?;
+        if answered {
+            let keyring = keyring(site, &config.system_bucket, &config.root_key).await;
+            report(out, &format!("keyring at {}", site.name()), keyring.map_err(|e| format!("{e:#}")))?;
+        }
     }
     Ok(well)
+}
+
+/// Opens a copy of the site's keyring; the site's own is only read.
+async fn keyring(site: &Site, system_bucket: &BucketName, root: &RootSource) -> anyhow::Result<String> {
+    let mut random = [0u8; 8];
+    clock::random(&mut random)?;
+    let folder = std::env::temp_dir().join(format!("strongroom-check-{}", hex::encode(random)));
+    private_folder(&folder)?;
+    let copied = system_copy::copy(site, system_bucket, &folder).await;
+    let opened = match copied {
+        Ok(0) => Ok("none yet; the first start makes it".to_owned()),
+        Ok(_) => RootKey::load(root)
+            .and_then(|root| Keyring::open_folder(root, &folder))
+            .map_err(Into::into)
+            .map(|_| "opens with this root key".to_owned()),
+        Err(error) => Err(error.into()),
+    };
+    // It holds sealed bytes only; a leftover harms nobody.
+    let _ = std::fs::remove_dir_all(&folder);
+    opened
 }
 
 /// What a site can and cannot do, a line each, and what an absent ability means.
