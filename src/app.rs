@@ -11,6 +11,7 @@ pub use signals::stop_signal;
 
 use crate::authz::Authorizer;
 use crate::config::Config;
+use crate::gateway::md5::Md5Pool;
 use crate::gateway::{Gateway, Parts};
 use crate::identity::{self, IdentityError};
 use crate::keys::{KeyError, Keyring, OsEntropy, RootKey};
@@ -56,6 +57,9 @@ pub enum AppError {
     /// A vault key's name.
     #[error("the vault key name {0:?} is refused: {1}")]
     KeyName(String, SealError),
+    /// No thread to hash with.
+    #[error("cannot start a thread: {0}")]
+    Threads(std::io::Error),
     /// A listener.
     #[error("{0}")]
     Front(#[from] front::FrontError),
@@ -95,6 +99,7 @@ impl App {
             entropy,
             region: config.region,
             cache_entries: config.cache_entries,
+            md5: Md5Pool::start(md5_threads()).map_err(AppError::Threads)?,
         });
         let settings = front::Settings {
             listen: config.listen,
@@ -133,6 +138,11 @@ impl App {
         tracing::info!("stopped");
         Ok(served?)
     }
+}
+
+/// One thread hashes several GB/s where there are wide vectors; a second one where there are cores to spare.
+fn md5_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).clamp(1, 4))
 }
 
 /// Builds every site's clients; opens no connection.

@@ -1,6 +1,6 @@
 //! The S3 operations, one file per family. [`Gateway`] is what they share; [`front`] is the HTTP around them.
 //!
-//! CONTRACT SKELETON.
+//! One place opens objects ([`open`]), one takes bodies in ([`ingest`]), one maps errors ([`respond`]).
 use crate::authz::Authorizer;
 use crate::identity::Credentials;
 use crate::keys::Keyring;
@@ -13,17 +13,20 @@ use crate::telemetry::Metrics;
 use std::sync::Arc;
 
 mod bucket;
+mod checksum;
 mod conditions;
 mod copy;
 mod delete;
 mod get;
 mod head;
+pub mod ingest;
 mod list;
 pub mod md5;
 pub mod metadata;
 mod multipart;
 mod open;
 mod put;
+mod refuse;
 mod request;
 mod respond;
 
@@ -47,6 +50,7 @@ pub struct Gateway {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) region: String,
     pub(crate) objects: open::ObjectCache,
+    pub(crate) md5: md5::Md5Pool,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -64,6 +68,8 @@ pub struct Parts {
     pub region: String,
     /// Opened trailers kept in memory.
     pub cache_entries: u64,
+    /// Hashes uploads.
+    pub md5: md5::Md5Pool,
 }
 
 impl Gateway {
@@ -81,9 +87,23 @@ impl Gateway {
             entropy,
             region,
             cache_entries,
+            md5,
         } = parts;
         let objects = open::ObjectCache::new(cache_entries);
-        Arc::new(Self { sites, tee, keyring, rules, authorizer, credentials, state, metrics, entropy, region, objects })
+        Arc::new(Self {
+            sites,
+            tee,
+            keyring,
+            rules,
+            authorizer,
+            credentials,
+            state,
+            metrics,
+            entropy,
+            region,
+            objects,
+            md5,
+        })
     }
 }
 
