@@ -1,0 +1,84 @@
+//! Connections to one site: TCP_NODELAY, TLS by rustls, one pool for both doors.
+use super::body::OutBody;
+use super::config::SiteConfig;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Shorter than the idle time of the servers we know (RGW 65 s, nginx 75 s, HAProxy 10 s and more), so that a
+/// write seldom meets a connection that the server is just closing.
+const IDLE: Duration = Duration::from_secs(8);
+
+/// The pool.
+pub(super) type Pool = Client<HttpsConnector<HttpConnector>, OutBody>;
+
+/// The CA bundle is unusable.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsError {
+    #[error("the CA bundle is not PEM: {0}")]
+    Pem(#[from] rustls::pki_types::pem::Error),
+    #[error("the CA bundle holds no certificate")]
+    Empty,
+    #[error("a certificate of the CA bundle is unusable, or TLS cannot be set up: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+/// Builds the pool; opens no connection.
+pub(super) fn pool(config: &SiteConfig) -> Result<Pool, TlsError> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(Duration::from_secs(60)));
+    tcp.set_connect_timeout(Some(config.connect_timeout));
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls(config.ca_pem.as_deref())?)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    // Unsent requests may go to another connection; a request whose first byte left never is replayed.
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(config.max_idle_connections)
+        .retry_canceled_requests(true)
+        .set_host(false)
+        .build(connector))
+}
+
+/// TLS 1.2 and 1.3, the public roots, and the extra certificate authorities.
+fn tls(ca_pem: Option<&[u8]>) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    if let Some(pem) = ca_pem {
+        let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
+        if certificates.is_empty() {
+            return Err(TlsError::Empty);
+        }
+        for certificate in certificates {
+            roots.add(certificate)?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_authorities_are_pem_and_at_least_one() {
+        assert!(tls(None).is_ok());
+        assert!(matches!(tls(Some(b"no certificate here")), Err(TlsError::Empty)));
+        let garbage = b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
+        assert!(tls(Some(garbage)).is_err());
+        let ca = rcgen::generate_simple_self_signed(["ca.test".to_owned()]).expect("a certificate");
+        assert!(tls(Some(ca.cert.pem().as_bytes())).is_ok());
+    }
+}

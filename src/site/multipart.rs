@@ -1,0 +1,134 @@
+//! Multipart uploads but for the parts themselves, through the SDK door.
+use super::error::SiteError;
+use super::object::{Location, WriteCondition, Written};
+use super::path::{self, METADATA_HEADER};
+use super::sdk;
+use super::site::Site;
+use crate::s3::SealedETag;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+
+impl Site {
+    /// Starts an upload; its id.
+    ///
+    /// # Errors
+    /// As the site answered.
+    pub async fn create_multipart(&self, at: &Location, metadata: Option<&str>) -> Result<String, SiteError> {
+        let inner = &self.inner;
+        let name = METADATA_HEADER.trim_start_matches("x-amz-meta-");
+        let request = async {
+            let mut call = inner
+                .sdk
+                .create_multipart_upload()
+                .bucket(inner.bucket(&at.bucket))
+                .key(at.key.as_str())
+                .content_type("application/octet-stream");
+            if let Some(metadata) = metadata {
+                call = call.metadata(name, metadata);
+            }
+            let created = call.send().await.map_err(|e| inner.sdk_error(e))?;
+            created.upload_id.ok_or_else(|| inner.nonsense("an upload without an id"))
+        };
+        inner.watched("create_multipart", request).await
+    }
+
+    /// Completes; where the backend answers an empty ETag, finds it out with a HEAD.
+    ///
+    /// # Errors
+    /// As the site answered, also inside a 200; never repeated, since the second try of a Complete that
+    /// succeeded answers `NoSuchUpload`.
+    pub async fn complete_multipart(
+        &self,
+        at: &Location,
+        upload_id: &str,
+        parts: &[(u16, SealedETag)],
+        condition: &WriteCondition,
+    ) -> Result<Written, SiteError> {
+        let written = self.inner.watched("complete_multipart", self.complete(at, upload_id, parts, condition)).await?;
+        if !written.etag.as_str().is_empty() {
+            return Ok(written);
+        }
+        self.inner.quirks.note_empty_complete_etag();
+        let (etag, _) = self.head(at).await?;
+        Ok(Written { etag, ..written })
+    }
+
+    async fn complete(
+        &self,
+        at: &Location,
+        upload_id: &str,
+        parts: &[(u16, SealedETag)],
+        condition: &WriteCondition,
+    ) -> Result<Written, SiteError> {
+        let inner = &self.inner;
+        let part = |(number, etag): &(u16, SealedETag)| {
+            CompletedPart::builder().part_number(i32::from(*number)).e_tag(etag.quoted()).build()
+        };
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(part).collect())).build();
+        let mut call = inner
+            .sdk
+            .complete_multipart_upload()
+            .bucket(inner.bucket(&at.bucket))
+            .key(at.key.as_str())
+            .upload_id(upload_id)
+            .multipart_upload(parts);
+        match condition {
+            WriteCondition::Always => {}
+            WriteCondition::IfAbsent => call = call.if_none_match("*"),
+            WriteCondition::IfMatch(etag) => call = call.if_match(inner.if_match(etag)),
+        }
+        let done = call.customize().config_override(sdk::slow(inner)).send().await.map_err(|e| inner.sdk_error(e))?;
+        let etag = SealedETag::from_backend(done.e_tag().unwrap_or_default());
+        let version_id = done.version_id.filter(|id| !id.is_empty() && id != "null");
+        Ok(Written { etag, version_id })
+    }
+
+    /// Aborts an upload.
+    ///
+    /// # Errors
+    /// 404 `NoSuchUpload` when there is none (any more).
+    pub async fn abort_multipart(&self, at: &Location, upload_id: &str) -> Result<(), SiteError> {
+        let inner = &self.inner;
+        let request = async {
+            let call = inner.sdk.abort_multipart_upload().bucket(inner.bucket(&at.bucket)).key(at.key.as_str());
+            let call = call.upload_id(upload_id);
+            call.send().await.map(drop).map_err(|e| inner.sdk_error(e))
+        };
+        inner.watched("abort_multipart", request).await
+    }
+
+    /// UploadPartCopy of a span (start, length) of sealed bytes of an object at this site, pinned by its ETag.
+    ///
+    /// # Errors
+    /// 412 when the source changed; else as the site answered.
+    pub async fn upload_part_copy(
+        &self,
+        at: &Location,
+        upload_id: &str,
+        part: u16,
+        source: &Location,
+        source_etag: &SealedETag,
+        span: (u64, u64),
+    ) -> Result<SealedETag, SiteError> {
+        let inner = &self.inner;
+        let (start, length) = span;
+        let last = start.saturating_add(length).saturating_sub(1);
+        let request = async {
+            let call = inner
+                .sdk
+                .upload_part_copy()
+                .bucket(inner.bucket(&at.bucket))
+                .key(at.key.as_str())
+                .upload_id(upload_id)
+                .part_number(i32::from(part))
+                .copy_source(path::copy_source(&inner.bucket_prefix, source))
+                .copy_source_if_match(source_etag.quoted())
+                .copy_source_range(format!("bytes={start}-{last}"));
+            let copied =
+                call.customize().config_override(sdk::slow(inner)).send().await.map_err(|e| inner.sdk_error(e))?;
+            let etag = copied.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());
+            etag.map(|etag| SealedETag::from_backend(&etag))
+                .ok_or_else(|| inner.nonsense("a copied part without an ETag"))
+        };
+        inner.watched("upload_part_copy", request).await
+    }
+}

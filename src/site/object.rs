@@ -1,0 +1,81 @@
+//! What travels to and from a site: places, ranges, conditions, bodies.
+use super::SiteError;
+use crate::s3::{BucketName, ObjectKey, SealedETag, SealedLen};
+use bytes::Bytes;
+
+/// Where an object lies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// The logical bucket (the site adds its prefix).
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+}
+
+/// Which sealed bytes to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealedRange {
+    /// The whole object.
+    Whole,
+    /// `length` bytes from `start`.
+    Span {
+        /// First byte.
+        start: u64,
+        /// How many; a span past the end is cut off there.
+        length: u64,
+    },
+    /// The last bytes; the whole object when it is shorter.
+    Last(u64),
+}
+
+/// A streamed object.
+pub struct GotObject {
+    /// ETag of the sealed bytes.
+    pub etag: SealedETag,
+    /// Length of the whole object (from Content-Range when ranged).
+    pub total: SealedLen,
+    /// Bytes that `body` will deliver.
+    pub length: u64,
+    /// Sealed metadata, when the object carries ours.
+    pub metadata: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: time::OffsetDateTime,
+    /// Version id, where the bucket is versioned.
+    pub version_id: Option<String>,
+    /// The bytes. Ends early with an error, never silently.
+    pub body: SealedBody,
+}
+
+/// A stream of sealed bytes from a site.
+pub type SealedBody = std::pin::Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, SiteError>> + Send + Sync>>;
+
+/// Condition of a write, on the sealed ETag at this site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteCondition {
+    /// None.
+    Always,
+    /// `If-None-Match: *`.
+    IfAbsent,
+    /// `If-Match`.
+    IfMatch(SealedETag),
+}
+
+/// What a write left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// ETag the site gave.
+    pub etag: SealedETag,
+    /// Version id, where versioned.
+    pub version_id: Option<String>,
+}
+
+/// The body of a write of known length: chunks arrive through a channel; dropping the sender before
+/// `length` bytes were sent breaks the request off, so that nothing becomes visible.
+///
+/// When the write fails the receiver is dropped, so a feeder notices by its next `send`.
+pub struct PutBody {
+    /// Exact number of bytes that will come.
+    pub length: u64,
+    /// The chunks, in order.
+    pub chunks: tokio::sync::mpsc::Receiver<Bytes>,
+}

@@ -1,0 +1,146 @@
+//! The SDK door: `aws-sdk-s3` over the lean door's own connection pool.
+//!
+//! The SDK brings endpoints, error models and retries for everything that is rare; its checksums are off where
+//! an operation does not demand them, and every wait is bounded.
+use super::body::OutBody;
+use super::config::SiteConfig;
+use super::connect::Pool;
+use super::error::{SiteError, chain, code_of_status};
+use super::site::{Inner, Origin};
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use http::HeaderValue;
+use http::header::HOST;
+use std::time::Duration;
+
+/// For operations that move data inside the backend before they answer (Complete, UploadPartCopy).
+const SLOW: Duration = Duration::from_secs(600);
+
+/// The shared pool in the SDK's terms.
+#[derive(Clone)]
+struct SharedPool {
+    pool: Pool,
+    host: HeaderValue,
+    /// Longest wait for a response head.
+    patience: Option<Duration>,
+}
+
+/// The SDK's client for a site.
+pub(super) fn client(config: &SiteConfig, origin: &Origin, pool: Pool) -> aws_sdk_s3::Client {
+    let http = SharedPool { pool, host: origin.host.clone(), patience: None };
+    let secret = config.secret_access_key.expose();
+    let settings = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http)
+        .endpoint_url(origin.url())
+        .force_path_style(true)
+        .region(Region::new(config.region.clone()))
+        .credentials_provider(Credentials::new(&config.access_key_id, secret, None, None, "strongroom"))
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .retry_config(RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(50)))
+        .timeout_config(timeouts(config.connect_timeout, config.stall_timeout))
+        .build();
+    aws_sdk_s3::Client::from_conf(settings)
+}
+
+/// Override for operations whose repetition would not be the same thing (a condition, a state that is gone).
+pub(super) fn once() -> Builder {
+    aws_sdk_s3::Config::builder().retry_config(RetryConfig::disabled())
+}
+
+/// Override for operations that may take minutes inside the backend; tried once.
+pub(super) fn slow(inner: &Inner) -> Builder {
+    once().timeout_config(timeouts(inner.stall, SLOW))
+}
+
+fn timeouts(connect: Duration, read: Duration) -> TimeoutConfig {
+    let attempt = connect.saturating_add(read.saturating_mul(2));
+    TimeoutConfig::builder()
+        .connect_timeout(connect)
+        .read_timeout(read)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(attempt.saturating_mul(2).saturating_add(Duration::from_secs(1)))
+        .build()
+}
+
+// === impl SharedPool ===
+
+impl std::fmt::Debug for SharedPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SharedPool").finish_non_exhaustive()
+    }
+}
+
+impl HttpClient for SharedPool {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Self { patience: settings.read_timeout(), ..self.clone() })
+    }
+}
+
+impl HttpConnector for SharedPool {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let this = self.clone();
+        HttpConnectorFuture::new(async move {
+            let mut request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?.map(OutBody::Sdk);
+            request.headers_mut().entry(HOST).or_insert(this.host);
+            let patience = this.patience.unwrap_or(SLOW);
+            let answered = tokio::time::timeout(patience, this.pool.request(request)).await;
+            let response = answered
+                .map_err(|_| ConnectorError::timeout("no answer in time".into()))?
+                .map_err(|e| ConnectorError::io(Box::new(e)))?;
+            HttpResponse::try_from(response.map(SdkBody::from_body_1_x)).map_err(|e| ConnectorError::user(e.into()))
+        })
+    }
+}
+
+// === errors ===
+
+impl Inner {
+    /// An SDK error in our terms.
+    pub(super) fn sdk_error<E>(&self, error: SdkError<E, HttpResponse>) -> SiteError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        match &error {
+            SdkError::ServiceError(answer) => {
+                let status = answer.raw().status().as_u16();
+                let meta = answer.err().meta();
+                // A 200 that carries an <Error> (Complete, copies) is an error of the backend.
+                let status = if status < 300 { status_of_code(meta.code()) } else { status };
+                let code = meta.code().unwrap_or_else(|| code_of_status(status)).to_owned();
+                let message = meta.message().map_or_else(|| format!("HTTP status {status}"), str::to_owned);
+                SiteError::S3 { site: self.name.clone(), status, code, message }
+            }
+            SdkError::ResponseError(answer) => {
+                self.nonsense(format!("status {}: {}", answer.raw().status().as_u16(), chain(&error)))
+            }
+            SdkError::ConstructionFailure(_) => self.nonsense(chain(&error)),
+            _ => self.unreachable(chain(&error)),
+        }
+    }
+}
+
+/// The status that a code inside a 200 answer stands for.
+fn status_of_code(code: Option<&str>) -> u16 {
+    match code {
+        Some("PreconditionFailed") => 412,
+        Some("NoSuchUpload" | "NoSuchKey" | "NoSuchBucket") => 404,
+        Some("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "InvalidRequest") => 400,
+        Some("AccessDenied") => 403,
+        Some("ConditionalRequestConflict" | "OperationAborted") => 409,
+        Some("SlowDown" | "ServiceUnavailable") => 503,
+        _ => 500,
+    }
+}

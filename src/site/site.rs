@@ -1,0 +1,226 @@
+//! [`Site`]: one S3 endpoint, and [`Sites`]: all of them.
+use super::config::{SiteConfig, SiteName};
+use super::connect::{self, Pool};
+use super::error::SiteError;
+use super::health::Health;
+use super::observer::SiteObserver;
+use super::quirks::Quirks;
+use super::sdk;
+use super::sign::Signer;
+use super::{Capabilities, Location, path};
+use crate::s3::BucketName;
+use crate::secret::SecretText;
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// One S3 endpoint. Cheap to clone (`Arc` inside).
+#[derive(Clone)]
+pub struct Site {
+    pub(super) inner: Arc<Inner>,
+}
+
+/// What every operation of a site uses.
+pub(super) struct Inner {
+    pub(super) name: SiteName,
+    pub(super) bucket_prefix: String,
+    pub(super) stall: Duration,
+    pub(super) origin: Origin,
+    pub(super) pool: Pool,
+    pub(super) signer: Signer,
+    pub(super) sdk: aws_sdk_s3::Client,
+    pub(super) health: Health,
+    pub(super) quirks: Quirks,
+    pub(super) capabilities: ArcSwap<Capabilities>,
+    pub(super) observer: Arc<dyn SiteObserver>,
+}
+
+/// The endpoint, parsed once.
+#[derive(Clone)]
+pub(super) struct Origin {
+    scheme: Scheme,
+    authority: Authority,
+    pub(super) host: HeaderValue,
+}
+
+/// Every site of the deployment: one primary, any number of backups (at least one).
+#[derive(Clone)]
+pub struct Sites {
+    /// The primary.
+    pub primary: Site,
+    /// The backups.
+    pub backups: Arc<[Site]>,
+}
+
+// === impl Site ===
+
+impl Site {
+    /// Builds the clients; opens no connection. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SiteError::Protocol`] when the endpoint is not an `http(s)://host[:port]` URL or the CA bundle is unusable.
+    pub fn new(config: SiteConfig, observer: Arc<dyn SiteObserver>) -> Result<Self, SiteError> {
+        let unusable = |detail: String| SiteError::Protocol { site: config.name.clone(), detail };
+        let origin = Origin::parse(&config.endpoint).map_err(&unusable)?;
+        let pool = connect::pool(&config).map_err(|e| unusable(e.to_string()))?;
+        let sdk = sdk::client(&config, &origin, pool.clone());
+        let secret = SecretText::new(config.secret_access_key.expose().to_owned());
+        let signer = Signer::new(config.access_key_id, secret, config.region);
+        let inner = Inner {
+            name: config.name,
+            bucket_prefix: config.bucket_prefix,
+            stall: config.stall_timeout,
+            origin,
+            pool,
+            signer,
+            sdk,
+            health: Health::new(),
+            quirks: Quirks::default(),
+            capabilities: ArcSwap::default(),
+            observer,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Name.
+    pub fn name(&self) -> &SiteName {
+        &self.inner.name
+    }
+
+    /// What the last probe found (default before the first).
+    pub fn capabilities(&self) -> Arc<Capabilities> {
+        self.inner.capabilities.load_full()
+    }
+
+    /// True while recent requests got answers (see `health.rs`); readers try healthy sites first.
+    pub fn is_healthy(&self) -> bool {
+        self.inner.health.is_healthy()
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// The name of a bucket at this site.
+    pub(super) fn bucket(&self, bucket: &BucketName) -> String {
+        format!("{}{bucket}", self.bucket_prefix)
+    }
+
+    pub(super) fn path(&self, at: &Location) -> String {
+        path::object_path(&self.bucket_prefix, at)
+    }
+
+    pub(super) fn unreachable(&self, detail: impl Into<String>) -> SiteError {
+        SiteError::Unreachable { site: self.name.clone(), detail: detail.into() }
+    }
+
+    pub(super) fn nonsense(&self, detail: impl Into<String>) -> SiteError {
+        SiteError::Protocol { site: self.name.clone(), detail: detail.into() }
+    }
+
+    /// Runs one request under the eyes of health and observer.
+    pub(super) async fn watched<T>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, SiteError>>,
+    ) -> Result<T, SiteError> {
+        let started = Instant::now();
+        self.health.tries();
+        let result = request.await;
+        let outcome = result.as_ref().map_or_else(SiteError::outcome, |_| "ok");
+        self.observer.request(&self.name, operation, outcome, started.elapsed().as_secs_f64());
+        match &result {
+            // Our own doing says nothing about the site.
+            Err(SiteError::Aborted | SiteError::Unsupported { .. }) => {}
+            Err(error) => self.note(error.is_outage()),
+            Ok(_) => self.note(false),
+        }
+        result
+    }
+
+    /// Tells health, and the observer when the verdict changed.
+    pub(super) fn note(&self, outage: bool) {
+        if let Some(healthy) = self.health.ended(outage) {
+            tracing::warn!(site = %self.name, healthy, "the health of a site changed");
+            self.observer.health(&self.name, healthy);
+        }
+    }
+}
+
+// === impl Origin ===
+
+impl Origin {
+    fn parse(endpoint: &str) -> Result<Self, String> {
+        let bad = || format!("the endpoint {endpoint:?} is not of the form http(s)://host[:port]");
+        let parts = endpoint.parse::<Uri>().map_err(|_| bad())?.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else { return Err(bad()) };
+        let bare = parts.path_and_query.is_none_or(|path| path == "/");
+        let known = scheme == Scheme::HTTP || scheme == Scheme::HTTPS;
+        if !bare || !known || authority.as_str().contains('@') {
+            return Err(bad());
+        }
+        let host = HeaderValue::from_str(host_value(&scheme, &authority)).map_err(|_| bad())?;
+        Ok(Self { scheme, authority, host })
+    }
+
+    /// `scheme://authority`.
+    pub(super) fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.host.to_str().unwrap_or_default()
+    }
+
+    /// The URI of an encoded path and query.
+    pub(super) fn uri(&self, path_and_query: PathAndQuery) -> Option<Uri> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path_and_query);
+        Uri::from_parts(parts).ok()
+    }
+}
+
+/// The `Host` header: without the scheme's default port, as every signer expects.
+fn host_value<'a>(scheme: &Scheme, authority: &'a Authority) -> &'a str {
+    let default = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    if authority.port_u16() == Some(default) { authority.host() } else { authority.as_str() }
+}
+
+// === impl Sites ===
+
+impl Sites {
+    /// Primary first.
+    pub fn all(&self) -> impl Iterator<Item = &Site> {
+        std::iter::once(&self.primary).chain(self.backups.iter())
+    }
+    /// By name.
+    pub fn by_name(&self, name: &SiteName) -> Option<&Site> {
+        self.all().find(|s| s.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_scheme_host_and_port_only() {
+        for (endpoint, host) in [
+            ("http://127.0.0.1:9000", "127.0.0.1:9000"),
+            ("https://s3.example.com", "s3.example.com"),
+            ("https://s3.example.com:443/", "s3.example.com"),
+            ("http://s3.example.com:443", "s3.example.com:443"),
+            ("http://[::1]:80", "[::1]"),
+        ] {
+            assert_eq!(Origin::parse(endpoint).expect(endpoint).host(), host);
+        }
+        for bad in ["", "s3.example.com", "ftp://h", "http://h/path", "http://h?q", "http://u:p@h"] {
+            assert!(Origin::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

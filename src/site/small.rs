@@ -1,0 +1,44 @@
+//! Small objects of the system bucket (keyring, staging), whole in memory.
+use super::body::OutBody;
+use super::error::SiteError;
+use super::object::{Location, SealedRange, WriteCondition, Written};
+use super::site::Site;
+use crate::s3::SealedETag;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+
+/// The largest object that is read whole.
+pub const SMALL_LIMIT: u64 = 8 * 1024 * 1024;
+
+impl Site {
+    /// A whole object of at most [`SMALL_LIMIT`] bytes.
+    ///
+    /// # Errors
+    /// As [`Site::get`]; [`SiteError::Protocol`] when the object is larger.
+    pub async fn get_small(&self, at: &Location) -> Result<(Bytes, SealedETag), SiteError> {
+        let mut got = self.get(at, SealedRange::Whole, None).await?;
+        if got.length > SMALL_LIMIT {
+            return Err(self.inner.nonsense("a small object is larger than 8 MiB"));
+        }
+        let mut bytes = BytesMut::with_capacity(usize::try_from(got.length).unwrap_or(0));
+        while let Some(chunk) = got.body.next().await {
+            bytes.extend_from_slice(&chunk?);
+        }
+        Ok((bytes.freeze(), got.etag))
+    }
+
+    /// Writes a whole object.
+    ///
+    /// # Errors
+    /// 412 when the condition does not hold; else as the site answered.
+    pub async fn put_small(
+        &self,
+        at: &Location,
+        bytes: Bytes,
+        condition: &WriteCondition,
+    ) -> Result<Written, SiteError> {
+        let length = bytes.len() as u64;
+        let sent = self.inner.put_object(at, None, condition, length, OutBody::Full(bytes), None);
+        self.inner.watched("put", sent).await
+    }
+}
