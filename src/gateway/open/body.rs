@@ -295,6 +295,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_source_is_read_to_its_end_before_the_last_plaintext_is_released() {
+        let bed = Testbed::start().await;
+        let plain = pattern(200_000);
+        let sealed = bed.put("object", &plain).await;
+        let mut stream = stream(&bed, "object", Vec::new(), 0).await;
+        let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counter = read.clone();
+        let count = move |piece: &Result<Bytes, SiteError>| {
+            let length = piece.as_ref().map_or(0, Bytes::len);
+            counter.fetch_add(length, std::sync::atomic::Ordering::SeqCst);
+        };
+        stream.behind = sealed.bytes.len() as u64 - stream.missing;
+        stream.source = Some(Box::pin(futures_util::stream::iter(cut(&sealed.bytes, 500)).inspect(count)));
+        let mut released = 0;
+        while released < plain.len() {
+            released += stream.next().await.expect("more").expect("verified").len();
+        }
+        assert_eq!(read.load(std::sync::atomic::Ordering::SeqCst), sealed.bytes.len());
+    }
+
+    #[tokio::test]
     async fn what_goes_wrong_behind_the_last_chunk_does_not_take_the_plaintext_back() {
         let bed = Testbed::start().await;
         let plain = pattern(100_000);
