@@ -13,15 +13,23 @@ use crate::telemetry::Metrics;
 use std::sync::Arc;
 
 mod bucket;
+mod conditions;
 mod copy;
 mod delete;
 mod get;
+mod head;
 mod list;
 pub mod metadata;
 mod multipart;
 mod open;
 mod put;
+mod request;
 mod respond;
+
+#[cfg(test)]
+mod read_tests;
+#[cfg(test)]
+mod testbed;
 
 pub mod front;
 
