@@ -48,6 +48,44 @@ pub struct Gateway {
     pub(crate) objects: open::ObjectCache,
 }
 
+/// What [`Gateway::new`] is made of.
+pub struct Parts {
+    pub sites: Sites,
+    pub tee: Tee,
+    pub keyring: Arc<Keyring>,
+    pub rules: Arc<RuleSet>,
+    pub authorizer: Arc<Authorizer>,
+    pub credentials: Arc<Credentials>,
+    pub state: State,
+    pub metrics: Arc<Metrics>,
+    pub entropy: Arc<dyn Entropy>,
+    /// Region clients sign for.
+    pub region: String,
+    /// Opened trailers kept in memory.
+    pub cache_entries: u64,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            sites,
+            tee,
+            keyring,
+            rules,
+            authorizer,
+            credentials,
+            state,
+            metrics,
+            entropy,
+            region,
+            cache_entries,
+        } = parts;
+        let objects = open::ObjectCache::new(cache_entries);
+        Arc::new(Self { sites, tee, keyring, rules, authorizer, credentials, state, metrics, entropy, region, objects })
+    }
+}
+
 macro_rules! operations {
     ($($name:ident, $input:ident, $output:ident, $file:ident;)*) => {
         #[async_trait::async_trait]
