@@ -87,7 +87,7 @@ fn start_after(query: &ListQuery) -> Option<String> {
     let mut after = query.start_after.clone().filter(|after| !after.is_empty())?;
     if let Some(delimiter) = query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())
         && let Some(tail) = after.strip_prefix(query.prefix.as_str())
-        && tail.find(delimiter) == tail.len().checked_sub(delimiter.len())
+        && tail.find(delimiter).is_some_and(|at| at + delimiter.len() == tail.len())
     {
         after.push(LAST_CHARACTER);
     }

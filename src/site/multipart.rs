@@ -109,26 +109,49 @@ impl Site {
         source_etag: &SealedETag,
         span: (u64, u64),
     ) -> Result<SealedETag, SiteError> {
+        let copy = self.copy_part(at, upload_id, part, source, source_etag, span);
+        if !self.inner.quirks.copy_source_if_match_ignored() {
+            return self.inner.watched("upload_part_copy", copy).await;
+        }
+        self.check_source(source, source_etag).await?;
+        let etag = self.inner.watched("upload_part_copy", copy).await?;
+        self.check_source(source, source_etag).await?;
+        Ok(etag)
+    }
+
+    /// For backends that ignore the condition on a copy's source: every sealed version has an ETag of its own, so the
+    /// same one before and after the copy means that this version was copied.
+    async fn check_source(&self, source: &Location, etag: &SealedETag) -> Result<(), SiteError> {
+        if self.head(source).await?.0 == *etag {
+            return Ok(());
+        }
+        Err(SiteError::from_answer(self.name(), 412, b""))
+    }
+
+    async fn copy_part(
+        &self,
+        at: &Location,
+        upload_id: &str,
+        part: u16,
+        source: &Location,
+        source_etag: &SealedETag,
+        (start, length): (u64, u64),
+    ) -> Result<SealedETag, SiteError> {
         let inner = &self.inner;
-        let (start, length) = span;
         let last = start.saturating_add(length).saturating_sub(1);
-        let request = async {
-            let call = inner
-                .sdk
-                .upload_part_copy()
-                .bucket(inner.bucket(&at.bucket))
-                .key(at.key.as_str())
-                .upload_id(upload_id)
-                .part_number(i32::from(part))
-                .copy_source(path::copy_source(&inner.bucket_prefix, source))
-                .copy_source_if_match(source_etag.quoted())
-                .copy_source_range(format!("bytes={start}-{last}"));
-            let copied =
-                call.customize().config_override(sdk::slow(inner)).send().await.map_err(|e| inner.sdk_error(e))?;
-            let etag = copied.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());
-            etag.map(|etag| SealedETag::from_backend(&etag))
-                .ok_or_else(|| inner.nonsense("a copied part without an ETag"))
-        };
-        inner.watched("upload_part_copy", request).await
+        let call = inner
+            .sdk
+            .upload_part_copy()
+            .bucket(inner.bucket(&at.bucket))
+            .key(at.key.as_str())
+            .upload_id(upload_id)
+            .part_number(i32::from(part))
+            .copy_source(path::copy_source(&inner.bucket_prefix, source, inner.quirks.copy_source_decoded_twice()))
+            .copy_source_if_match(source_etag.quoted())
+            .copy_source_range(format!("bytes={start}-{last}"));
+        let copied =
+            call.customize().config_override(sdk::slow(inner)).send().await.map_err(|e| inner.sdk_error(e))?;
+        let etag = copied.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());
+        etag.map(|etag| SealedETag::from_backend(&etag)).ok_or_else(|| inner.nonsense("a copied part without an ETag"))
     }
 }

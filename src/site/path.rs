@@ -25,9 +25,10 @@ pub(super) fn object_path(bucket_prefix: &str, at: &Location) -> String {
     path
 }
 
-/// The value of `x-amz-copy-source`: `bucket/key`, encoded.
-pub(super) fn copy_source(bucket_prefix: &str, at: &Location) -> String {
-    object_path(bucket_prefix, at).split_off(1)
+/// The value of `x-amz-copy-source`: `bucket/key`, encoded; once more for servers that decode it twice.
+pub(super) fn copy_source(bucket_prefix: &str, at: &Location, twice: bool) -> String {
+    let source = object_path(bucket_prefix, at).split_off(1);
+    if twice { utf8_percent_encode(&source, PATH).to_string() } else { source }
 }
 
 /// The canonical query of an UploadPart.
@@ -64,7 +65,8 @@ mod tests {
     #[test]
     fn the_site_prefix_comes_before_the_bucket() {
         assert_eq!(object_path("agency-", &at("k")), "/agency-b.c-d/k");
-        assert_eq!(copy_source("agency-", &at("a b")), "agency-b.c-d/a%20b");
+        assert_eq!(copy_source("agency-", &at("a b"), false), "agency-b.c-d/a%20b");
+        assert_eq!(copy_source("agency-", &at("a b"), true), "agency-b.c-d/a%2520b");
     }
 
     #[test]

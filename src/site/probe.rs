@@ -55,7 +55,9 @@ struct Probe<'a> {
 }
 
 /// The objects a run may leave.
-const OBJECTS: [&str; 5] = ["condition", "source", "copy", "checksum", "metadata"];
+const OBJECTS: [&str; 5] = ["condition", SOURCE, "copy", "checksum", "metadata"];
+/// A server that decodes a copy source twice looks for `sourceA`. (A lone `%` would make RGW 16 abort.)
+const SOURCE: &str = "source%41";
 
 impl Probe<'_> {
     async fn run(&self) -> Result<Capabilities, SiteError> {
@@ -150,21 +152,40 @@ impl Probe<'_> {
         Ok(honoured)
     }
 
+    /// Also finds out whether the source must be encoded twice, and whether it can be pinned.
     async fn upload_part_copy(&self) -> Result<bool, SiteError> {
-        let (source, at) = (self.at("source")?, self.at("copy")?);
+        let source = self.at(SOURCE)?;
         let bytes = Bytes::from(vec![0u8; COPY_SOURCE]);
         let length = bytes.len() as u64;
         let inner = &self.site.inner;
-        let written =
-            inner.put_object(&source, None, &WriteCondition::Always, length, OutBody::Full(bytes), None).await?;
+        let put = inner.put_object(&source, None, &WriteCondition::Always, length, OutBody::Full(bytes), None);
+        let etag = put.await?.etag;
+        for twice in [false, true] {
+            inner.quirks.set_copy_source_decoded_twice(twice);
+            if answered(self.copied(&source, &etag, length).await)?.unwrap_or(false) {
+                return Ok(true);
+            }
+        }
+        inner.quirks.set_copy_source_decoded_twice(false);
+        Ok(false)
+    }
+
+    /// Copies all but the first byte through a part; true when they arrived.
+    async fn copied(&self, source: &Location, etag: &SealedETag, length: u64) -> Result<bool, SiteError> {
+        let at = self.at("copy")?;
         let id = self.site.create_multipart(&at, None).await?;
+        let none = SealedETag::from_backend(NO_ETAG);
+        let quirks = &self.site.inner.quirks;
         let tried = async {
-            let part = self.site.upload_part_copy(&at, &id, 1, &source, &written.etag, (1, length - 1)).await?;
+            quirks.set_copy_source_if_match_ignored(false);
+            let pinned = refused(self.site.upload_part_copy(&at, &id, 1, source, &none, (1, length - 1)).await)?;
+            let part = self.site.upload_part_copy(&at, &id, 1, source, etag, (1, length - 1)).await?;
+            quirks.set_copy_source_if_match_ignored(!pinned);
             self.site.complete_multipart(&at, &id, &[(1, part)], &WriteCondition::Always).await?;
             Ok(self.site.head(&at).await?.1.0 == length - 1)
         };
         let worked: Result<bool, SiteError> = tried.await;
-        if !matches!(worked, Ok(true)) {
+        if worked.is_err() {
             let _ = self.site.abort_multipart(&at, &id).await;
         }
         worked

@@ -20,8 +20,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use http::HeaderValue;
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Method};
+use http_body::Body;
 use std::time::Duration;
 
 /// For operations that move data inside the backend before they answer (Complete, UploadPartCopy).
@@ -95,6 +96,10 @@ impl HttpConnector for SharedPool {
         HttpConnectorFuture::new(async move {
             let mut request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?.map(OutBody::Sdk);
             request.headers_mut().entry(HOST).or_insert(this.host);
+            // Neither the SDK nor hyper says that there is no body; RGW answers 411 to such an UploadPartCopy.
+            if request.body().size_hint().exact() == Some(0) && !matches!(*request.method(), Method::GET | Method::HEAD) {
+                request.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+            }
             let patience = this.patience.unwrap_or(SLOW);
             let answered = tokio::time::timeout(patience, this.pool.request(request)).await;
             let response = answered

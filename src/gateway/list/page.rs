@@ -57,8 +57,7 @@ async fn list_at(site: &Site, ask: &Ask) -> Result<(ListPage, Option<Position>),
     for _ in 0..MAX_EMPTY_PAGES {
         let mut page = site.list(&query).await?;
         let last = last_of(&page);
-        page.objects.retain(|object| ask.is_ahead(&object.key));
-        page.common_prefixes.retain(|prefix| ask.is_ahead(prefix));
+        drop_seen(&mut page, ask);
         if !page.truncated {
             return Ok((page, None));
         }
@@ -73,6 +72,12 @@ async fn list_at(site: &Site, ask: &Ask) -> Result<(ListPage, Option<Position>),
     }
     let detail = "a truncated listing that does not go on".to_owned();
     Err(SiteError::Protocol { site: site.name().clone(), detail }.into())
+}
+
+/// Some backends show a common prefix again although the listing was to start behind it.
+fn drop_seen(page: &mut ListPage, ask: &Ask) {
+    page.objects.retain(|object| ask.is_ahead(&object.key));
+    page.common_prefixes.retain(|prefix| ask.is_ahead(prefix));
 }
 
 /// The last name of a page in listing order.
@@ -105,6 +110,16 @@ mod tests {
             common_prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
             ..ListPage::default()
         }
+    }
+
+    #[test]
+    fn what_was_shown_on_the_last_page_is_not_shown_again() {
+        let bucket = crate::s3::BucketName::parse("bucket").expect("a valid name");
+        let ask = Ask::new(bucket, None, Some("/".to_owned()), None).expect("a listing").after(Some("b/"));
+        let mut page = page(&["a", "b/c", "d"], &["a/", "b/", "c/"]);
+        drop_seen(&mut page, &ask);
+        assert_eq!(page.common_prefixes, ["c/"]);
+        assert_eq!(page.objects.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["d"]);
     }
 
     #[test]

@@ -174,6 +174,10 @@ impl PlainStream {
             self.meter.metrics.integrity_failure(&self.site.0);
         }
         tracing::error!(site = %self.site, %error, "a body is broken off");
+        if let Some(context) = &self.meter.context {
+            // the status line said 200: only the log can tell
+            context.with(|facts| facts.error_code = Some("InternalError".to_owned()));
+        }
         self.source = None;
         self.reader = None;
         self.missing = 0;
@@ -210,5 +214,118 @@ impl Drop for Meter {
                 facts.bytes_sealed += self.sealed;
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::open::{layout, open};
+    use crate::gateway::testbed::{Testbed, at, pattern};
+    use crate::s3::PlainSpan;
+    use futures_util::StreamExt;
+
+    type Pieces = Vec<Result<Bytes, SiteError>>;
+
+    fn cut(bytes: &[u8], size: usize) -> Pieces {
+        bytes.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect()
+    }
+
+    fn outage() -> SiteError {
+        SiteError::Unreachable { site: SiteName("primary".into()), detail: "test".to_owned() }
+    }
+
+    /// A stream of the whole of `key`, fed with these pieces.
+    async fn stream(bed: &Testbed, key: &str, pieces: Pieces, behind: u64) -> PlainStream {
+        let opened = open(&bed.gateway, &at(key)).await.expect("opened");
+        let layout = layout(&bed.gateway, &at(key), &opened).await.expect("a layout");
+        let span = PlainSpan::whole(opened.object.plain_len());
+        let reader = opened.object.reader(&layout, span).expect("a reader");
+        let source = Box::pin(futures_util::stream::iter(pieces));
+        PlainStream::new(&opened.site, source, reader, behind, &bed.gateway.metrics)
+    }
+
+    /// What came, and how it ended.
+    async fn run(mut stream: PlainStream) -> (Vec<usize>, Vec<u8>, Option<GatewayError>) {
+        let (mut sizes, mut plain) = (Vec::new(), Vec::new());
+        while let Some(item) = stream.next().await {
+            match item {
+                Ok(bytes) => {
+                    sizes.push(bytes.len());
+                    plain.extend_from_slice(&bytes);
+                }
+                Err(error) => {
+                    assert!(stream.next().await.is_none(), "nothing comes after an error");
+                    return (sizes, plain, Some(error));
+                }
+            }
+        }
+        (sizes, plain, None)
+    }
+
+    #[tokio::test]
+    async fn the_pieces_in_which_sealed_bytes_come_do_not_matter() {
+        let bed = Testbed::start().await;
+        let plain = pattern(200_000);
+        let sealed = bed.put("object", &plain).await;
+        let body = sealed.bytes.len() as u64;
+        for size in [7, 1000, 16_400, 65_536, 1 << 20] {
+            let whole = stream(&bed, "object", cut(&sealed.bytes, size), 0).await;
+            let behind = body - whole.missing;
+            let (sizes, out, error) = run(PlainStream { behind, ..whole }).await;
+            assert!(out == plain && error.is_none(), "pieces of {size}");
+            assert!(sizes.iter().all(|released| *released <= BATCH + size.max(16_400)), "{sizes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_ends_or_fails_early_is_an_error_after_verified_bytes_only() {
+        let bed = Testbed::start().await;
+        let plain = pattern(200_000);
+        let sealed = bed.put("object", &plain).await;
+        for kept in [0, 10, 56, 100_000, 200_000] {
+            for failure in [None, Some(outage())] {
+                let mut pieces = cut(&sealed.bytes[..kept], 5000);
+                pieces.extend(failure.map(Err));
+                let (_, out, error) = run(stream(&bed, "object", pieces, 0).await).await;
+                assert!(matches!(error, Some(GatewayError::Site(SiteError::Unreachable { .. }))), "{kept}");
+                assert!(out.len() < plain.len() && plain.starts_with(&out), "{kept}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_is_read_to_its_end_before_the_last_plaintext_is_released() {
+        let bed = Testbed::start().await;
+        let plain = pattern(200_000);
+        let sealed = bed.put("object", &plain).await;
+        let mut stream = stream(&bed, "object", Vec::new(), 0).await;
+        let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counter = read.clone();
+        let count = move |piece: &Result<Bytes, SiteError>| {
+            let length = piece.as_ref().map_or(0, Bytes::len);
+            counter.fetch_add(length, std::sync::atomic::Ordering::SeqCst);
+        };
+        stream.behind = sealed.bytes.len() as u64 - stream.missing;
+        stream.source = Some(Box::pin(futures_util::stream::iter(cut(&sealed.bytes, 500)).inspect(count)));
+        let mut released = 0;
+        while released < plain.len() {
+            released += stream.next().await.expect("more").expect("verified").len();
+        }
+        assert_eq!(read.load(std::sync::atomic::Ordering::SeqCst), sealed.bytes.len());
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_behind_the_last_chunk_does_not_take_the_plaintext_back() {
+        let bed = Testbed::start().await;
+        let plain = pattern(100_000);
+        let sealed = bed.put("object", &plain).await;
+        let probe = stream(&bed, "object", Vec::new(), 0).await;
+        let needed = probe.missing as usize;
+        let mut pieces = cut(&sealed.bytes[..needed], 5000);
+        pieces.push(Err(outage()));
+        let behind = (sealed.bytes.len() - needed) as u64;
+        let (_, out, error) = run(stream(&bed, "object", pieces, behind).await).await;
+        assert!(out == plain && error.is_none());
     }
 }

@@ -63,6 +63,7 @@ async fn damage_behind_the_first_batch_breaks_the_answer_off() {
     let answer = bed.get("/object", &[]).await;
     assert!(answer.status == 200 && answer.broken);
     assert!(answer.body.len() < 1_500_000 && plain.starts_with(&answer.body));
+    assert_eq!(answer.facts.error_code.as_deref(), Some("InternalError"));
 }
 
 #[tokio::test]
