@@ -1,7 +1,7 @@
 //! Work beside the requests: replication, the keyring's copies, sites that were down at the start.
 use crate::config::Retry;
 use crate::keys::Keyring;
-use crate::replication::{self, Journal, ReplicationObserver};
+use crate::replication::{self, BackOff, Journal, ReplicationObserver};
 use crate::s3::BucketName;
 use crate::site::tee::Tee;
 use crate::site::{Site, Sites};
@@ -34,7 +34,9 @@ impl Background {
 
     /// Brings sites up to date with what they missed, for as long as the proxy runs.
     pub(super) fn replicate(&mut self, journal: Arc<Journal>, tee: Tee, observer: Arc<dyn ReplicationObserver>) {
-        self.tasks.spawn(replication::run(journal, tee, observer, self.stop.clone()));
+        let usual = BackOff::new(Duration::from_secs(1), Duration::from_secs(300));
+        let Some(back_off) = BackOff::new(self.retry.min, self.retry.max).or(usual) else { return };
+        self.tasks.spawn(replication::run(journal, tee, back_off, observer, self.stop.clone()));
     }
 
     /// Writes missing copies of the keyring until every site has one.

@@ -1,27 +1,26 @@
 //! What a site missed: recorded durably, retried until it is there.
 //!
-//! CONTRACT SKELETON.
-use crate::site::tee::{Miss, MissError, MissRecorder, Tee};
-use crate::state::State;
-use std::sync::Arc;
+//! A miss says "make this site equal to the primary for this name", never "repeat that write". So it does not matter what happens to the name
+//! meanwhile, nor how often a miss is worked on. Only sealed bytes move; no key is needed.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`journal`] | the port through which the tee records misses |
+//! | [`level`] | making one object or bucket at one site equal to the primary's |
+//! | [`copy`] | streaming the sealed bytes from site to site |
+//! | [`worker`] | which misses are due, how many at once, how long to wait after a failure |
+mod back_off;
+mod copy;
+mod journal;
+mod level;
+mod worker;
 
-/// Makes misses durable in the state's journal and wakes the worker.
-pub struct Journal {}
+#[cfg(test)]
+mod tests;
 
-#[allow(unused_variables)]
-impl Journal {
-    /// Over this state.
-    pub fn new(state: State) -> Arc<Self> {
-        unimplemented!()
-    }
-}
-
-#[async_trait::async_trait]
-impl MissRecorder for Journal {
-    async fn record(&self, _miss: Miss) -> Result<(), MissError> {
-        unimplemented!()
-    }
-}
+pub use back_off::BackOff;
+pub use journal::Journal;
+pub use worker::run;
 
 /// Told of progress, for metrics.
 pub trait ReplicationObserver: Send + Sync {
@@ -29,17 +28,4 @@ pub trait ReplicationObserver: Send + Sync {
     fn backlog(&self, pending: u64, oldest_seconds: f64);
     /// One operation settled (`ok`) or failed for now.
     fn attempt(&self, site: &str, ok: bool);
-}
-
-/// Retries until told to stop: for each due row makes the site's object equal to the primary's
-/// (streamed copy of the sealed bytes and metadata, or a delete), verified, under the tee's key lock at the
-/// commit. Back-off with jitter, for ever.
-#[allow(unused_variables)]
-pub async fn run(
-    journal: Arc<Journal>,
-    tee: Tee,
-    observer: Arc<dyn ReplicationObserver>,
-    stop: tokio_util::sync::CancellationToken,
-) {
-    unimplemented!()
 }
