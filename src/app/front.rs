@@ -57,8 +57,38 @@ impl Front {
     }
 
     pub(super) async fn run(self, stop: CancellationToken) -> Result<(), FrontError> {
-        stop.cancelled().await;
-        drop((self.s3, self.admin));
-        Ok(())
+        let service = crate::gateway::front::service(&self._gateway);
+        let metrics = self._settings.metrics.clone();
+        tokio::spawn(async move {
+            loop {
+                let Ok((socket, _)) = self.admin.accept().await else { return };
+                let metrics = metrics.clone();
+                tokio::spawn(async move {
+                    let service = hyper::service::service_fn(move |_req: http::Request<hyper::body::Incoming>| {
+                        let text = metrics.render();
+                        async move {
+                            Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::new(
+                                bytes::Bytes::from(text),
+                            )))
+                        }
+                    });
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(hyper_util::rt::TokioIo::new(socket), service)
+                        .await;
+                });
+            }
+        });
+        loop {
+            let accepted = tokio::select! { a = self.s3.accept() => a, _ = stop.cancelled() => return Ok(()) };
+            let Ok((socket, _)) = accepted else { continue };
+            let _ = socket.set_nodelay(true);
+            let service = service.clone();
+            tokio::spawn(async move {
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .max_buf_size(128 * 1024)
+                    .serve_connection(hyper_util::rt::TokioIo::new(socket), service)
+                    .await;
+            });
+        }
     }
 }
