@@ -286,6 +286,9 @@ async fn gateway(sites: Sites, state: State) -> Gateway {
     let system = BucketName::parse(SYSTEM_BUCKET).expect("a valid name");
     let root = RootKey(SecretBytes::new([7; 32]));
     let wanted = [VaultKeyId::parse("default").expect("a valid name")];
+    for site in sites.all() {
+        site.probe(&system).await.expect("a probe");
+    }
     let keyring = Keyring::open(root, &sites, &system, &wanted, Arc::new(OsEntropy)).await.expect("a keyring");
     let credential = Credential {
         access_key_id: "TEST".to_owned(),

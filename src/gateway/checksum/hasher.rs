@@ -132,9 +132,9 @@ mod tests {
         let cases = [
             (ChecksumAlgorithm::Crc32, "y/Q5Jg=="),
             (ChecksumAlgorithm::Crc32c, "4waSgw=="),
-            (ChecksumAlgorithm::Crc64Nvme, "rosUhgyZmIg="),
-            (ChecksumAlgorithm::Sha1, "98O8HYCOBHMq1eaZZczfKTeTUjU="),
-            (ChecksumAlgorithm::Sha256, "FeKw08M4key8VwX7hKQaG5SkH7XRl5c+NNd6aUqCMyU="),
+            (ChecksumAlgorithm::Crc64Nvme, "rosUhgp5mIg="),
+            (ChecksumAlgorithm::Sha1, "98O8HYCOBHMq32eZZczDTKeuNEE="),
+            (ChecksumAlgorithm::Sha256, "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="),
         ];
         for (algorithm, expected) in cases {
             let mut hasher = Hasher::new(&pool, PlainLen(9), Some(algorithm));
