@@ -327,3 +327,18 @@ async fn tls_trusts_the_given_authority_and_no_stranger() {
     assert_eq!(get(&trusting).await.expect("over TLS"), b"0123456789");
     unreachable(get(&site(&endpoint, None)).await);
 }
+
+#[tokio::test]
+async fn an_early_refusal_is_read_even_when_the_connection_is_reset_under_the_body() {
+    for _ in 0..30 {
+        let site = server(|_, mut socket| async move {
+            head(&mut socket).await;
+            let xml = "<Error><Code>AccessDenied</Code></Error>";
+            say(&mut socket, &format!("HTTP/1.1 403 No\r\ncontent-length: {}\r\n\r\n{xml}", xml.len())).await;
+            // Closing with unread bytes resets the connection.
+        })
+        .await;
+        let (result, _sender) = put(&site, 8 << 20, &vec![0u8; 8 << 20]).await;
+        assert!(matches!(result, Err(SiteError::S3 { status: 403, .. })), "{result:?}");
+    }
+}
