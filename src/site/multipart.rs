@@ -149,8 +149,7 @@ impl Site {
             .copy_source(path::copy_source(&inner.bucket_prefix, source, inner.quirks.copy_source_decoded_twice()))
             .copy_source_if_match(source_etag.quoted())
             .copy_source_range(format!("bytes={start}-{last}"));
-        let copied =
-            call.customize().config_override(sdk::slow(inner)).send().await.map_err(|e| inner.sdk_error(e))?;
+        let copied = call.customize().config_override(sdk::slow(inner)).send().await.map_err(|e| inner.sdk_error(e))?;
         let etag = copied.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());
         etag.map(|etag| SealedETag::from_backend(&etag)).ok_or_else(|| inner.nonsense("a copied part without an ETag"))
     }

@@ -97,7 +97,8 @@ impl HttpConnector for SharedPool {
             let mut request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?.map(OutBody::Sdk);
             request.headers_mut().entry(HOST).or_insert(this.host);
             // Neither the SDK nor hyper says that there is no body; RGW answers 411 to such an UploadPartCopy.
-            if request.body().size_hint().exact() == Some(0) && !matches!(*request.method(), Method::GET | Method::HEAD) {
+            if request.body().size_hint().exact() == Some(0) && !matches!(*request.method(), Method::GET | Method::HEAD)
+            {
                 request.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
             }
             let patience = this.patience.unwrap_or(SLOW);
