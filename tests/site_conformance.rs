@@ -60,7 +60,8 @@ suite! {
         completing_on_condition_is_honoured_or_known_not_to_be
         a_part_that_is_not_named_is_left_out_or_refused
         a_broken_off_part_leaves_the_part_before
-        parts_can_be_copied_from_objects_of_the_site;
+        parts_can_be_copied_from_objects_of_the_site
+        the_source_of_a_copy_is_meant_byte_for_byte;
     buckets:
         deleting_is_idempotent_and_in_batches
         buckets_live_behind_the_prefix

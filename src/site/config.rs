@@ -22,7 +22,7 @@ pub struct SiteConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// Prefix put before every bucket name at this site (empty: none).
     pub bucket_prefix: String,
-    /// Time for the TCP connection (a TLS handshake falls under `stall_timeout`).
+    /// Time to connect, TLS handshake included.
     pub connect_timeout: Duration,
     /// Longest silence of a body or before a response head.
     pub stall_timeout: Duration,

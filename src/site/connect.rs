@@ -1,20 +1,35 @@
 //! Connections to one site: TCP_NODELAY, TLS by rustls, one pool for both doors.
 use super::body::OutBody;
 use super::config::SiteConfig;
-use hyper_rustls::HttpsConnector;
+use super::wire::Wire;
+use http::Uri;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tower_service::Service;
 
 /// Shorter than the idle time of the servers we know (RGW 65 s, nginx 75 s, HAProxy 10 s and more), so that a
 /// write seldom meets a connection that the server is just closing.
 const IDLE: Duration = Duration::from_secs(8);
 
 /// The pool.
-pub(super) type Pool = Client<HttpsConnector<HttpConnector>, OutBody>;
+pub(super) type Pool = Client<Dialler, OutBody>;
+
+/// Opens connections: TCP and TLS within one limit of time.
+#[derive(Clone)]
+pub(super) struct Dialler {
+    inner: HttpsConnector<HttpConnector>,
+    limit: Duration,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The CA bundle is unusable.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +48,15 @@ pub(super) fn pool(config: &SiteConfig) -> Result<Pool, TlsError> {
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_secs(60)));
-    tcp.set_connect_timeout(Some(config.connect_timeout));
+    // A broken-off connection lingers until what was written is taken: not for longer than this.
+    #[cfg(target_os = "linux")]
+    tcp.set_tcp_user_timeout(Some(config.stall_timeout));
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(tls(config.ca_pem.as_deref())?)
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
+    let dialler = Dialler { inner: connector, limit: config.connect_timeout };
     // Unsent requests may go to another connection; a request whose first byte left never is replayed.
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
@@ -46,7 +64,7 @@ pub(super) fn pool(config: &SiteConfig) -> Result<Pool, TlsError> {
         .pool_max_idle_per_host(config.max_idle_connections)
         .retry_canceled_requests(true)
         .set_host(false)
-        .build(connector))
+        .build(dialler))
 }
 
 /// TLS 1.2 and 1.3, the public roots, and the extra certificate authorities.
@@ -66,6 +84,23 @@ fn tls(ca_pem: Option<&[u8]>) -> Result<ClientConfig, TlsError> {
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+// === impl Dialler ===
+
+impl Service<Uri> for Dialler {
+    type Response = Wire<MaybeHttpsStream<TokioIo<TcpStream>>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let dialled = tokio::time::timeout(self.limit, self.inner.call(target));
+        Box::pin(async move { Ok(Wire::new(dialled.await.map_err(|_| "no connection in time")??)) })
+    }
 }
 
 #[cfg(test)]

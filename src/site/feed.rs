@@ -5,10 +5,11 @@
 use super::object::PutBody;
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
 /// Why a body did not come to its end: hyper breaks the connection on it, so nothing becomes visible.
@@ -16,7 +17,6 @@ pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body itself, owned by the connection.
 pub(super) struct Feed {
-    chunks: tokio::sync::mpsc::Receiver<Bytes>,
     left: u64,
     watch: Arc<FeedWatch>,
 }
@@ -24,7 +24,9 @@ pub(super) struct Feed {
 /// What the waiting side knows about the body, and its handle to break it off.
 pub(super) struct FeedWatch {
     phase: AtomicU8,
-    broken: AtomicBool,
+    /// `None` once broken off. It lives here and not in the body, because hyper keeps the body of a connection whose
+    /// peer takes nothing until TCP gives up, and the feeder must not wait for that.
+    chunks: Mutex<Option<Receiver<Bytes>>>,
     waker: AtomicWaker,
     base: Instant,
     /// Milliseconds after `base` at which the site last asked for or took something.
@@ -59,12 +61,12 @@ impl Feed {
         let phase = if body.length == 0 { Phase::Sent } else { Phase::AtSite };
         let watch = Arc::new(FeedWatch {
             phase: AtomicU8::new(phase as u8),
-            broken: AtomicBool::new(false),
+            chunks: Mutex::new(Some(body.chunks)),
             waker: AtomicWaker::new(),
             base: Instant::now(),
             moved: AtomicU64::new(0),
         });
-        (Self { chunks: body.chunks, left: body.length, watch: watch.clone() }, watch)
+        (Self { left: body.length, watch: watch.clone() }, watch)
     }
 
     /// Bytes still to come.
@@ -75,13 +77,10 @@ impl Feed {
     pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         self.watch.waker.register(cx.waker());
         loop {
-            if self.watch.broken.load(Ordering::Acquire) {
-                return self.abort();
-            }
             if self.left == 0 {
                 return Poll::Ready(None);
             }
-            match self.chunks.poll_recv(cx) {
+            match self.watch.poll_recv(cx) {
                 Poll::Pending => {
                     self.watch.enter(Phase::AtFeeder);
                     return Poll::Pending;
@@ -92,15 +91,13 @@ impl Feed {
                     self.watch.enter(if self.left == 0 { Phase::Sent } else { Phase::AtSite });
                     return Poll::Ready(Some(Ok(chunk)));
                 }
-                Poll::Ready(_) => return self.abort(),
+                Poll::Ready(_) => {
+                    self.watch.enter(Phase::Aborted);
+                    self.watch.break_off();
+                    return Poll::Ready(Some(Err(Box::new(BrokenOff))));
+                }
             }
         }
-    }
-
-    fn abort(&mut self) -> Poll<Option<Result<Bytes, BodyError>>> {
-        self.watch.enter(Phase::Aborted);
-        self.chunks.close();
-        Poll::Ready(Some(Err(Box::new(BrokenOff))))
     }
 }
 
@@ -130,8 +127,15 @@ impl FeedWatch {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
+    /// The next chunk; none when broken off.
+    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        chunks.as_mut().map_or(Poll::Ready(None), |chunks| chunks.poll_recv(cx))
+    }
+
+    /// Frees the feeder at once and wakes the body, which then ends in an error.
     fn break_off(&self) {
-        self.broken.store(true, Ordering::Release);
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.waker.wake();
     }
 }

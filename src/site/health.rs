@@ -97,7 +97,9 @@ mod tests {
     #[test]
     fn an_unhealthy_site_is_tried_by_one_request_at_a_time() {
         let record = Record::default();
-        (0..3).for_each(|_| drop(record.ended(true, START)));
+        for _ in 0..3 {
+            record.ended(true, START);
+        }
         assert!(record.is_healthy(RETRY_AFTER), "time to try again");
         record.tries(RETRY_AFTER);
         assert!(!record.is_healthy(RETRY_AFTER), "somebody is trying already");

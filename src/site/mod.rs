@@ -35,6 +35,7 @@ mod sign;
 mod site;
 mod small;
 mod stream;
+mod wire;
 
 pub mod embedded;
 pub mod tee;

@@ -43,7 +43,6 @@ pub async fn buckets_live_behind_the_prefix(bench: Bench) {
 pub async fn the_probe_finds_what_the_site_can_do_and_cleans_up(bench: Bench) {
     let system = BucketName::parse("system").expect("a name");
     let found = bench.site.probe(&system).await.expect("probed");
-    println!("{:#?}", found.report());
     assert_eq!(found, bench.site.capabilities());
     assert!(found.put_if_none_match && found.put_if_match && found.get_if_match && found.upload_part_copy);
     assert!(found.max_metadata >= 2048);
