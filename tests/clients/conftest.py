@@ -55,7 +55,9 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_generate_tests(metafunc):
     if "target" in metafunc.fixturenames:
         backends = _backends(metafunc.config)
-        matrix = [(backend, scheme) for backend in backends for scheme in ("http", "tls")]
+        # RGW 16 refuses checksum trailers, which SDKs send over TLS: by itself it can only be tried over HTTP.
+        schemes = {"direct_rgw": ["http"]}
+        matrix = [(backend, scheme) for backend in backends for scheme in schemes.get(backend, ["http", "tls"])]
         metafunc.parametrize("target", matrix, ids=["-".join(pair) for pair in matrix], indirect=True)
 
 

@@ -1,6 +1,7 @@
 """Bytes to store: random-looking, the same in every run and every worker."""
 
 import functools
+import os
 import pathlib
 import random
 
@@ -60,8 +61,14 @@ def write_tree(folder: pathlib.Path, names, size: int = 1000) -> dict[str, bytes
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         tree[name] = content(size + seed, seed)
-        path.write_bytes(tree[name])
+        write_old(path, tree[name])
     return tree
+
+
+def write_old(path: pathlib.Path, content: bytes) -> None:
+    """A file last changed long ago: Last-Modified has whole seconds, so a file of this second looks newer."""
+    path.write_bytes(content)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
 def read_tree(folder: pathlib.Path) -> dict[str, bytes]:
