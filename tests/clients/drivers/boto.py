@@ -69,7 +69,9 @@ class Boto3(Driver):
         return moved
 
     def presign(self, bucket, key):
-        return self.s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": key}, ExpiresIn=300)
+        # By default boto3 still makes V2 URLs in us-east-1, which S3 refuses for buckets made since 2020.
+        s3 = self.target.s3(signature_version="s3v4")
+        return s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": key}, ExpiresIn=300)
 
 
 class Boto3Crt(Boto3):
