@@ -53,7 +53,8 @@ def pytest_sessionfinish(session, exitstatus):
 
 
 def pytest_generate_tests(metafunc):
-    if "target" in metafunc.fixturenames:
+    # A module may have its own `target`.
+    if "target" in metafunc.fixturenames and not hasattr(metafunc.module, "target"):
         backends = _backends(metafunc.config)
         # RGW 16 refuses checksum trailers, which SDKs send over TLS: by itself it can only be tried over HTTP.
         schemes = {"direct_rgw": ["http"]}

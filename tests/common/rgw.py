@@ -1,17 +1,16 @@
 """A pair of real Ceph RADOS Gateways, started once per run and shared by all workers."""
 
-import contextlib
 import os
 import pathlib
-import signal
 import subprocess
 
 from . import places
 from .ports import free_port
 from .sites import Site
 
-ACCESS_KEY_ID = "AKMAIN0123456789"
-SECRET_ACCESS_KEY = "SKMAIN0123456789"
+# Of scripts/rgw-up.
+ACCESS_KEY_ID = "STRONGROOMTESTKEY"
+SECRET_ACCESS_KEY = "strongroom-test-secret"
 
 
 def _script() -> pathlib.Path:
@@ -43,7 +42,6 @@ def pair() -> list[Site]:
 
 
 def stop_pair(run_folder: pathlib.Path) -> None:
-    """Ends the daemons that the boots of this run left their process ids of."""
-    for pid_file in run_folder.glob("rgw-*/*.pid"):
-        with contextlib.suppress(ProcessLookupError, ValueError):
-            os.kill(int(pid_file.read_text()), signal.SIGTERM)
+    """Ends what this run has started."""
+    for folder in run_folder.glob("rgw-*/"):
+        subprocess.run(["bash", str(_script().with_name("rgw-down")), str(folder)], check=False)
