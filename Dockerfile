@@ -10,6 +10,7 @@ FROM rust:1.95-bookworm AS build
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /source
 COPY Cargo.toml Cargo.lock ./
+COPY config ./config
 COPY src ./src
 COPY benches ./benches
 RUN cargo build --release --locked --ignore-rust-version --bin strongroom
