@@ -31,6 +31,7 @@ class Settings:
     site_options: dict = dataclasses.field(default_factory=dict)
     log_level: str = "info"
     region: str = "us-east-1"
+    domain: str | None = None
 
 
 def _table(name: str, values: dict) -> str:
@@ -80,8 +81,11 @@ class Proxy(StrongroomProcess):
             "secret_access_key": settings.secret_access_key,
         }
         _private(self.folder / "credentials.toml", _table("[[credential]]", credential))
+        top = {"region": settings.region, "system_bucket": settings.system_bucket}
+        if settings.domain:
+            top["domain"] = settings.domain
         tables = [
-            _table("", {"region": settings.region, "system_bucket": settings.system_bucket}),
+            _table("", top),
             _table("[listen]", {"address": f"127.0.0.1:{self.port}", "admin": self.admin}),
             _table("[state]", {"folder": str(self.folder / "state")}),
             _table("[credentials]", {"file": str(self.folder / "credentials.toml")}),
