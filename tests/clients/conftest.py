@@ -15,7 +15,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from common import audit, places, rgw, target as targets  # noqa: E402
+from common import audit, places, rgw  # noqa: E402
+from common import target as targets
 from common.certs import Authority  # noqa: E402
 from common.demo import Demo  # noqa: E402
 from common.proxy import Proxy, Settings  # noqa: E402

@@ -1,9 +1,9 @@
 """A backup job that knows nothing of us: `rclone sync` of the raw buckets to folders, then `strongroom unseal`."""
 
-import pytest
-
 import drivers
-from common import data, target as targets
+import pytest
+from common import data
+from common import target as targets
 from common.proxy import strongroom
 from conftest import new_bucket
 
@@ -29,7 +29,10 @@ def test_copies_of_the_raw_buckets_give_the_plain_files_back(proxy, tmp_path, wh
 
     site = proxy.settings.sites[which]
     rclone = drivers.Rclone(targets.of_site(site, "raw"), tmp_path / "rclone")
-    for name, folder in ((site.raw_bucket(bucket), "sealed"), (site.raw_bucket(proxy.settings.system_bucket), "system")):
+    for name, folder in (
+        (site.raw_bucket(bucket), "sealed"),
+        (site.raw_bucket(proxy.settings.system_bucket), "system"),
+    ):
         rclone.run("sync", f"s3:{name}", tmp_path / folder)
     sealed = data.read_tree(tmp_path / "sealed")
     assert set(sealed) == set(plain)

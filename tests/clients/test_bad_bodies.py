@@ -5,8 +5,8 @@ import pathlib
 import socket
 
 import pytest
-
-from common import audit, target as targets
+from common import audit
+from common import target as targets
 from common.data import content
 from common.wait import until
 from common.wire import STREAMING, UNSIGNED, Wire, read_answer
@@ -94,7 +94,9 @@ def test_a_put_beyond_5_gib_is_refused_at_once(wire, watch, bucket):
 
 def test_two_lengths_smuggle_nothing(wire, target, bucket):
     hidden = b"DELETE /other HTTP/1.1\r\nHost: x\r\n\r\n"
-    head = put_head(wire, bucket, len(hidden)).replace(b"Content-Length", b"Transfer-Encoding: chunked\r\nContent-Length")
+    head = put_head(wire, bucket, len(hidden)).replace(
+        b"Content-Length", b"Transfer-Encoding: chunked\r\nContent-Length"
+    )
     answer = wire.raw(head + b"0\r\n\r\n" + hidden, "PUT", close=True)
     assert answer.status in (400, 403, 411, 501), answer
     Watch(target).alive()
@@ -138,7 +140,12 @@ def test_a_wrong_decoded_length_leaves_nothing(wire, watch, bucket, difference):
 
 @pytest.mark.parametrize(
     "body",
-    [b"zz;chunk-signature=0\r\n\r\n", b"ffffffffffffffffff;chunk-signature=0\r\n", b"5\r\nhello\r\n0\r\n\r\n", b"\r\n" * 100],
+    [
+        b"zz;chunk-signature=0\r\n\r\n",
+        b"ffffffffffffffffff;chunk-signature=0\r\n",
+        b"5\r\nhello\r\n0\r\n\r\n",
+        b"\r\n" * 100,
+    ],
 )
 def test_malformed_chunks_leave_nothing(wire, watch, bucket, body):
     headers = {"x-amz-decoded-content-length": "5", "Content-Encoding": "aws-chunked", "Content-Length": str(len(body))}

@@ -8,7 +8,6 @@ import urllib.parse
 
 import pytest
 import requests
-
 from common import audit
 from common.wire import EMPTY_SHA256, UNSIGNED, Signer, Wire
 from conftest import new_bucket
@@ -58,7 +57,7 @@ def test_a_wrong_secret_is_told(shared, watch, bucket):
 
 @pytest.mark.parametrize("minutes", [-60, -16, 16, 60 * 24 * 365])
 def test_a_skewed_clock_is_told(shared, watch, bucket, minutes):
-    now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
+    now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=minutes)
     late = Wire(shared, Signer(shared.access_key_id, shared.secret_access_key, now=now))
     watch.refused(late.send("PUT", f"/{bucket}/k", b"x"), 403, "RequestTimeTooSkewed")
 
@@ -148,7 +147,9 @@ def test_a_bad_bucket_name_is_refused(wire, watch, name):
     watch.refused(answer, answer.status, *codes)
 
 
-@pytest.mark.parametrize("key", ["../k", "../../../../tmp/k", "a/../k", "a/../../k", "./k", "a/./k", "..", "a//k", "/k"])
+@pytest.mark.parametrize(
+    "key", ["../k", "../../../../tmp/k", "a/../k", "a/../../k", "./k", "a/./k", "..", "a//k", "/k"]
+)
 def test_dots_and_slashes_in_keys_are_taken_literally_or_refused(shared, wire, watch, bucket, key):
     """Never normalised: a key must not become another key, let alone another bucket or a path on disk."""
     s3 = shared.s3()

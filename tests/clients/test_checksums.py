@@ -6,7 +6,6 @@ import zlib
 
 import pytest
 from awscrt import checksums as crt
-
 from common import audit
 from common.data import FIVE_MIB, content
 from common.sites import read
@@ -52,7 +51,9 @@ def test_an_sdks_checksum_is_accepted_and_given_back(s3, bucket, name, size):
 
 @every_algorithm
 def test_a_right_checksum_in_a_header_is_accepted(s3, bucket, name):
-    s3.put_object(Bucket=bucket, Key="k", Body=content(70_001), **{f"Checksum{name}": ALGORITHMS[name](content(70_001))})
+    s3.put_object(
+        Bucket=bucket, Key="k", Body=content(70_001), **{f"Checksum{name}": ALGORITHMS[name](content(70_001))}
+    )
     assert read(s3, bucket, "k") == content(70_001)
 
 

@@ -5,9 +5,8 @@ import re
 import stat
 import subprocess
 
-import pytest
-
 import drivers
+import pytest
 from common import places, sealed
 from common.data import content, file_of
 from common.demo import Demo

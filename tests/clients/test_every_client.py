@@ -2,10 +2,9 @@
 
 import urllib.parse
 
+import drivers
 import pytest
 import requests
-
-import drivers
 from common import data
 from conftest import new_bucket
 

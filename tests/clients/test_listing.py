@@ -3,7 +3,6 @@
 import hashlib
 
 import pytest
-
 from common.data import FIVE_MIB, content
 from conftest import new_bucket
 from s3errors import error_of

@@ -5,8 +5,8 @@ import io
 
 import boto3.s3.transfer
 import pytest
-
-from common import audit, target as targets
+from common import audit
+from common import target as targets
 from common.data import MIB, content
 from common.wire import UNSIGNED, Wire
 from conftest import new_bucket

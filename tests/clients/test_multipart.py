@@ -4,7 +4,6 @@ import hashlib
 import secrets
 
 import pytest
-
 from common import audit, sealed
 from common.data import FIVE_MIB, MIB, content
 from common.sites import read

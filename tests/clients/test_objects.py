@@ -5,7 +5,6 @@ import hashlib
 
 import pytest
 import requests
-
 from common.data import FIVE_MIB, MIB, content
 from common.sites import read
 from common.wait import until
@@ -74,7 +73,7 @@ def test_content_headers_come_back(s3, bucket):
         "ContentDisposition": "attachment; filename*=UTF-8''%E8%B4%A6.pdf",
         "CacheControl": "private, max-age=60",
     }
-    expires = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    expires = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", Expires=expires, **headers)
     for seen in (s3.head_object(Bucket=bucket, Key="k"), s3.get_object(Bucket=bucket, Key="k")):
         assert {name: seen.get(name) for name in headers} == headers

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import requests
-
 from common import places
 from common.data import content
 from common.logs import FIELDS

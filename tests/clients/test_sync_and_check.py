@@ -2,9 +2,8 @@
 
 import os
 
-import pytest
-
 import drivers
+import pytest
 from common import data
 from drivers.base import CommandFailed
 

@@ -6,7 +6,6 @@ import ssl
 
 import pytest
 import requests
-
 from common import target as targets
 from common.certs import Authority
 from common.wait import until

@@ -4,8 +4,8 @@ import dataclasses
 import secrets
 
 import pytest
-
-from common import audit, target as targets
+from common import audit
+from common import target as targets
 from common.data import FIVE_MIB, content
 from common.sites import keys_of, read
 from common.wire import Wire

@@ -7,8 +7,9 @@ import time
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-
-from common import audit, proxy as proxies, target as targets
+from common import audit
+from common import proxy as proxies
+from common import target as targets
 from common.data import FIVE_MIB, MIB, content
 from common.proxy import Proxy
 from common.sites import keys_of, read
@@ -318,7 +319,9 @@ def test_a_second_proxy_over_the_same_sites_reads_what_the_first_wrote(start_pro
     bucket = new_bucket(first.s3())
     first.s3().put_object(Bucket=bucket, Key="k", Body=content(50_000))
     assert read(second.s3(), bucket, "k") == content(50_000)
-    assert second.s3().head_object(Bucket=bucket, Key="k")["ETag"].strip('"') == hashlib.md5(content(50_000)).hexdigest()
+    assert (
+        second.s3().head_object(Bucket=bucket, Key="k")["ETag"].strip('"') == hashlib.md5(content(50_000)).hexdigest()
+    )
     audit.remove_bucket(first.s3(), bucket)
 
 
@@ -343,7 +346,9 @@ def test_swapped_and_damaged_objects_are_never_served(start_proxy, pool):
             got = once.get_object(Bucket=bucket, Key=key)["Body"].read()
         except (ClientError, BotoCoreError):
             continue
-        raise AssertionError(f"{key}: {len(got)} bytes came, {'right' if got == content(50_000, seed) else 'wrong'} ones")
+        raise AssertionError(
+            f"{key}: {len(got)} bytes came, {'right' if got == content(50_000, seed) else 'wrong'} ones"
+        )
     proxy.assert_healthy_logs()
     assert "strongroom_integrity" in proxy.metrics()
 

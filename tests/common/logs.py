@@ -21,7 +21,7 @@ def parse_line(line: str) -> dict[str, str]:
     fields = _FIELD.findall(line)
     assert " ".join(fields) == line, f"not space-separated fields: {line!r}"
     assert len(fields) == len(FIELDS), f"{len(fields)} fields instead of 27: {line!r}"
-    return dict(zip(FIELDS, fields))
+    return dict(zip(FIELDS, fields, strict=False))
 
 
 @dataclasses.dataclass

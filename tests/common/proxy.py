@@ -134,8 +134,6 @@ class Proxy(StrongroomProcess):
 def strongroom(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
     """Runs one of the short commands."""
     command = [str(places.strongroom()), *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env=clean_environment(**environment)
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=clean_environment(**environment))
     assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done

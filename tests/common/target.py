@@ -32,9 +32,7 @@ class Target:
 
     def s3(self, **config):
         """A boto3 client with default settings but for what is given."""
-        return s3_client(
-            self.endpoint, self.access_key_id, self.secret_access_key, self.region, self.ca, **config
-        )
+        return s3_client(self.endpoint, self.access_key_id, self.secret_access_key, self.region, self.ca, **config)
 
 
 def of_proxy(proxy: Proxy, backend: str) -> Target:

@@ -61,7 +61,7 @@ class Signer:
 
     def time(self) -> str:
         """The x-amz-date."""
-        now = self.now or datetime.datetime.now(datetime.timezone.utc)
+        now = self.now or datetime.datetime.now(datetime.UTC)
         return now.strftime("%Y%m%dT%H%M%SZ")
 
     def scope(self, date: str) -> str:
@@ -125,7 +125,9 @@ class Wire:
             return raw
         return ssl.create_default_context(cafile=str(self.target.ca)).wrap_socket(raw, server_hostname=host)
 
-    def head(self, method: str, path: str, *, query=None, headers=None, payload=None, sign=True, raw_query=None) -> bytes:
+    def head(
+        self, method: str, path: str, *, query=None, headers=None, payload=None, sign=True, raw_query=None
+    ) -> bytes:
         """A request head; `path` is sent as it is and must be escaped already."""
         query, payload = query or {}, payload or EMPTY_SHA256
         headers = {"Host": self.target.authority, **(headers or {})}
@@ -158,11 +160,16 @@ class Wire:
     def chunked(self, path: str, chunks: list[bytes], **faults) -> Answer:
         """A PUT in signed aws-chunked form. See `chunked_body` for the faults."""
         total = sum(map(len, chunks))
-        headers = {"x-amz-decoded-content-length": str(faults.pop("declared", total)), "Content-Encoding": "aws-chunked"}
+        headers = {
+            "x-amz-decoded-content-length": str(faults.pop("declared", total)),
+            "Content-Encoding": "aws-chunked",
+        }
         date = headers["x-amz-date"] = self.signer.time()
         close = faults.get("cut", False)
         # The length does not depend on the seed signature, and the seed covers the length.
-        length = faults.pop("length", None) or len(self.chunked_body(date, "0" * 64, chunks, **{**faults, "cut": False}))
+        length = faults.pop("length", None) or len(
+            self.chunked_body(date, "0" * 64, chunks, **{**faults, "cut": False})
+        )
         headers["Content-Length"] = str(length)
         head = self.head("PUT", path, headers=headers, payload=STREAMING)
         seed = re.search(rb"Signature=([0-9a-f]{64})", head).group(1).decode()

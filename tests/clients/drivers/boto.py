@@ -7,7 +7,6 @@ import boto3.s3.transfer
 import botocore.config
 import botocore.session
 import s3transfer.crt
-
 from common.data import MIB, read_tree
 from common.wait import until
 
