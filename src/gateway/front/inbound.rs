@@ -1,5 +1,6 @@
 //! The body of a request on its way in: notices when the client stalls, hangs up or sends too much, hashes XML, and
 //! gives back what nobody read so that an early answer is not lost in a reset connection.
+use super::patience::Patience;
 use super::screen::{Target, takes_xml};
 use super::settings::FrontSettings;
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
 /// What is read and thrown away, at most, before an early answer: a client that sends its whole body before it
@@ -50,7 +51,8 @@ pub(super) struct Inbound<B> {
     body: Option<B>,
     progress: Arc<Progress>,
     leftover: Leftover<B>,
-    stall: Stall,
+    patience: Patience,
+    stall_timeout: Duration,
     xml: Option<Xml>,
     ended: bool,
 }
@@ -67,13 +69,6 @@ pub(super) struct Leftover<B> {
 struct Xml {
     left: u64,
     hash: Option<(Sha256, [u8; 32])>,
-}
-
-/// One lazily made timer, moved only when it fires.
-struct Stall {
-    timeout: Duration,
-    waiting_since: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
 }
 
 // === impl Progress ===
@@ -154,8 +149,15 @@ where
             progress: progress.clone(),
             expects: head.headers.contains_key(http::header::EXPECT),
         };
-        let stall = Stall { timeout: settings.stall_timeout, waiting_since: None, timer: None };
-        Self { ended: body.is_end_stream(), body: Some(body), progress, leftover, stall, xml }
+        Self {
+            ended: body.is_end_stream(),
+            body: Some(body),
+            progress,
+            leftover,
+            patience: Patience::default(),
+            stall_timeout: settings.stall_timeout,
+            xml,
+        }
     }
 
     pub(super) fn leftover(&self) -> Leftover<B> {
@@ -204,11 +206,11 @@ where
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         let Poll::Ready(polled) = Pin::new(body).poll_frame(cx) else {
-            ready!(this.stall.poll(cx));
+            ready!(this.patience.poll(cx, this.stall_timeout));
             this.ended = true;
             return Poll::Ready(Some(Err(this.progress.fail(Fault::Stalled))));
         };
-        this.stall.waiting_since = None;
+        this.patience.rewarded();
         match polled {
             Some(Ok(frame)) => {
                 let frame = this.take(frame);
@@ -303,23 +305,6 @@ impl Xml {
                 true
             }
             None => false,
-        }
-    }
-}
-
-// === impl Stall ===
-
-impl Stall {
-    /// Ready when the client has been silent for the whole timeout while somebody waited for it.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(since + self.timeout)));
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            if since.elapsed() >= self.timeout {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(since + self.timeout);
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | `inbound` | the request's body: stalls, hang-ups, limits, its hash |
 //! | `errors` | error bodies: what went wrong with a body, ids, codes |
 //! | `exchange` | what is known of one request until its line is written |
+//! | `patience` | how long a silent client is waited for |
 //! | `outbound` | the response's body: counts bytes, knows when it is over |
 //! | `persevere` | lets a write end although its client is gone |
 mod errors;
@@ -20,16 +21,17 @@ mod exchange;
 mod inbound;
 mod observers;
 mod outbound;
+mod patience;
 mod persevere;
 mod screen;
 mod settings;
-#[cfg(test)]
-mod tests;
 
 pub use outbound::FrontBody;
+pub use patience::Patience;
 pub use settings::{FrontError, FrontSettings, Guards};
 
 use super::access::{Access, Auth};
+use super::get::lenient::drop_bad_range;
 use super::{Gateway, Service};
 use crate::audit::AuditLog;
 use crate::telemetry::Metrics;
@@ -173,11 +175,12 @@ impl Front {
 // === impl Inner ===
 
 impl Inner {
-    async fn answer<B>(self: Arc<Self>, head: Parts, body: B, mut exchange: Exchange) -> Response<FrontBody>
+    async fn answer<B>(self: Arc<Self>, mut head: Parts, body: B, mut exchange: Exchange) -> Response<FrontBody>
     where
         B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
         B::Error: Into<s3s::StdError>,
     {
+        drop_bad_range(&mut head.headers, &head.uri);
         let inbound = Inbound::new(&self.settings, &head, exchange.target(), body, exchange.progress().clone());
         let leftover = inbound.leftover();
         let response = match screen::screen(&self.settings, &head, exchange.target()) {
