@@ -4,11 +4,12 @@
 use crate::gateway::front::Patience;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 /// What connection, requests and bytes tell each other.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Flight {
     requests: AtomicUsize,
     /// Requests that ever were in flight.
     boarded: AtomicUsize,
+    /// When the last one ended.
+    ended: Mutex<Option<Instant>>,
     draining: AtomicBool,
     head_timed_out: AtomicBool,
     reader_stalled: AtomicBool,
@@ -51,6 +54,8 @@ pub(super) struct Guard<S> {
     limits: Limits,
     flight: Arc<Flight>,
     phase: Phase,
+    /// When the phase began.
+    since: Instant,
     boarded: usize,
     reading: Patience,
     writing: Patience,
@@ -84,10 +89,15 @@ impl Flight {
     fn busy(&self) -> bool {
         self.requests.load(Ordering::Acquire) > 0
     }
+
+    fn ended(&self) -> Option<Instant> {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Passenger {
     fn drop(&mut self) {
+        *self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -97,13 +107,13 @@ impl Drop for Passenger {
 impl<S> Guard<S> {
     pub(super) fn new(stream: S, limits: Limits, flight: Arc<Flight>) -> Self {
         let (reading, writing) = (Patience::default(), Patience::default());
-        Self { stream, limits, flight, phase: Phase::Fresh, boarded: 0, reading, writing }
+        Self { stream, limits, flight, phase: Phase::Fresh, since: Instant::now(), boarded: 0, reading, writing }
     }
 
     fn enter(&mut self, phase: Phase) {
         if self.phase != phase {
             self.phase = phase;
-            self.reading.rewarded();
+            self.since = Instant::now();
         }
     }
 
@@ -111,16 +121,19 @@ impl<S> Guard<S> {
     fn nothing_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.flight.busy() {
             self.enter(Phase::Busy);
+            // Nobody may look again when the request ends: this makes sure that somebody does in time.
+            let _ = self.reading.poll_since(cx, Instant::now(), self.limits.idle);
             return Poll::Pending;
         }
         if self.phase == Phase::Busy {
             self.enter(Phase::Idle);
+            self.since = self.flight.ended().unwrap_or(self.since);
         }
         if self.phase != Phase::Head && self.flight.draining.load(Ordering::Acquire) {
             return Poll::Ready(Ok(()));
         }
         let limit = if self.phase == Phase::Idle { self.limits.idle } else { self.limits.header };
-        if self.reading.poll(cx, limit).is_pending() {
+        if self.reading.poll_since(cx, self.since, limit).is_pending() {
             return Poll::Pending;
         }
         if self.phase == Phase::Head {

@@ -23,6 +23,11 @@ impl Patience {
     /// Ready when `timeout` has passed since the first call after [`Patience::rewarded`]; else the task is woken then.
     pub fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        self.poll_since(cx, since, timeout)
+    }
+
+    /// Ready when `timeout` has passed since `since`; else the task is woken then.
+    pub fn poll_since(&mut self, cx: &mut Context<'_>, since: Instant, timeout: Duration) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(since + timeout)));
         loop {
             if since.elapsed() >= timeout {
