@@ -12,6 +12,7 @@ use crate::state::State;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 
+mod access;
 mod bucket;
 mod checksum;
 mod conditions;
