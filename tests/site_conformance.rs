@@ -57,7 +57,7 @@ suite! {
     multipart:
         parts_may_have_gaps_and_any_order
         completing_is_checked
-        completing_on_condition_is_honoured_or_known_not_to_be
+        completing_on_condition_is_honoured_or_refused
         a_part_that_is_not_named_is_left_out_or_refused
         a_broken_off_part_leaves_the_part_before
         parts_can_be_copied_from_objects_of_the_site

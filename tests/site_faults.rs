@@ -342,3 +342,16 @@ async fn an_early_refusal_is_read_even_when_the_connection_is_reset_under_the_bo
         assert!(matches!(result, Err(SiteError::S3 { status: 403, .. })), "{result:?}");
     }
 }
+
+#[tokio::test]
+async fn a_read_of_another_version_than_the_pinned_one_is_refused_here_when_the_server_does_not() {
+    let site = server(|_, mut socket| async move {
+        head(&mut socket).await;
+        say(&mut socket, OBJECT).await;
+        say(&mut socket, "0123456789").await;
+    })
+    .await;
+    let pinned = strongroom::s3::SealedETag::from_backend("another");
+    let result = site.get(&at(), SealedRange::Whole, Some(&pinned)).await;
+    assert!(result.err().expect("it ignored If-Match").is_precondition_failed());
+}

@@ -12,6 +12,7 @@ use crate::state::State;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 
+mod access;
 mod bucket;
 mod checksum;
 mod conditions;
@@ -29,6 +30,7 @@ mod put;
 mod refuse;
 mod request;
 mod respond;
+mod source;
 
 #[cfg(test)]
 mod read_tests;
@@ -51,6 +53,7 @@ pub struct Gateway {
     pub(crate) region: String,
     pub(crate) objects: open::ObjectCache,
     pub(crate) md5: md5::Md5Pool,
+    pub(crate) uploads: multipart::Uploads,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -103,6 +106,7 @@ impl Gateway {
             region,
             objects,
             md5,
+            uploads: multipart::Uploads::default(),
         })
     }
 }

@@ -52,13 +52,19 @@ impl Site {
         if_match: Option<&SealedETag>,
     ) -> Result<GotObject, SiteError> {
         let response = self.inner.watched("get", self.inner.send_get(at, range, if_match)).await?;
-        self.got(response, range)
+        let got = self.got(response, range)?;
+        // A backend that ignores the condition must not slip another version in.
+        match if_match {
+            Some(etag) if *etag != got.etag => Err(SiteError::from_answer(self.name(), 412, b"")),
+            _ => Ok(got),
+        }
     }
 
     /// PUT of known length with sealed metadata (one header) and content type application/octet-stream.
     ///
     /// # Errors
-    /// [`SiteError::Aborted`] when the feeder was dropped early; else as [`Site::get`]. An error answer
+    /// [`SiteError::Aborted`] when the feeder was dropped early; [`SiteError::Unsupported`] for a condition that the
+    /// probe found ignored; else as [`Site::get`]. An error answer
     /// that comes before the body was read is returned at once.
     pub async fn put(
         &self,
@@ -67,6 +73,7 @@ impl Site {
         condition: &WriteCondition,
         body: PutBody,
     ) -> Result<Written, SiteError> {
+        self.inner.allow(condition, false)?;
         let length = body.length;
         let (feed, watch) = Feed::new(body);
         let sent = self.inner.put_object(at, metadata, condition, length, OutBody::Feed(feed), Some(watch));
@@ -123,7 +130,7 @@ impl Site {
 }
 
 impl Inner {
-    async fn send_get(
+    pub(super) async fn send_get(
         &self,
         at: &Location,
         range: SealedRange,

@@ -35,8 +35,20 @@ impl Site {
     ///
     /// # Errors
     /// As the site answered, also inside a 200; never repeated, since the second try of a Complete that
-    /// succeeded answers `NoSuchUpload`.
+    /// succeeded answers `NoSuchUpload`. [`SiteError::Unsupported`] for a condition that the probe found ignored.
     pub async fn complete_multipart(
+        &self,
+        at: &Location,
+        upload_id: &str,
+        parts: &[(u16, SealedETag)],
+        condition: &WriteCondition,
+    ) -> Result<Written, SiteError> {
+        self.inner.allow(condition, true)?;
+        self.complete_unchecked(at, upload_id, parts, condition).await
+    }
+
+    /// As [`Self::complete_multipart`], also with a condition that the probe has yet to try.
+    pub(super) async fn complete_unchecked(
         &self,
         at: &Location,
         upload_id: &str,

@@ -31,7 +31,7 @@ impl Site {
         let found = probe.run().await;
         probe.clean_up().await;
         let found = Arc::new(found?);
-        self.inner.capabilities.store(found.clone());
+        self.inner.capabilities.store(Some(found.clone()));
         Ok(found)
     }
 
@@ -100,21 +100,31 @@ impl Probe<'_> {
         Ok(Location { bucket: self.bucket.clone(), key })
     }
 
-    async fn put(&self, object: &str, condition: &WriteCondition) -> Result<SealedETag, SiteError> {
-        Ok(self.site.put_small(&self.at(object)?, Bytes::from_static(b"probe"), condition).await?.etag)
+    async fn put(&self, object: &str) -> Result<SealedETag, SiteError> {
+        let at = self.at(object)?;
+        let put = self.site.put_small(&at, Bytes::from_static(b"probe"), &WriteCondition::Always);
+        Ok(put.await?.etag)
+    }
+
+    /// Past the refusal of what an earlier probe found missing.
+    async fn put_if(&self, object: &str, header: (&'static str, &str)) -> Result<(), SiteError> {
+        let at = self.at(object)?;
+        let put = self.site.inner.put_with(&at, header, Bytes::from_static(b"probe"));
+        put.await.map(drop)
     }
 
     /// Leaves the object `condition` behind, for the probes that follow.
     async fn put_if_none_match(&self) -> Result<bool, SiteError> {
-        let first = answered(self.put("condition", &WriteCondition::IfAbsent).await)?;
-        let second = refused(self.put("condition", &WriteCondition::IfAbsent).await)?;
-        self.put("condition", &WriteCondition::Always).await?;
+        let if_absent = ("if-none-match", "*");
+        let first = answered(self.put_if("condition", if_absent).await)?;
+        let second = refused(self.put_if("condition", if_absent).await)?;
+        self.put("condition").await?;
         Ok(first.is_some() && second)
     }
 
     /// Tries the quoted form first, as RFC 9110 writes it, then the bare one, and remembers which one works.
     async fn put_if_match(&self) -> Result<bool, SiteError> {
-        let etag = self.put("condition", &WriteCondition::Always).await?;
+        let etag = self.put("condition").await?;
         let none = SealedETag::from_backend(NO_ETAG);
         let quoted = self.if_match_works(etag.quoted(), none.quoted()).await?;
         let bare = !quoted && self.if_match_works(etag.as_str().to_owned(), none.as_str().to_owned()).await?;
@@ -123,18 +133,14 @@ impl Probe<'_> {
     }
 
     async fn if_match_works(&self, right: String, wrong: String) -> Result<bool, SiteError> {
-        let at = self.at("condition")?;
-        let send = |value: String| {
-            let at = at.clone();
-            async move { self.site.inner.put_with(&at, ("if-match", &value), Bytes::from_static(b"probe")).await }
-        };
-        let wrong_is_refused = refused(send(wrong).await)?;
-        Ok(wrong_is_refused && answered(send(right).await)?.is_some())
+        let wrong_is_refused = refused(self.put_if("condition", ("if-match", &wrong)).await)?;
+        Ok(wrong_is_refused && answered(self.put_if("condition", ("if-match", &right)).await)?.is_some())
     }
 
+    /// At the bare door: [`Site::get`] would hide a condition that is ignored.
     async fn get_if_match(&self) -> Result<bool, SiteError> {
         let none = SealedETag::from_backend(NO_ETAG);
-        refused(self.site.get(&self.at("condition")?, SealedRange::Whole, Some(&none)).await)
+        refused(self.site.inner.send_get(&self.at("condition")?, SealedRange::Whole, Some(&none)).await)
     }
 
     async fn complete_if_none_match(&self) -> Result<bool, SiteError> {
@@ -144,7 +150,7 @@ impl Probe<'_> {
             let (sender, chunks) = tokio::sync::mpsc::channel(1);
             let _ = sender.send(Bytes::from_static(b"probe")).await;
             let part = self.site.upload_part(&at, &id, 1, PutBody { length: 5, chunks }).await?;
-            self.site.complete_multipart(&at, &id, &[(1, part)], &WriteCondition::IfAbsent).await
+            self.site.complete_unchecked(&at, &id, &[(1, part)], &WriteCondition::IfAbsent).await
         };
         let honoured = refused(tried.await)?;
         // Completed uploads are gone already.

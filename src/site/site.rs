@@ -7,10 +7,10 @@ use super::observer::SiteObserver;
 use super::quirks::Quirks;
 use super::sdk;
 use super::sign::Signer;
-use super::{Capabilities, Location, path};
+use super::{Capabilities, Location, WriteCondition, path};
 use crate::s3::BucketName;
 use crate::secret::SecretText;
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use std::sync::Arc;
@@ -34,7 +34,8 @@ pub(super) struct Inner {
     pub(super) sdk: aws_sdk_s3::Client,
     pub(super) health: Health,
     pub(super) quirks: Quirks,
-    pub(super) capabilities: ArcSwap<Capabilities>,
+    /// Empty before the first probe.
+    pub(super) capabilities: ArcSwapOption<Capabilities>,
     pub(super) observer: Arc<dyn SiteObserver>,
 }
 
@@ -79,7 +80,7 @@ impl Site {
             sdk,
             health: Health::new(),
             quirks: Quirks::default(),
-            capabilities: ArcSwap::default(),
+            capabilities: ArcSwapOption::empty(),
             observer,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -92,7 +93,7 @@ impl Site {
 
     /// What the last probe found (default before the first).
     pub fn capabilities(&self) -> Arc<Capabilities> {
-        self.inner.capabilities.load_full()
+        self.inner.capabilities.load_full().unwrap_or_default()
     }
 
     /// True while recent requests got answers (see `health.rs`); readers try healthy sites first.
@@ -111,6 +112,19 @@ impl Inner {
 
     pub(super) fn path(&self, at: &Location) -> String {
         path::object_path(&self.bucket_prefix, at)
+    }
+
+    /// Refuses a condition that the probe found ignored: pretending would lose writes. Before the first probe the
+    /// backend is given the benefit of the doubt.
+    pub(super) fn allow(&self, condition: &WriteCondition, complete: bool) -> Result<(), SiteError> {
+        let Some(found) = self.capabilities.load_full() else { return Ok(()) };
+        let (able, what) = match (condition, complete) {
+            (WriteCondition::Always, _) => return Ok(()),
+            (WriteCondition::IfAbsent, false) => (found.put_if_none_match, "If-None-Match on PutObject"),
+            (WriteCondition::IfMatch(_), false) => (found.put_if_match, "If-Match on PutObject"),
+            (_, true) => (found.complete_if_none_match, "conditions on CompleteMultipartUpload"),
+        };
+        if able { Ok(()) } else { Err(SiteError::Unsupported { site: self.name.clone(), what }) }
     }
 
     pub(super) fn unreachable(&self, detail: impl Into<String>) -> SiteError {

@@ -30,13 +30,14 @@ impl Site {
     /// Writes a whole object.
     ///
     /// # Errors
-    /// 412 when the condition does not hold; else as the site answered.
+    /// 412 when the condition does not hold; [`SiteError::Unsupported`] as for [`Site::put`]; else as the site answered.
     pub async fn put_small(
         &self,
         at: &Location,
         bytes: Bytes,
         condition: &WriteCondition,
     ) -> Result<Written, SiteError> {
+        self.inner.allow(condition, false)?;
         let length = bytes.len() as u64;
         let sent = self.inner.put_object(at, None, condition, length, OutBody::Full(bytes), None);
         self.inner.watched("put", sent).await

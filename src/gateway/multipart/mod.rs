@@ -1,54 +1,24 @@
-//! CONTRACT SKELETON.
-use crate::gateway::Gateway;
-use s3s::dto::*;
-use s3s::{S3Request, S3Response, S3Result};
-use std::sync::Arc;
+//! The multipart family. A client's part is one sealed message; the index and the trailer are made at Complete.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`session`] | an upload found again: its row, its sealer, its place |
+//! | [`create`], [`part`], [`complete`], [`abort`], [`lists`] | the operations |
+//! | [`staging`] | a part too small for the backends, kept as a small object until Complete (docs/decisions/0001) |
+mod abort;
+mod complete;
+mod create;
+mod lists;
+mod part;
+mod session;
+mod staging;
 
-pub(in crate::gateway) async fn create_multipart_upload(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<CreateMultipartUploadInput>,
-) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-    unimplemented!()
-}
+pub(super) use abort::abort_multipart_upload;
+pub(super) use complete::complete_multipart_upload;
+pub(super) use create::create_multipart_upload;
+pub(super) use lists::{list_multipart_uploads, list_parts};
+pub(super) use part::{upload_part, upload_part_copy};
+pub use session::Uploads;
 
-pub(in crate::gateway) async fn upload_part(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<UploadPartInput>,
-) -> S3Result<S3Response<UploadPartOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn upload_part_copy(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<UploadPartCopyInput>,
-) -> S3Result<S3Response<UploadPartCopyOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn complete_multipart_upload(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<CompleteMultipartUploadInput>,
-) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn abort_multipart_upload(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<AbortMultipartUploadInput>,
-) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn list_parts(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<ListPartsInput>,
-) -> S3Result<S3Response<ListPartsOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn list_multipart_uploads(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<ListMultipartUploadsInput>,
-) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-    unimplemented!()
-}
+/// The last part number a client may use: one more is kept for the sealed footer.
+pub(super) const LAST_PART: u16 = 9_999;
