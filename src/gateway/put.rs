@@ -4,7 +4,7 @@ use super::checksum::{Declared, set_checksum, type_name};
 use super::ingest::{Ingest, declared_length};
 use super::metadata::{UserMetadata, from_input};
 use super::open;
-use super::refuse::{Refusable, refusable, refuse_unsupported};
+use super::refuse::{refusable, refuse_unsupported};
 use super::request;
 use super::respond::{GatewayError, not_implemented};
 use crate::audit::RequestContext;

@@ -18,7 +18,6 @@
 //!   happens to the key afterwards.
 use super::{Location, Site, SiteError, SiteName, Sites, WriteCondition, Written};
 use crate::s3::{BucketName, ObjectKey, SealedETag};
-use bytes::Bytes;
 use leg::Request;
 use lock::KeyLocks;
 use std::sync::Arc;
