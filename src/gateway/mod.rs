@@ -34,6 +34,8 @@ mod respond;
 mod read_tests;
 #[cfg(test)]
 mod testbed;
+#[cfg(test)]
+mod write_tests;
 
 pub mod front;
 
@@ -51,6 +53,7 @@ pub struct Gateway {
     pub(crate) region: String,
     pub(crate) objects: open::ObjectCache,
     pub(crate) md5: md5::Md5Pool,
+    uploads: multipart::Desk,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -103,6 +106,7 @@ impl Gateway {
             region,
             objects,
             md5,
+            uploads: multipart::Desk::new(),
         })
     }
 }

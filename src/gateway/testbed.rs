@@ -308,6 +308,7 @@ async fn gateway(sites: Sites, state: State) -> Gateway {
         region: "us-east-1".to_owned(),
         objects: ObjectCache::new(100),
         md5: super::md5::Md5Pool::start(1).expect("a thread"),
+        uploads: super::multipart::Desk::new(),
     }
 }
 

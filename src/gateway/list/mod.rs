@@ -23,7 +23,7 @@ mod text;
 use ask::{Ask, Position};
 use etags::Entry;
 use page::Page;
-use text::Encoding;
+pub(super) use text::Encoding;
 
 /// The owner of everything, as listings name it.
 const OWNER: &str = "strongroom";

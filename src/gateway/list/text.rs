@@ -8,7 +8,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 
 /// How names are written into a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(in crate::gateway) enum Encoding {
     /// As they are.
     Plain,
     /// Percent-encoded.
@@ -19,7 +19,7 @@ pub(super) enum Encoding {
 
 impl Encoding {
     /// `url` or nothing.
-    pub(super) fn parse(asked: Option<&EncodingType>) -> Result<Self, S3Error> {
+    pub(in crate::gateway) fn parse(asked: Option<&EncodingType>) -> Result<Self, S3Error> {
         match asked.map(EncodingType::as_str) {
             None => Ok(Self::Plain),
             Some(EncodingType::URL) => Ok(Self::Url),
@@ -30,7 +30,7 @@ impl Encoding {
         }
     }
 
-    pub(super) fn apply(self, name: &str) -> String {
+    pub(in crate::gateway) fn apply(self, name: &str) -> String {
         match self {
             Self::Plain => name.to_owned(),
             Self::Url => utf8_percent_encode(name, ENCODED).to_string(),

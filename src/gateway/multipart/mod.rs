@@ -1,54 +1,29 @@
-//! CONTRACT SKELETON.
-use crate::gateway::Gateway;
-use s3s::dto::*;
-use s3s::{S3Request, S3Response, S3Result};
-use std::sync::Arc;
+//! Multipart uploads: parts are sealed one by one, the footer is made at Complete.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`create`] | CreateMultipartUpload |
+//! | [`part`] | UploadPart and UploadPartCopy: one way to store a part, whoever sends it |
+//! | [`complete`] | CompleteMultipartUpload: what was asked for (`asked`), what it makes (`plan`), carrying it out (`finish`) |
+//! | [`abort`] | AbortMultipartUpload |
+//! | [`list_parts`], [`list_uploads`] | the listings, from the state alone |
+//! | [`session`] | an upload as an operation finds it |
+//! | [`staging`] | parts too small to be a backend's part, kept as objects of the system bucket until Complete |
+//! | [`desk`] | what is kept in memory: locks of the uploads, answers of those just completed |
+mod abort;
+mod complete;
+mod create;
+mod desk;
+mod list_parts;
+mod list_uploads;
+mod part;
+mod session;
+mod staging;
 
-pub(in crate::gateway) async fn create_multipart_upload(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<CreateMultipartUploadInput>,
-) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn upload_part(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<UploadPartInput>,
-) -> S3Result<S3Response<UploadPartOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn upload_part_copy(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<UploadPartCopyInput>,
-) -> S3Result<S3Response<UploadPartCopyOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn complete_multipart_upload(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<CompleteMultipartUploadInput>,
-) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn abort_multipart_upload(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<AbortMultipartUploadInput>,
-) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn list_parts(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<ListPartsInput>,
-) -> S3Result<S3Response<ListPartsOutput>> {
-    unimplemented!()
-}
-
-pub(in crate::gateway) async fn list_multipart_uploads(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<ListMultipartUploadsInput>,
-) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-    unimplemented!()
-}
+pub(in crate::gateway) use abort::abort_multipart_upload;
+pub(in crate::gateway) use complete::complete_multipart_upload;
+pub(in crate::gateway) use create::create_multipart_upload;
+pub(in crate::gateway) use desk::Desk;
+pub(in crate::gateway) use list_parts::list_parts;
+pub(in crate::gateway) use list_uploads::list_multipart_uploads;
+pub(in crate::gateway) use part::{upload_part, upload_part_copy};

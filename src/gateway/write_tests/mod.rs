@@ -1,0 +1,1 @@
+//! Writes, over two embedded sites, asked over `s3s` and read back through the read path.
