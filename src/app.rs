@@ -4,7 +4,6 @@
 //! order; [`App::run`] serves until it is told to stop, drains, and leaves nothing running.
 mod background;
 mod front;
-mod observe;
 mod signals;
 
 pub use signals::stop_signal;
@@ -77,8 +76,8 @@ impl App {
         let credentials = Arc::new(identity::load(&config.credentials_file)?);
         let rules = Arc::new(RuleSet::new(config.rules)?);
         let metrics = Metrics::new();
-        let observer = Arc::new(observe::Observer::new(metrics.clone()));
-        let sites = build_sites(config.primary, config.backups, observer.clone())?;
+        let sites = build_sites(config.primary, config.backups, metrics.clone())?;
+        sites.all().for_each(|site| metrics.declare_site(&site.name().0));
         let unprobed = probe_all(&sites, &config.system_bucket).await;
         let state = State::open(&config.state_folder).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
@@ -106,11 +105,11 @@ impl App {
             limits: config.limits,
             domain: config.domain,
             logs: config.logs,
-            metrics,
+            metrics: metrics.clone(),
         };
-        let front = front::bind(settings, gateway).await?;
+        let front = front::bind(settings, gateway, &sites).await?;
         let mut background = Background::new(config.retry);
-        background.replicate(journal, tee, observer);
+        background.replicate(journal, tee, metrics);
         background.sync_keyring(keyring, sites);
         background.probe_later(unprobed, config.system_bucket);
         Ok(Self { front, background, state })

@@ -1,14 +1,19 @@
-//! The one place that knows how `server` is started. PROVISIONAL: binds the listeners; the lead puts
-//! `server::Server` behind the same three functions.
-use crate::config::{Limits, Listen, Logs};
+//! The one place that knows how the outside is started: audit log, front, server.
+use crate::audit::{AuditLog, AuditSettings, Target};
+use crate::config::{Limits, Listen, LogTarget, Logs};
 use crate::gateway::Gateway;
+use crate::gateway::front::{self, FrontSettings};
+use crate::server::{Readiness, Server, ServerConfig, ServerError, ServerLimits, SiteHealth, TlsFiles};
+use crate::site::Sites;
 use crate::telemetry::Metrics;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// What the server is told.
+/// Access-log records that may be promised at once, beyond one a connection: requests of one connection follow each other.
+const SPARE_RECORDS: usize = 1024;
+
+/// What the outside is told.
 pub(super) struct Settings {
     pub(super) listen: Listen,
     pub(super) limits: Limits,
@@ -17,78 +22,90 @@ pub(super) struct Settings {
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Both listeners, bound.
+/// Everything outside the gateway, bound and ready to run.
 pub(super) struct Front {
-    s3: TcpListener,
-    admin: TcpListener,
-    addresses: (SocketAddr, SocketAddr),
-    _settings: Settings,
-    _gateway: Arc<Gateway>,
+    server: Server,
+    audit: AuditLog,
 }
 
-/// A listener could not be bound or broke.
+/// The outside does not start, or broke.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}; is another program using the port?")]
-pub struct FrontError {
-    address: SocketAddr,
-    source: std::io::Error,
+#[non_exhaustive]
+pub enum FrontError {
+    /// A log file.
+    #[error("the access log or event log cannot be opened: {0}")]
+    Audit(std::io::Error),
+    /// Domain or region.
+    #[error(transparent)]
+    Front(#[from] front::FrontError),
+    /// Listeners or certificates.
+    #[error(transparent)]
+    Server(#[from] ServerError),
 }
 
-/// Binds both listeners; connections wait until [`Front::run`].
-pub(super) async fn bind(settings: Settings, gateway: Arc<Gateway>) -> Result<Front, FrontError> {
-    let listen = async |address: SocketAddr| {
-        let fail = |source| FrontError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
-        let bound = listener.local_addr().map_err(fail)?;
-        Ok((listener, bound))
+/// Opens the logs and binds both listeners; connections wait until [`Front::run`].
+pub(super) async fn bind(settings: Settings, gateway: Arc<Gateway>, sites: &Sites) -> Result<Front, FrontError> {
+    let Settings { listen, limits, domain, logs, metrics } = settings;
+    let audit = AuditSettings {
+        access: target(logs.access),
+        events: target(logs.events),
+        capacity: limits.connections + SPARE_RECORDS,
     };
-    let (s3, address) = listen(settings.listen.address).await?;
-    let (admin, admin_address) = listen(settings.listen.admin).await?;
-    Ok(Front { s3, admin, addresses: (address, admin_address), _settings: settings, _gateway: gateway })
+    let audit = AuditLog::start(&audit, metrics.clone()).map_err(FrontError::Audit)?;
+    let waiting = audit.clone();
+    metrics.before_scrape(move |metrics| metrics.audit_queue(waiting.queued()));
+    let told = FrontSettings {
+        // Clients sign for whatever region they are set to, as S3-compatible servers let them.
+        region: None,
+        domain,
+        max_xml_body: limits.max_xml_body,
+        stall_timeout: limits.stall_timeout,
+    };
+    let front = front::Front::new(gateway, audit.clone(), told)?;
+    let sites = sites.clone();
+    let readiness = Readiness::new(move || {
+        let health = sites.all().map(|site| SiteHealth { name: site.name().to_string(), healthy: site.is_healthy() });
+        health.collect()
+    });
+    let config = ServerConfig {
+        listen: listen.address,
+        admin: listen.admin,
+        tls: listen.tls.map(|files| TlsFiles { certificate: files.certificate, key: files.key }),
+        limits: ServerLimits {
+            connections: limits.connections,
+            header_timeout: limits.header_timeout,
+            idle_timeout: limits.idle_timeout,
+            stall_timeout: limits.stall_timeout,
+            drain_timeout: limits.drain_timeout,
+            max_header_bytes: limits.max_header_bytes,
+        },
+    };
+    Ok(Front { server: Server::bind(config, front, readiness).await?, audit })
 }
+
+// === impl Front ===
 
 impl Front {
     pub(super) fn address(&self) -> SocketAddr {
-        self.addresses.0
+        self.server.address()
     }
 
     pub(super) fn admin(&self) -> SocketAddr {
-        self.addresses.1
+        self.server.admin()
     }
 
+    /// Serves until `stop`, drains, and writes the last lines of the logs.
     pub(super) async fn run(self, stop: CancellationToken) -> Result<(), FrontError> {
-        let service = crate::gateway::front::service(&self._gateway);
-        let metrics = self._settings.metrics.clone();
-        tokio::spawn(async move {
-            loop {
-                let Ok((socket, _)) = self.admin.accept().await else { return };
-                let metrics = metrics.clone();
-                tokio::spawn(async move {
-                    let service = hyper::service::service_fn(move |_req: http::Request<hyper::body::Incoming>| {
-                        let text = metrics.render();
-                        async move {
-                            Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::new(
-                                bytes::Bytes::from(text),
-                            )))
-                        }
-                    });
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(hyper_util::rt::TokioIo::new(socket), service)
-                        .await;
-                });
-            }
-        });
-        loop {
-            let accepted = tokio::select! { a = self.s3.accept() => a, _ = stop.cancelled() => return Ok(()) };
-            let Ok((socket, _)) = accepted else { continue };
-            let _ = socket.set_nodelay(true);
-            let service = service.clone();
-            tokio::spawn(async move {
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .max_buf_size(128 * 1024)
-                    .serve_connection(hyper_util::rt::TokioIo::new(socket), service)
-                    .await;
-            });
-        }
+        let served = self.server.run(stop).await;
+        self.audit.close().await;
+        Ok(served?)
+    }
+}
+
+fn target(target: LogTarget) -> Target {
+    match target {
+        LogTarget::Off => Target::Off,
+        LogTarget::Stdout => Target::Stdout,
+        LogTarget::File(path) => Target::File(path),
     }
 }

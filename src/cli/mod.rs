@@ -7,6 +7,7 @@ mod serve;
 mod unseal;
 
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::telemetry::{self, Format};
 use clap::{Parser, Subcommand};
 use std::path::Path;
 use std::process::ExitCode;
@@ -75,13 +76,11 @@ fn load(config: &Path) -> anyhow::Result<Config> {
 
 /// The program's own log, on standard error.
 fn start_tracing(level: &str, format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::new(format!("{level},s3s=warn,hyper=warn,aws=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
+    let format = match format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
     };
-    if let Err(error) = started {
+    if let Err(error) = telemetry::start_tracing(level, format) {
         eprintln!("strongroom: no log: {error}");
     }
 }

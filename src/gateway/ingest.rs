@@ -104,6 +104,11 @@ fn body_error(error: &(dyn std::error::Error + 'static)) -> S3Error {
         if cause.is::<BodySizeLimitExceeded>() {
             return S3Error::new(S3ErrorCode::EntityTooLarge);
         }
+        if let Some(error) = cause.downcast_ref::<GatewayError>() {
+            // The body is a copy's source, and reading it failed after it had begun.
+            tracing::warn!(%error, "the source of a copy could not be read to its end");
+            return S3Error::new(S3ErrorCode::ServiceUnavailable);
+        }
         match cause.downcast_ref::<UploadStreamError>() {
             Some(UploadStreamError::Sha256Mismatch) => return sha256_mismatch(),
             Some(UploadStreamError::LengthMismatch | UploadStreamError::Incomplete) => return incomplete(),

@@ -12,6 +12,7 @@ use crate::state::State;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 
+mod access;
 mod bucket;
 mod checksum;
 mod conditions;
@@ -53,7 +54,7 @@ pub struct Gateway {
     pub(crate) region: String,
     pub(crate) objects: open::ObjectCache,
     pub(crate) md5: md5::Md5Pool,
-    uploads: multipart::Desk,
+    pub(crate) uploads: multipart::Uploads,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -106,7 +107,7 @@ impl Gateway {
             region,
             objects,
             md5,
-            uploads: multipart::Desk::new(),
+            uploads: multipart::Uploads::default(),
         })
     }
 }

@@ -14,7 +14,7 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 const MAX_REMEMBERED: u64 = 10_000;
 
 /// Locks and answers of multipart uploads.
-pub(in crate::gateway) struct Desk {
+pub struct Uploads {
     locks: Mutex<HashMap<String, Weak<RwLock<()>>>>,
     answers: moka::sync::Cache<String, Answered>,
 }
@@ -44,14 +44,16 @@ pub(super) struct PartTurn {
     _part: OwnedRwLockWriteGuard<()>,
 }
 
-// === impl Desk ===
+// === impl Uploads ===
 
-impl Desk {
-    pub(in crate::gateway) fn new() -> Self {
+impl Default for Uploads {
+    fn default() -> Self {
         let answers = moka::sync::Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(REMEMBERED).build();
         Self { locks: Mutex::new(HashMap::new()), answers }
     }
+}
 
+impl Uploads {
     /// Has the upload to itself.
     pub(super) async fn alone(&self, upload: &str) -> OwnedRwLockWriteGuard<()> {
         self.lock(upload.to_owned()).write_owned().await
@@ -122,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn complete_has_the_upload_to_itself_and_parts_share_it() {
-        let desk = Desk::new();
+        let desk = Uploads::default();
         let first = desk.part("upload", 1).await;
         assert!(desk.part("upload", 2).now_or_never().is_some(), "another part");
         assert!(desk.part("upload", 1).now_or_never().is_none(), "the same part");
@@ -135,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn locks_that_nobody_holds_are_forgotten() {
-        let desk = Desk::new();
+        let desk = Uploads::default();
         for number in 1..=100 {
             drop(desk.part("upload", number).await);
         }

@@ -23,7 +23,7 @@ mod staging;
 pub(in crate::gateway) use abort::abort_multipart_upload;
 pub(in crate::gateway) use complete::complete_multipart_upload;
 pub(in crate::gateway) use create::create_multipart_upload;
-pub(in crate::gateway) use desk::Desk;
+pub use desk::Uploads;
 pub(in crate::gateway) use list_parts::list_parts;
 pub(in crate::gateway) use list_uploads::list_multipart_uploads;
 pub(in crate::gateway) use part::{upload_part, upload_part_copy};
