@@ -270,7 +270,7 @@ def test_a_presigned_url_serves_ranges_and_heads(target, s3, bucket):
 def test_a_presigned_url_cannot_be_changed(target, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     url = presigned(target, "get_object", Bucket=bucket, Key="k")
-    for changed in (url.replace("X-Amz-Expires=300", "X-Amz-Expires=301"), url.replace("/k?", "/l?"), url[:-1] + "g"):
+    for changed in (url.replace("X-Amz-Expires=300", "X-Amz-Expires=301"), url.replace("/k?", "/l?"), url[:-1] + ("0" if url[-1] != "0" else "1")):
         answer = requests.get(changed, verify=trust_of(target), timeout=30)
         assert (answer.status_code, "SignatureDoesNotMatch" in answer.text) == (403, True)
 
@@ -278,13 +278,13 @@ def test_a_presigned_url_cannot_be_changed(target, s3, bucket):
 def test_a_presigned_url_runs_out(target, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     url = presigned(target, "get_object", seconds=1, Bucket=bucket, Key="k")
-    refused = until(lambda: _refused(url, target), "the URL has run out", 15, every=0.3)
-    assert "AccessDenied" in refused.text and "expired" in refused.text
+    said = until(lambda: _refusal(url, target), "the URL has run out", 15, every=0.3)
+    assert "AccessDenied" in said and "expired" in said
 
 
-def _refused(url, target):
+def _refusal(url, target) -> str | None:
     answer = requests.get(url, verify=trust_of(target), timeout=30)
-    return answer if answer.status_code == 403 else None
+    return answer.text if answer.status_code == 403 else None
 
 
 def test_a_fallen_apart_body_does_not_overwrite(s3, bucket):

@@ -4,6 +4,7 @@ import dataclasses
 import secrets
 
 import pytest
+from botocore.exceptions import ClientError
 from common import audit
 from common import target as targets
 from common.data import FIVE_MIB, content
@@ -39,8 +40,12 @@ def test_metadata_and_content_headers_are_sealed_at_the_sites(target, s3, bucket
 
 @pytest.mark.parametrize("name", ["strongroom", "Strongroom", "x-amz-meta-strongroom", "strongroom-sealed"])
 def test_a_client_cannot_plant_internal_metadata(target, s3, bucket, name):
-    """Trap 13: it is the client's own metadata, or it is dropped; it never reaches the site in clear."""
-    s3.put_object(Bucket=bucket, Key="k", Body=content(100), Metadata={name: "forged", "mine": "1"})
+    """Trap 13: it is refused, or dropped, or the client's own metadata; it is never believed nor shown to a site."""
+    try:
+        s3.put_object(Bucket=bucket, Key="k", Body=content(100), Metadata={name: "forged", "mine": "1"})
+    except ClientError as refused:
+        assert refused.response["Error"]["Code"] == "InvalidArgument"
+        return audit.sites_are_empty(target, bucket)
     metadata = s3.head_object(Bucket=bucket, Key="k")["Metadata"]
     assert metadata["mine"] == "1" and metadata.get(name.lower(), "forged") == "forged"
     assert read(s3, bucket, "k") == content(100)

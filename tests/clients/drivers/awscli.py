@@ -14,7 +14,8 @@ class AwsCli(CommandDriver):
 
     def environment(self):
         config = self.folder / "aws.conf"
-        config.write_text("[default]\ns3 =\n    addressing_style = path\n")
+        # Without `signature_version` awscli v1 still makes V2 presigned URLs in us-east-1 (see test_bad_input.py).
+        config.write_text("[default]\ns3 =\n    addressing_style = path\n    signature_version = s3v4\n")
         target = self.target
         settings = {
             "AWS_ACCESS_KEY_ID": target.access_key_id,
