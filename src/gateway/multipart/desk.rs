@@ -73,6 +73,12 @@ impl Uploads {
         self.answers.get(upload)
     }
 
+    /// As a restart does.
+    #[cfg(test)]
+    pub(in crate::gateway) fn forget_answers(&self) {
+        self.answers.invalidate_all();
+    }
+
     fn lock(&self, name: String) -> Arc<RwLock<()>> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = locks.get(&name).and_then(Weak::upgrade) {
