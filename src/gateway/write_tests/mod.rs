@@ -1,4 +1,8 @@
 //! Writes, over two embedded sites, asked over `s3s` and read back through the read path.
+mod checksums;
 mod client;
+mod copy;
+mod listings;
 mod multipart;
+mod outage;
 mod put;

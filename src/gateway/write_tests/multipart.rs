@@ -124,7 +124,8 @@ async fn complete_says_what_is_wrong_with_a_list_and_the_upload_goes_on() {
     let (small, big) = (part(1, 100), part(2, MIB5));
     let (e1, e2, e3) = (upload.part(1, &small).await, upload.part(2, &big).await, upload.part(3, &big).await);
     let other = "\"00000000000000000000000000000000\"";
-    let wrong: [(&[(i32, &str)], (u16, String)); 8] = [
+    type Row<'a> = (&'a [(i32, &'a str)], (u16, String));
+    let wrong: [Row<'_>; 8] = [
         (&[], error(400, "MalformedXML")),
         (&[(3, &e3), (2, &e2)], error(400, "InvalidPartOrder")),
         (&[(2, &e2), (2, &e2)], error(400, "InvalidPartOrder")),
