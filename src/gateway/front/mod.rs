@@ -39,7 +39,7 @@ use bytes::Bytes;
 use exchange::Exchange;
 use futures_util::FutureExt as _;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use inbound::Inbound;
 use persevere::Persevere;
@@ -224,9 +224,13 @@ impl Inner {
         if let Some(code) = errors::identify(&mut response, exchange.path(), id, exchange.host_id()) {
             exchange.error_code(code);
         }
-        if response.status().is_server_error() {
+        if response.status().is_server_error() && response.status() != StatusCode::NOT_IMPLEMENTED {
             let (operation, status) = (exchange.operation().name(), response.status().as_u16());
             tracing::warn!(operation, status, code = exchange.code(), "answered with an error of ours");
+        }
+        if response.status() == StatusCode::OK && response.headers().contains_key(http::header::CONTENT_RANGE) {
+            // `s3s` has no way to say this of a HEAD with a range.
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
         let headers = response.headers_mut();
         headers.insert(http::header::SERVER, SERVER);

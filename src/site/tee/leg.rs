@@ -24,6 +24,8 @@ pub(super) struct Leg {
     pub(super) failure: Option<SiteError>,
     /// True once the last bytes were handed over: from then on the site may have the object.
     pub(super) may_have_it: bool,
+    /// The answer, where it was collected before the others'.
+    answered: Option<Written>,
 }
 
 /// What a leg sends.
@@ -43,7 +45,7 @@ impl Leg {
             let site = site.clone();
             async move { run(&site, &at, request, body).await }
         });
-        Self { site, required, feed: Some(feed), task: Some(task), failure: None, may_have_it: false }
+        Self { site, required, feed: Some(feed), task: Some(task), failure: None, may_have_it: false, answered: None }
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -72,15 +74,23 @@ impl Leg {
 
     /// Hands over the last bytes and closes the feed.
     pub(super) async fn send_last(&mut self, chunk: Bytes, patience: Duration) {
-        if self.is_live() {
+        if self.is_live() && self.answered.is_none() {
             self.may_have_it = true;
             self.send(chunk, patience).await;
             self.feed = None;
         }
     }
 
+    /// Waits for the site's answer and keeps it for [`Self::answer`].
+    pub(super) async fn collect(&mut self) {
+        self.answered = self.answer(None).await;
+    }
+
     /// The site's answer; `None` when the leg is out. Without `patience` it takes as long as the site's own time-outs allow.
     pub(super) async fn answer(&mut self, patience: Option<Duration>) -> Option<Written> {
+        if self.answered.is_some() {
+            return self.answered.take();
+        }
         let mut task = self.task.take()?;
         let joined = match patience {
             None => (&mut task).await,

@@ -78,6 +78,9 @@ impl TeeWrite {
         // Parts are not visible, so their order does not matter.
         let _guard = if self.object { Some(inner.locks.one(&self.at).await) } else { None };
         let patience = inner.backup_grace;
+        if self.mode == Mode::Strict && self.object && !self.conditional {
+            self.backups_first(&last).await?;
+        }
         let mut primary = None;
         for index in 0..self.legs.len() {
             self.legs[index].send_last(last.clone(), patience).await;
@@ -92,6 +95,26 @@ impl TeeWrite {
         let mut answers = self.answers(primary).await;
         let primary = answers.first_mut().and_then(Option::take);
         self.settle(primary, answers).await
+    }
+
+    /// Strict: the primary shows nothing that a backup has refused. When one fails, those that have the write are levelled to
+    /// what the primary still holds.
+    async fn backups_first(&mut self, last: &Bytes) -> Result<(), TeeError> {
+        let patience = self.inner.backup_grace;
+        for leg in self.legs.iter_mut().skip(1) {
+            leg.send_last(last.clone(), patience).await;
+        }
+        for leg in self.legs.iter_mut().skip(1) {
+            leg.collect().await;
+        }
+        match self.required_failure() {
+            None => Ok(()),
+            Some(error) => {
+                let differing = self.differing(false);
+                self.record(&differing).await?;
+                Err(error.into())
+            }
+        }
     }
 
     /// Waits for everybody at once: the primary as long as it takes, then the backups for the grace period.
