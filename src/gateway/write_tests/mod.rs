@@ -2,6 +2,7 @@
 mod checksums;
 mod client;
 mod copy;
+mod hang_up;
 mod listings;
 mod multipart;
 mod outage;
