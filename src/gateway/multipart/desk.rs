@@ -2,6 +2,8 @@
 //!
 //! Complete and Abort have an upload to themselves; a part shares it, and only while it is stored and recorded: the client's bytes are read
 //! before. Two uploads of one part number are stored one after the other, so that every site ends with the one that the state knows.
+use crate::gateway::checksum::type_name;
+use crate::seal::{ChecksumAlgorithm, ChecksumType};
 use s3s::dto::CompleteMultipartUploadOutput;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -34,7 +36,7 @@ pub(super) struct Answered {
 pub(super) struct Answer {
     pub(super) etag: String,
     /// The object's checksum in S3's text form, where there is one.
-    pub(super) checksum: Option<(crate::seal::ChecksumAlgorithm, String, crate::seal::ChecksumType)>,
+    pub(super) checksum: Option<(ChecksumAlgorithm, String, ChecksumType)>,
     pub(super) version_id: Option<String>,
 }
 
@@ -97,8 +99,6 @@ impl Uploads {
 impl Answer {
     /// As `s3s` wants it.
     pub(super) fn output(&self, bucket: &str, key: &str) -> CompleteMultipartUploadOutput {
-        use crate::gateway::checksum::type_name;
-        use crate::seal::ChecksumAlgorithm as Algorithm;
         let mut output = CompleteMultipartUploadOutput {
             bucket: Some(bucket.to_owned()),
             key: Some(key.to_owned()),
@@ -110,11 +110,11 @@ impl Answer {
         };
         if let Some((algorithm, text, kind)) = &self.checksum {
             let slot = match algorithm {
-                Algorithm::Crc32 => &mut output.checksum_crc32,
-                Algorithm::Crc32c => &mut output.checksum_crc32c,
-                Algorithm::Crc64Nvme => &mut output.checksum_crc64nvme,
-                Algorithm::Sha1 => &mut output.checksum_sha1,
-                Algorithm::Sha256 => &mut output.checksum_sha256,
+                ChecksumAlgorithm::Crc32 => &mut output.checksum_crc32,
+                ChecksumAlgorithm::Crc32c => &mut output.checksum_crc32c,
+                ChecksumAlgorithm::Crc64Nvme => &mut output.checksum_crc64nvme,
+                ChecksumAlgorithm::Sha1 => &mut output.checksum_sha1,
+                ChecksumAlgorithm::Sha256 => &mut output.checksum_sha256,
             };
             *slot = Some(text.clone());
             output.checksum_type = Some(type_name(*kind).to_owned().into());
