@@ -30,12 +30,13 @@ mod put;
 mod refuse;
 mod request;
 mod respond;
-mod source;
 
 #[cfg(test)]
 mod read_tests;
 #[cfg(test)]
 mod testbed;
+#[cfg(test)]
+mod write_tests;
 
 pub mod front;
 

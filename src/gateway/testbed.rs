@@ -1,4 +1,4 @@
-//! For tests of the read path: a gateway over two embedded sites, fed with objects sealed by hand, asked over `s3s`.
+//! For tests of operations: a gateway over two embedded sites, asked over `s3s`; for reads fed with objects sealed by hand.
 use super::metadata::UserMetadata;
 use super::open::ObjectCache;
 use super::{Gateway, Service};
@@ -129,6 +129,12 @@ impl Testbed {
         site.expect("stopped once").stop().await;
     }
 
+    /// The backup goes away.
+    pub(super) async fn stop_backup(&self) {
+        let site = self.running.lock().expect("no test panics with the lock")[1].take();
+        site.expect("stopped once").stop().await;
+    }
+
     /// Seals `parts` (more than one, or `multipart`, makes a multipart object).
     pub(super) fn seal(&self, key: &str, parts: &[&[u8]], multipart: bool, metadata: &UserMetadata) -> Sealed {
         let at = at(key);
@@ -224,6 +230,18 @@ impl Testbed {
         target: &str,
         headers: &[(&str, &str)],
     ) -> Answer {
+        self.send(method, operation, target, headers, s3s::Body::empty()).await
+    }
+
+    /// The same with a body.
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        operation: Operation,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: s3s::Body,
+    ) -> Answer {
         let path = target.split('?').next().unwrap_or_default().trim_start_matches('/');
         let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
         let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
@@ -236,7 +254,7 @@ impl Testbed {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut request = request.body(s3s::Body::empty()).expect("a request");
+        let mut request = request.body(body).expect("a request");
         request.extensions_mut().insert(permit.expect("a permit"));
         request.extensions_mut().insert(context.clone());
         let response = self.service.call(request).await.expect("an answer");

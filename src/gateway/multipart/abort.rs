@@ -1,11 +1,12 @@
-//! AbortMultipartUpload: nothing of the upload stays, at any site.
+//! AbortMultipartUpload: nothing of the upload stays anywhere.
 use super::session::Session;
 use super::staging;
 use crate::gateway::Gateway;
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
+use crate::site::Location;
 use s3s::dto::{AbortMultipartUploadInput, AbortMultipartUploadOutput};
-use s3s::{S3Request, S3Response, S3Result};
+use s3s::{S3Error, S3Request, S3Response, S3Result};
 use std::sync::Arc;
 
 pub(in crate::gateway) async fn abort_multipart_upload(
@@ -13,12 +14,19 @@ pub(in crate::gateway) async fn abort_multipart_upload(
     req: S3Request<AbortMultipartUploadInput>,
 ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
     let at = request::object_of(&request::permit(&req)?)?;
-    let id = &req.input.upload_id;
+    let (gateway, id) = (Arc::clone(gateway), req.input.upload_id);
+    // To its end, even when the client has gone away.
+    let task = tokio::spawn(async move { abort(&gateway, &at, &id).await });
+    task.await.map_err(S3Error::internal_error)??;
+    Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+}
+
+async fn abort(gateway: &Gateway, at: &Location, id: &str) -> Result<(), GatewayError> {
     let _alone = gateway.uploads.alone(id).await;
     let session = Session::find(gateway, at, id).await?;
-    gateway.tee.abort_multipart(&session.at, &session.sites()).await.map_err(GatewayError::from)?;
-    let parts = gateway.state.parts(id, 0, u32::from(u16::MAX)).await.map_err(GatewayError::from)?;
-    gateway.state.delete_upload(id).await.map_err(GatewayError::from)?;
-    staging::remove(gateway, &session, parts).await;
-    Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    gateway.tee.abort_multipart(at, &session.all_uploads()).await?;
+    let parts = gateway.state.parts(id, 0, u32::from(u16::MAX)).await?;
+    gateway.state.delete_upload(id).await?;
+    staging::remove(gateway, &staging::keys_of(&parts)).await;
+    Ok(())
 }

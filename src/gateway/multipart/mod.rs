@@ -1,24 +1,29 @@
-//! The multipart family. A client's part is one sealed message; the index and the trailer are made at Complete.
+//! Multipart uploads: parts are sealed one by one, the footer is made at Complete.
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`session`] | an upload found again: its row, its sealer, its place |
-//! | [`create`], [`part`], [`complete`], [`abort`], [`lists`] | the operations |
-//! | [`staging`] | a part too small for the backends, kept as a small object until Complete (docs/decisions/0001) |
+//! | [`create`] | CreateMultipartUpload |
+//! | [`part`] | UploadPart and UploadPartCopy: one way to store a part, whoever sends it |
+//! | [`complete`] | CompleteMultipartUpload: what was asked for (`asked`), what it makes (`plan`), carrying it out (`finish`) |
+//! | [`abort`] | AbortMultipartUpload |
+//! | [`list_parts`], [`list_uploads`] | the listings, from the state alone |
+//! | [`session`] | an upload as an operation finds it |
+//! | [`staging`] | parts too small to be a backend's part, kept as objects of the system bucket until Complete |
+//! | [`desk`] | what is kept in memory: locks of the uploads, answers of those just completed |
 mod abort;
 mod complete;
 mod create;
-mod lists;
+mod desk;
+mod list_parts;
+mod list_uploads;
 mod part;
 mod session;
 mod staging;
 
-pub(super) use abort::abort_multipart_upload;
-pub(super) use complete::complete_multipart_upload;
-pub(super) use create::create_multipart_upload;
-pub(super) use lists::{list_multipart_uploads, list_parts};
-pub(super) use part::{upload_part, upload_part_copy};
-pub use session::Uploads;
-
-/// The last part number a client may use: one more is kept for the sealed footer.
-pub(super) const LAST_PART: u16 = 9_999;
+pub(in crate::gateway) use abort::abort_multipart_upload;
+pub(in crate::gateway) use complete::complete_multipart_upload;
+pub(in crate::gateway) use create::create_multipart_upload;
+pub use desk::Uploads;
+pub(in crate::gateway) use list_parts::list_parts;
+pub(in crate::gateway) use list_uploads::list_multipart_uploads;
+pub(in crate::gateway) use part::{upload_part, upload_part_copy};

@@ -1,112 +1,149 @@
-//! An upload found again: its row, its sealer, its place. And the locks that keep its operations apart.
+//! An upload as an operation finds it: its row, its place, its sealer.
 use crate::gateway::Gateway;
 use crate::gateway::checksum::algorithm_by_name;
-use crate::gateway::put::mode;
 use crate::gateway::respond::GatewayError;
-use crate::policy::Plan;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ObjectSealer};
+use crate::site::Location;
+use crate::site::SiteName;
 use crate::site::tee::{Mode, SiteUploads};
-use crate::site::{Location, SiteName};
 use crate::state::Upload;
-use s3s::dto::CompleteMultipartUploadOutput;
+use s3s::dto::ServerSideEncryption;
 use s3s::{S3Error, S3ErrorCode, S3Result};
-use std::hash::BuildHasher;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-const STRIPES: usize = 1024;
-/// How long a Complete whose answer was lost can be asked for again.
-const REMEMBERED: Duration = Duration::from_secs(600);
+/// The parts of one upload that a client may send: the last of S3's 10,000 numbers is kept for the footer.
+pub(super) const MAX_PART_NUMBER: u16 = 9_999;
 
-/// What the operations of one upload share within this process.
-pub struct Uploads {
-    stripes: Box<[RwLock<()>]>,
-    hasher: std::hash::RandomState,
-    /// Answers of recent Completes, by upload id, with the parts they were asked for.
-    completed: moka::sync::Cache<String, Arc<Completed>>,
+/// What else the gateway wants to know of an upload, in [`Upload::extra`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Extra {
+    /// True when every site is required: what the rule said when the upload was created.
+    pub(super) strict: bool,
 }
 
-/// A Complete that succeeded.
-pub(super) struct Completed {
-    pub(super) parts: Vec<u16>,
-    pub(super) output: Box<dyn Fn() -> CompleteMultipartUploadOutput + Send + Sync>,
-}
-
-/// An upload in progress.
+/// An upload under way.
 pub(super) struct Session {
     pub(super) upload: Upload,
-    pub(super) sealer: ObjectSealer,
     pub(super) at: Location,
-    pub(super) plan: Plan,
+    pub(super) mode: Mode,
+    pub(super) sealer: ObjectSealer,
+    /// Algorithm and type that the object's checksum is to have.
+    pub(super) checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
 }
 
-// === impl Uploads ===
+// === impl Extra ===
 
-impl Default for Uploads {
-    fn default() -> Self {
-        Self {
-            stripes: (0..STRIPES).map(|_| RwLock::default()).collect(),
-            hasher: std::hash::RandomState::new(),
-            completed: moka::sync::Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build(),
-        }
-    }
-}
-
-impl Uploads {
-    /// For operations that may run beside each other: parts.
-    pub(super) async fn shared(&self, upload: &str) -> RwLockReadGuard<'_, ()> {
-        self.stripes[self.stripe(upload)].read().await
-    }
-
-    /// For the one that ends the upload.
-    pub(super) async fn alone(&self, upload: &str) -> RwLockWriteGuard<'_, ()> {
-        self.stripes[self.stripe(upload)].write().await
-    }
-
-    pub(super) fn remember(&self, upload: &str, completed: Completed) {
-        self.completed.insert(upload.to_owned(), Arc::new(completed));
-    }
-
-    pub(super) fn completed(&self, upload: &str) -> Option<Arc<Completed>> {
-        self.completed.get(upload)
-    }
-
-    fn stripe(&self, upload: &str) -> usize {
-        (self.hasher.hash_one(upload) % STRIPES as u64) as usize
+impl Extra {
+    pub(super) fn of(mode: Mode) -> Self {
+        Self { strict: mode == Mode::Strict }
     }
 }
 
 // === impl Session ===
 
 impl Session {
-    /// Finds an upload of this very object.
-    pub(super) async fn find(gateway: &Gateway, at: Location, id: &str) -> Result<Self, GatewayError> {
-        let found = gateway.state.upload(id).await?.filter(|upload| upload.bucket == at.bucket && upload.key == at.key);
-        let upload = found.ok_or_else(|| S3Error::new(S3ErrorCode::NoSuchUpload))?;
+    /// The upload `id` of the object at `at`.
+    ///
+    /// # Errors
+    /// `NoSuchUpload` when there is none for this object.
+    pub(super) async fn find(gateway: &Gateway, at: &Location, id: &str) -> Result<Self, GatewayError> {
+        let upload = gateway.state.upload(id).await?;
+        let upload = upload.filter(|upload| upload.bucket == at.bucket && upload.key == at.key);
+        let upload = upload.ok_or_else(no_such_upload)?;
+        let extra: Extra = serde_json::from_str(&upload.extra).unwrap_or_default();
+        let mode = if extra.strict { Mode::Strict } else { Mode::Tee };
         let vault = gateway.keyring.for_opening(&ObjectSealer::wrapped_key_ref(&upload.wrapped)?)?;
         let sealer = ObjectSealer::from_wrapped(&upload.wrapped, &vault)?;
-        let plan = gateway.rules.plan(&at.bucket, &at.key);
-        Ok(Self { upload, sealer, at, plan })
+        let checksum = checksum_of(&upload)?;
+        Ok(Self { at: at.clone(), mode, sealer, checksum, upload })
     }
 
-    pub(super) fn mode(&self) -> Mode {
-        mode(&self.plan)
+    /// The backend uploads, primary first.
+    ///
+    /// # Errors
+    /// `NoSuchUpload` when the primary takes no part: it was another one when the upload was created.
+    pub(super) fn uploads(&self, gateway: &Gateway) -> Result<SiteUploads, GatewayError> {
+        let primary = gateway.sites.primary.name();
+        if !self.upload.sites.iter().any(|(site, _)| *site == *primary.0) {
+            tracing::warn!(bucket = %self.at.bucket, "an upload was created over another primary and cannot go on");
+            return Err(no_such_upload().into());
+        }
+        Ok(self.all_uploads())
     }
 
-    /// The sites still taking part.
-    pub(super) fn sites(&self) -> SiteUploads {
+    /// The backend uploads of whatever sites took part.
+    pub(super) fn all_uploads(&self) -> SiteUploads {
         self.upload.sites.iter().map(|(site, upload)| (SiteName(site.as_str().into()), upload.clone())).collect()
     }
 
-    /// The checksum algorithm the upload keeps for its parts.
-    pub(super) fn algorithm(&self) -> S3Result<Option<ChecksumAlgorithm>> {
-        let name = self.upload.checksum_algorithm.as_str();
-        (!name.is_empty()).then(|| algorithm_by_name(name)).transpose()
+    pub(super) fn algorithm(&self) -> Option<ChecksumAlgorithm> {
+        self.checksum.map(|(algorithm, _)| algorithm)
     }
+}
 
-    /// Full object or composite.
-    pub(super) fn checksum_type(&self) -> ChecksumType {
-        if self.upload.checksum_type == "FULL_OBJECT" { ChecksumType::FullObject } else { ChecksumType::Composite }
+/// Drops what a site holds of an upload that goes on without it. Best effort and in the background: the site may well be down.
+pub(super) fn abort_at(gateway: &Gateway, at: &Location, uploads: &SiteUploads, site: &SiteName) {
+    let found = gateway.sites.by_name(site).cloned();
+    let upload = uploads.iter().find(|(name, _)| name == site).map(|(_, upload)| upload.clone());
+    if let (Some(site), Some(upload)) = (found, upload) {
+        let at = at.clone();
+        tokio::spawn(async move {
+            if let Err(error) = site.abort_multipart(&at, &upload).await {
+                tracing::warn!(site = %site.name(), %error, "a left-out site may keep parts of an upload");
+            }
+        });
+    }
+}
+
+/// S3's words.
+pub(super) fn no_such_upload() -> S3Error {
+    let message = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
+    S3Error::with_message(S3ErrorCode::NoSuchUpload, message)
+}
+
+/// What every write of ours answers.
+pub(super) fn aes256() -> ServerSideEncryption {
+    ServerSideEncryption::from_static(ServerSideEncryption::AES256)
+}
+
+/// A part number from 1 to 9,999.
+pub(super) fn part_number(asked: i32) -> S3Result<u16> {
+    let number = u16::try_from(asked).ok().filter(|number| (1..=MAX_PART_NUMBER).contains(number));
+    number.ok_or_else(|| {
+        let message = "Part number must be an integer between 1 and 9999, inclusive: the last number is kept for the sealed footer";
+        S3Error::with_message(S3ErrorCode::InvalidArgument, message)
+    })
+}
+
+/// By S3's name.
+pub(super) fn checksum_type(name: &str) -> S3Result<ChecksumType> {
+    match name {
+        "COMPOSITE" => Ok(ChecksumType::Composite),
+        "FULL_OBJECT" => Ok(ChecksumType::FullObject),
+        _ => {
+            Err(S3Error::with_message(S3ErrorCode::InvalidRequest, "Value for x-amz-checksum-type header is invalid."))
+        }
+    }
+}
+
+fn checksum_of(upload: &Upload) -> S3Result<Option<(ChecksumAlgorithm, ChecksumType)>> {
+    if upload.checksum_algorithm.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some((algorithm_by_name(&upload.checksum_algorithm)?, checksum_type(&upload.checksum_type)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn part_numbers_end_before_the_one_kept_for_the_footer() {
+        assert_eq!(part_number(1).ok(), Some(1));
+        assert_eq!(part_number(9_999).ok(), Some(9_999));
+        for wrong in [0, -1, 10_000, 65_537, i32::MAX] {
+            let error = part_number(wrong).expect_err("refused");
+            assert_eq!(*error.code(), S3ErrorCode::InvalidArgument, "{wrong}");
+        }
     }
 }

@@ -1,46 +1,75 @@
-//! A part that no backend takes in the middle of an upload (under 5 MiB) is kept as a small object in the system bucket of every site. It can only
-//! become the upload's last part; Complete sends it again with the footer behind it.
-use super::session::Session;
+//! Parts under 5 MiB. A backend refuses them anywhere but at the end, and the footer comes behind them: they are kept as small sealed
+//! objects of the system bucket until Complete sends them together with the footer (`docs/decisions/0001-footer-and-small-last-part.md`).
 use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
-use crate::s3::ObjectKey;
-use crate::site::{GotObject, Location, SealedRange};
+use crate::s3::{ObjectKey, PlainLen};
+use crate::seal::{MIN_PART, SealError, message_len};
+use crate::site::tee::Mode;
+use crate::site::{Location, Site, SiteError};
 use crate::state::Part;
-use s3s::{S3Error, S3ErrorCode};
+use bytes::Bytes;
 
-/// A fresh name: a part that is uploaded again never shares one with what it replaces.
-pub(super) fn name(gateway: &Gateway, session: &Session, part: u16) -> Result<Location, GatewayError> {
-    let mut fresh = [0u8; 8];
-    gateway.entropy.fill(&mut fresh)?;
-    place(gateway, &format!("staging/{}/{part}-{}", session.upload.id, hex::encode(fresh)))
+/// S3's limit on one DeleteObjects.
+const DELETED_AT_ONCE: usize = 1000;
+
+/// True when a part of this length is staged.
+pub(super) fn is_staged(length: PlainLen) -> bool {
+    length.0 < MIN_PART
 }
 
-/// Where a staged part lies.
+/// A new place for one part: two uploads of the same part never share one.
+pub(super) fn new_place(gateway: &Gateway, upload: &str, part: u16) -> Result<Location, GatewayError> {
+    let mut random = [0; 16];
+    gateway.entropy.fill(&mut random)?;
+    place(gateway, &format!("staging/{upload}/{part}-{}", hex::encode(random)))
+}
+
+/// The place under a key of the system bucket.
 pub(super) fn place(gateway: &Gateway, key: &str) -> Result<Location, GatewayError> {
-    let key = ObjectKey::parse(key).map_err(S3Error::internal_error)?;
+    let key = ObjectKey::parse(key).map_err(|_| SealError::Malformed("staging key"))?;
     Ok(Location { bucket: gateway.authorizer.system_bucket().clone(), key })
 }
 
-/// Its sealed bytes, from the first site that has them.
-pub(super) async fn fetch(gateway: &Gateway, key: &str) -> Result<GotObject, GatewayError> {
-    let at = place(gateway, key)?;
-    let mut last = None;
+/// The sealed bytes of a staged part, from the first site that has all of them.
+pub(super) async fn read(gateway: &Gateway, key: &str, length: PlainLen) -> Result<Bytes, GatewayError> {
+    let place = place(gateway, key)?;
+    let mut failure = None;
     for site in gateway.sites.all() {
-        match site.get(&at, SealedRange::Whole, None).await {
-            Ok(got) => return Ok(got),
-            Err(error) => last = Some(error),
+        match read_at(site, &place, length).await {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => {
+                tracing::warn!(site = %site.name(), %error, "a staged part is read from the next site");
+                failure = failure.or(Some(error));
+            }
         }
     }
-    Err(last.map_or_else(|| S3Error::new(S3ErrorCode::InternalError).into(), GatewayError::from))
+    // Not the client's to know as a missing key: it uploaded the part.
+    match failure {
+        Some(error) if !error.is_not_found() => Err(error.into()),
+        _ => Err(s3s::S3Error::new(s3s::S3ErrorCode::ServiceUnavailable).into()),
+    }
 }
 
-/// Removes staged parts, as well as it goes: what stays behind is a sealed scrap that nothing refers to.
-pub(super) async fn remove(gateway: &Gateway, session: &Session, parts: impl IntoIterator<Item = Part>) {
-    let staged = parts.into_iter().filter_map(|part| part.staged_key);
-    for key in staged {
-        let Ok(at) = place(gateway, &key) else { continue };
-        if let Err(error) = gateway.tee.delete(&at, session.mode()).await {
-            tracing::warn!(%error, "a staged part could not be removed from the system bucket");
+async fn read_at(site: &Site, place: &Location, length: PlainLen) -> Result<Bytes, SiteError> {
+    let (bytes, _) = site.get_small(place).await?;
+    if bytes.len() as u64 == message_len(length).0 {
+        return Ok(bytes);
+    }
+    let detail = format!("a staged part of {} bytes where {} were written", bytes.len(), message_len(length));
+    Err(SiteError::Protocol { site: site.name().clone(), detail })
+}
+
+/// Removes staged parts, best effort: what stays is sealed under a key that is gone with its upload.
+pub(super) async fn remove(gateway: &Gateway, keys: &[&str]) {
+    let keys: Vec<ObjectKey> = keys.iter().filter_map(|key| ObjectKey::parse(key).ok()).collect();
+    for keys in keys.chunks(DELETED_AT_ONCE) {
+        if let Err(error) = gateway.tee.delete_many(gateway.authorizer.system_bucket(), keys, Mode::Tee).await {
+            tracing::warn!(parts = keys.len(), %error, "staged parts could not be removed");
         }
     }
+}
+
+/// The staged ones of these parts.
+pub(super) fn keys_of(parts: &[Part]) -> Vec<&str> {
+    parts.iter().filter_map(|part| part.staged_key.as_deref()).collect()
 }

@@ -1,0 +1,194 @@
+//! The source of CopyObject and UploadPartCopy: may the client read it, do the conditions hold, and its plaintext.
+use crate::authz::Permit;
+use crate::gateway::Gateway;
+use crate::gateway::conditions::{Conditions, Verdict};
+use crate::gateway::get::{ATTEMPTS, busy};
+use crate::gateway::open::{Candidates, Opened, PlainStream, has_changed, open_at, read_span};
+use crate::gateway::put::MAX_PUT;
+use crate::gateway::respond::{GatewayError, not_implemented};
+use crate::s3::{BucketName, ByteRange, ObjectKey, Operation, PlainSpan};
+use crate::site::{Location, Site};
+use bytes::Bytes;
+use futures_util::Stream;
+use s3s::dto::CopySource;
+use s3s::{S3Error, S3ErrorCode, S3Result, StdError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+/// What of the source is asked for.
+pub(in crate::gateway) struct Asked {
+    pub(in crate::gateway) at: Location,
+    pub(in crate::gateway) conditions: Conditions,
+    /// First and last byte; all when none is given.
+    pub(in crate::gateway) range: Option<(u64, u64)>,
+}
+
+/// One version of the source, being read.
+pub(in crate::gateway) struct Source {
+    pub(in crate::gateway) opened: Arc<Opened>,
+    pub(in crate::gateway) span: PlainSpan,
+    pub(in crate::gateway) body: SourceBody,
+    pub(in crate::gateway) fault: Fault,
+}
+
+/// Plaintext on its way into another object.
+pub(in crate::gateway) struct SourceBody {
+    stream: PlainStream,
+    fault: Fault,
+}
+
+/// Why the source broke off: it would lose its S3 code on its way through the other object's body.
+#[derive(Clone, Default)]
+pub(in crate::gateway) struct Fault(Arc<Mutex<Option<GatewayError>>>);
+
+/// The source that a request names, when this client may read it.
+pub(in crate::gateway) fn locate(gateway: &Gateway, permit: &Permit, source: &CopySource) -> S3Result<Location> {
+    let CopySource::Bucket { bucket, key, version_id } = source else {
+        return Err(not_implemented("Copying from an access point"));
+    };
+    if version_id.as_deref().is_some_and(|version| version != "null") {
+        return Err(not_implemented("Copying a version that is not the current one"));
+    }
+    let invalid = || {
+        let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
+        S3Error::with_message(S3ErrorCode::InvalidArgument, message)
+    };
+    let bucket = BucketName::parse(bucket).map_err(|_| invalid())?;
+    let key = ObjectKey::parse(key).map_err(|_| invalid())?;
+    let allowed = gateway.authorizer.permit(permit.principal(), Operation::GetObject, Some(&bucket), Some(&key));
+    allowed.map_err(|_| S3Error::new(S3ErrorCode::AccessDenied))?;
+    Ok(Location { bucket, key })
+}
+
+/// `bytes=first-last`, and nothing else
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>).
+pub(in crate::gateway) fn parse_range(text: &str) -> S3Result<(u64, u64)> {
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().ok()).flatten()
+    };
+    let ends = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
+    let range = ends.and_then(|(first, last)| Some((number(first)?, number(last)?)));
+    range.filter(|(first, last)| first <= last).ok_or_else(|| {
+        let message = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy";
+        S3Error::with_message(S3ErrorCode::InvalidArgument, message)
+    })
+}
+
+/// Opens the source at the first site that can; its first bytes are verified when this returns.
+pub(in crate::gateway) async fn find(gateway: &Arc<Gateway>, asked: &Asked) -> Result<Source, GatewayError> {
+    let mut candidates = Candidates::of_object(gateway, &asked.at);
+    while let Some(site) = candidates.next().await {
+        match find_at(gateway, &site, asked).await {
+            Ok(source) => {
+                candidates.served(&site);
+                return Ok(source);
+            }
+            Err(error) => candidates.failed(&site, error)?,
+        }
+    }
+    Err(candidates.exhausted())
+}
+
+async fn find_at(gateway: &Arc<Gateway>, site: &Site, asked: &Asked) -> Result<Source, GatewayError> {
+    for _ in 0..ATTEMPTS {
+        let opened = open_at(gateway, site, &asked.at, None).await?;
+        let span = asked.select(&opened)?;
+        match read_span(gateway, &asked.at, &opened, span).await {
+            Ok(stream) => {
+                let fault = Fault::default();
+                let body = SourceBody { stream, fault: fault.clone() };
+                return Ok(Source { opened, span, body, fault });
+            }
+            Err(error) if has_changed(&error) => gateway.objects.forget(&asked.at),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(busy().into())
+}
+
+// === impl Asked ===
+
+impl Asked {
+    fn select(&self, opened: &Opened) -> S3Result<PlainSpan> {
+        if self.conditions.judge(&opened.object.etag(), opened.last_modified) != Verdict::Proceed {
+            return Err(S3Error::new(S3ErrorCode::PreconditionFailed));
+        }
+        let total = opened.object.plain_len();
+        let span = match self.range {
+            None => PlainSpan::whole(total),
+            Some((first, last)) => {
+                let span = ByteRange::FromTo { first, last }.resolve(total).ok();
+                span.filter(|_| last < total.0).ok_or_else(|| {
+                    let message = format!("Range specified is not valid for source object of size: {total}");
+                    S3Error::with_message(S3ErrorCode::InvalidRange, message)
+                })?
+            }
+        };
+        if span.len().0 > MAX_PUT {
+            let message = format!(
+                "The specified copy source is larger than the maximum allowable size for a copy source: {MAX_PUT}"
+            );
+            return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message));
+        }
+        Ok(span)
+    }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    /// The source's own failure where it was the reason, else `error`.
+    pub(in crate::gateway) fn or(&self, error: GatewayError) -> GatewayError {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error)
+    }
+}
+
+// === impl SourceBody ===
+
+impl Stream for SourceBody {
+    type Item = Result<Bytes, StdError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.stream).poll_next(cx).map(|item| {
+            item.map(|result| {
+                result.map_err(|error| {
+                    let text = error.to_string();
+                    *self.fault.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    text.into()
+                })
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_range_has_two_ends_and_nothing_else() {
+        assert_eq!(parse_range("bytes=0-0").ok(), Some((0, 0)));
+        assert_eq!(parse_range("bytes=5-17").ok(), Some((5, 17)));
+        let wrong = [
+            "",
+            "0-1",
+            "bytes=",
+            "bytes=-5",
+            "bytes=5-",
+            "bytes=2-1",
+            "bytes=0-1,3-4",
+            "bytes=0--1",
+            "bytes=+0-1",
+            "hello=0-1",
+        ];
+        for text in wrong {
+            assert_eq!(
+                parse_range(text).map_err(|error| error.code().clone()),
+                Err(S3ErrorCode::InvalidArgument),
+                "{text}"
+            );
+        }
+    }
+}

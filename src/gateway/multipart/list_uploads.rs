@@ -1,0 +1,148 @@
+//! ListMultipartUploads, from the state: in order of key, then upload id.
+use super::list_parts::{MAX_PAGE, initiator, page_size, timestamp};
+use crate::gateway::Gateway;
+use crate::gateway::list::{Encoding, owner};
+use crate::gateway::request;
+use crate::gateway::respond::GatewayError;
+use crate::s3::BucketName;
+use crate::state::{State, Upload};
+use s3s::dto::{CommonPrefix, ListMultipartUploadsInput, ListMultipartUploadsOutput, MultipartUpload, StorageClass};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+use std::sync::Arc;
+
+/// Sorts behind every upload id.
+const BEHIND_ALL_IDS: &str = "~";
+
+/// What is asked for.
+struct Asked {
+    bucket: BucketName,
+    prefix: String,
+    delimiter: Option<String>,
+    key_marker: String,
+    id_marker: String,
+    limit: usize,
+}
+
+/// One page.
+#[derive(Default)]
+struct Page {
+    uploads: Vec<Upload>,
+    prefixes: Vec<String>,
+    /// Key and upload id of the last entry, when there is more behind it.
+    next: Option<(String, String)>,
+}
+
+pub(in crate::gateway) async fn list_multipart_uploads(
+    gateway: &Arc<Gateway>,
+    req: S3Request<ListMultipartUploadsInput>,
+) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+    let bucket = request::bucket_of(&request::permit(&req)?)?;
+    let input = req.input;
+    let encoding = Encoding::parse(input.encoding_type.as_ref())?;
+    let key_marker = input.key_marker.unwrap_or_default();
+    let asked = Asked {
+        bucket,
+        prefix: input.prefix.unwrap_or_default(),
+        delimiter: input.delimiter.filter(|delimiter| !delimiter.is_empty()),
+        // S3 ignores an upload id without a key.
+        id_marker: input.upload_id_marker.filter(|_| !key_marker.is_empty()).unwrap_or_default(),
+        key_marker,
+        limit: page_size(input.max_uploads, "max-uploads")? as usize,
+    };
+    check_bucket(gateway, &asked.bucket).await?;
+    let page = asked.page(&gateway.state).await?;
+    let (next_key, next_id) = page.next.clone().unzip();
+    Ok(S3Response::new(ListMultipartUploadsOutput {
+        bucket: Some(asked.bucket.as_str().to_owned()),
+        common_prefixes: Some(
+            page.prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(encoding.apply(prefix)) }).collect(),
+        ),
+        delimiter: asked.delimiter.as_deref().map(|delimiter| encoding.apply(delimiter)),
+        encoding_type: input.encoding_type,
+        is_truncated: Some(page.next.is_some()),
+        key_marker: Some(encoding.apply(&asked.key_marker)),
+        max_uploads: i32::try_from(asked.limit).ok(),
+        next_key_marker: next_key.map(|key| encoding.apply(&key)),
+        next_upload_id_marker: next_id,
+        prefix: Some(encoding.apply(&asked.prefix)),
+        upload_id_marker: Some(asked.id_marker),
+        uploads: Some(page.uploads.iter().map(|upload| show(upload, encoding)).collect()),
+        ..ListMultipartUploadsOutput::default()
+    }))
+}
+
+/// The state knows uploads, not buckets.
+async fn check_bucket(gateway: &Gateway, bucket: &BucketName) -> S3Result<()> {
+    match gateway.sites.primary.head_bucket(bucket).await {
+        Err(error) if error.is_not_found() => Err(S3Error::new(S3ErrorCode::NoSuchBucket)),
+        // Down: what the state knows is right all the same.
+        _ => Ok(()),
+    }
+}
+
+fn show(upload: &Upload, encoding: Encoding) -> MultipartUpload {
+    let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+    MultipartUpload {
+        checksum_algorithm: text(&upload.checksum_algorithm).map(Into::into),
+        checksum_type: text(&upload.checksum_type).map(Into::into),
+        initiated: timestamp(upload.created_at),
+        initiator: Some(initiator(upload)),
+        key: Some(encoding.apply(upload.key.as_str())),
+        owner: Some(owner()),
+        storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+        upload_id: Some(upload.id.clone()),
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    async fn page(&self, state: &State) -> Result<Page, GatewayError> {
+        let mut page = Page::default();
+        let mut last = (String::new(), String::new());
+        let id = if self.id_marker.is_empty() { BEHIND_ALL_IDS } else { &self.id_marker };
+        let mut after = (!self.key_marker.is_empty()).then(|| (self.key_marker.clone(), id.to_owned()));
+        if self.limit == 0 {
+            return Ok(page);
+        }
+        loop {
+            let place = after.as_ref().map(|(key, id)| (key.as_str(), id.as_str()));
+            let batch = state.uploads(&self.bucket, &self.prefix, place, MAX_PAGE).await?;
+            let Some(end) = batch.last().map(|upload| (upload.key.to_string(), upload.id.clone())) else {
+                return Ok(page);
+            };
+            for upload in batch {
+                let prefix = self.prefix_of(upload.key.as_str()).map(str::to_owned);
+                if prefix
+                    .as_ref()
+                    .is_some_and(|prefix| *prefix == self.key_marker || page.prefixes.last() == Some(prefix))
+                {
+                    continue;
+                }
+                if page.uploads.len() + page.prefixes.len() == self.limit {
+                    page.next = Some(last);
+                    return Ok(page);
+                }
+                match prefix {
+                    Some(prefix) => {
+                        last = (prefix.clone(), String::new());
+                        page.prefixes.push(prefix);
+                    }
+                    None => {
+                        last = (upload.key.to_string(), upload.id.clone());
+                        page.uploads.push(upload);
+                    }
+                }
+            }
+            after = Some(end);
+        }
+    }
+
+    /// What a key is rolled up into, where it is.
+    fn prefix_of<'a>(&self, key: &'a str) -> Option<&'a str> {
+        let delimiter = self.delimiter.as_deref()?;
+        let start = self.prefix.len();
+        let at = key.get(start..)?.find(delimiter)?;
+        key.get(..start + at + delimiter.len())
+    }
+}

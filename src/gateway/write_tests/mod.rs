@@ -1,0 +1,9 @@
+//! Writes, over two embedded sites, asked over `s3s` and read back through the read path.
+mod checksums;
+mod client;
+mod copy;
+mod hang_up;
+mod listings;
+mod multipart;
+mod outage;
+mod put;
