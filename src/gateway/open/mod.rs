@@ -13,7 +13,6 @@ use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedETag};
 use crate::seal::{Layout, OpenObject, TRAILER_LEN};
 use crate::site::{Location, SealedRange, Site, SiteError};
 use bytes::Bytes;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 mod body;
@@ -55,9 +54,6 @@ pub(super) struct Glimpse {
     pub plain_len: PlainLen,
     pub last_modified: time::OffsetDateTime,
 }
-
-/// A stream of verified plaintext.
-pub type PlainBody = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, GatewayError>> + Send + Sync>>;
 
 /// Opens the current version of an object: one request (the trailer comes by suffix range; the cache is
 /// revalidated against the sealed ETag). Primary first, then backups when it is down or damaged.
@@ -126,17 +122,8 @@ pub(super) async fn layout(
     Ok(opened.layout.get_or_init(|| layout).clone())
 }
 
-/// Streams a span of plaintext of exactly this version (also the source of copies).
-pub(super) async fn read(
-    gateway: &Arc<Gateway>,
-    at: &Location,
-    opened: &Arc<Opened>,
-    span: PlainSpan,
-) -> Result<PlainBody, GatewayError> {
-    Ok(Box::pin(read_span(gateway, at, opened, span).await?))
-}
-
-/// [`read`], before it is boxed. Returns when the first batch is verified.
+/// Streams a span of plaintext of exactly this version (also the source of copies). Returns when the first
+/// batch is verified.
 pub(super) async fn read_span(
     gateway: &Arc<Gateway>,
     at: &Location,
