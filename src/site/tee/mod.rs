@@ -3,7 +3,8 @@
 //! Rules it keeps:
 //! - Sites are fed at once with the same `Bytes` (reference-counted), with back-pressure from the primary
 //!   (and, in `Mode::Strict`, from all). A backup that stalls longer than `backup_grace` is dropped from the
-//!   write and recorded as a miss; it never stalls the client in `Mode::Tee`.
+//!   write and recorded as a miss. One whose last requests failed is not even tried (but for one write every few seconds, see
+//!   `site::health`): a dead backup costs clients nothing.
 //! - The last bytes (the footer) are held back until `commit`. Dropping a `TeeWrite` breaks the request
 //!   off at every site: nothing becomes visible.
 //! - `commit` holds a per-key lock (in-process) from the last bytes to the answers of the sites, so that two
@@ -12,18 +13,23 @@
 //!   backups (whose own write is unconditional).
 //! - Whatever makes the sites differ after the primary decided is recorded through [`MissRecorder`]
 //!   *before* the caller gets its answer. If recording fails the write is answered with an error.
-//! - In `Mode::Strict` every site is required: when one fails after another has committed, the caller gets the error and the
-//!   sites are levelled to what the primary holds, which may be the new object. (No protocol over plain S3 can take it back.)
+//! - When the primary does not say what became of the last bytes, it may have the object: the caller gets an error, and every backup
+//!   is recorded, so that the sites come to agree whichever way it went.
+//! - A backup's request that is given up on at the very end is not cancelled: nobody can cancel what the site may be doing already.
+//!   It runs on by itself, and when it ends the miss is recorded once more, so that a late effect is levelled, too.
+//! - In `Mode::Strict` every site is required, and all commit at once: when one fails after another has committed, the caller gets the
+//!   error and the sites are levelled to what the primary holds, which may be the new object. (No protocol over plain S3 can take
+//!   it back. Committing the backups first would not help: a primary that fails last leaves the same doubt, at more sites.)
 //! - A miss names a backup and means "make it equal to the primary", never "repeat this write": it stays right whatever
 //!   happens to the key afterwards.
 use super::{Location, Site, SiteError, SiteName, Sites, WriteCondition, Written};
 use crate::s3::{BucketName, ObjectKey, SealedETag};
-use bytes::Bytes;
 use leg::Request;
 use lock::KeyLocks;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod late;
 mod leg;
 mod lock;
 mod rare;
@@ -60,6 +66,14 @@ pub struct Miss {
 pub trait MissRecorder: Send + Sync {
     /// Returns only when the miss would survive a power cut.
     async fn record(&self, miss: Miss) -> Result<(), MissError>;
+
+    /// Several at once, for recorders that can make them durable together.
+    async fn record_all(&self, misses: Vec<Miss>) -> Result<(), MissError> {
+        for miss in misses {
+            self.record(miss).await?;
+        }
+        Ok(())
+    }
 }
 
 /// A miss could not be recorded.
