@@ -22,7 +22,10 @@ pub(super) async fn copy_object(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    refuse_unsupported(&refusable!(input))?;
+    let mut options = refusable!(input);
+    options.customer_key |=
+        input.copy_source_sse_customer_algorithm.is_some() || input.copy_source_sse_customer_key.is_some();
+    refuse_unsupported(&options)?;
     let replace = input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == MetadataDirective::REPLACE);
     if !replace && location(&input.copy_source)? == at {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";

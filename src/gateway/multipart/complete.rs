@@ -1,23 +1,22 @@
 //! CompleteMultipartUpload: the parts are checked, the footer is made, every site is told.
 use super::session::{Completed, Session};
-use super::staging;
+use super::{recover, staging};
 use crate::audit::RequestContext;
 use crate::gateway::Gateway;
 use crate::gateway::checksum::{combine, encode, matches, over_parts, part_checksum, set_checksum, type_name};
 use crate::gateway::put::{Stored, condition, note_stored, note_write, now};
 use crate::gateway::request;
-use crate::gateway::respond::{GatewayError, custom, not_implemented};
+use crate::gateway::respond::{GatewayError, not_implemented};
 use crate::s3::{PlainLen, SealedETag};
 use crate::seal::{
     ChecksumAlgorithm, ChecksumType, ChecksumValue, ContentInfo, MAX_OBJECT, MIN_PART, ObjectName, PartEntry,
-    sealed_len,
+    message_len, sealed_len,
 };
-use crate::site::tee::{Committed, SiteUploads};
-use crate::site::{SiteName, WriteCondition};
+use crate::site::tee::{Committed, SiteUploads, TeeError};
+use crate::site::{SiteError, SiteName, WriteCondition};
 use crate::state::Part;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use http::StatusCode;
 use md5::Digest as _;
 use s3s::dto::{
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, ETag, ServerSideEncryption,
@@ -43,7 +42,8 @@ pub(in crate::gateway) async fn complete_multipart_upload(
     let asked = input.multipart_upload.clone().and_then(|upload| upload.parts).unwrap_or_default();
     let numbers = ascending(&asked)?;
     let _alone = gateway.uploads.alone(&input.upload_id).await;
-    if let Some(done) = gateway.uploads.completed(&input.upload_id).filter(|done| done.parts == numbers) {
+    let done = gateway.uploads.completed(&input.upload_id);
+    if let Some(done) = done.filter(|done| done.at == at && done.parts == numbers) {
         return Ok(S3Response::new((done.output)()));
     }
     let session = Session::find(gateway, at, &input.upload_id).await?;
@@ -51,14 +51,18 @@ pub(in crate::gateway) async fn complete_multipart_upload(
     let chosen = choose(gateway, &session, &asked, &numbers).await?;
     check_size(&chosen, input.mpu_object_size)?;
     let content = content(&session, &chosen, &input)?;
-    let stored = finish(gateway, &session, &chosen, content, &condition, context.as_ref()).await?;
+    let stored = match finish(gateway, &session, &chosen, &content, &condition, context.as_ref()).await {
+        Err(error) if is_gone(&error) => recover::finished(gateway, &session, content).await?,
+        finished => finished?,
+    };
     let parts = chosen.entries.len() as u32;
     note_stored(gateway, &session.at, &stored, parts);
     gateway.objects.forget(&session.at);
     let output = describe(&session, &stored, parts);
-    gateway.uploads.remember(&input.upload_id, Completed { parts: numbers, output: Box::new(output.clone()) });
+    let completed = Completed { at: session.at.clone(), parts: numbers, output: Box::new(output.clone()) };
+    gateway.uploads.remember(&input.upload_id, completed);
     if let Err(error) = gateway.state.delete_upload(&input.upload_id).await {
-        // The object is there. The row that stays can only be aborted, or completed to NoSuchUpload at the sites.
+        // The object is there. The row that stays can be aborted, or completed once more (see `recover`).
         tracing::error!(%error, "a finished multipart upload could not be removed from the state database");
     }
     staging::remove(gateway, &session, chosen.rows.into_iter().chain(chosen.left_out)).await;
@@ -145,6 +149,7 @@ fn content(session: &Session, chosen: &Chosen, input: &CompleteMultipartUploadIn
         Some(algorithm) => whole_checksum(algorithm, session.checksum_type(), &chosen.entries),
         None => None,
     };
+    check_type(session, input)?;
     check_whole(checksum.as_ref(), chosen.entries.len(), input)?;
     Ok(ContentInfo {
         md5: md5.finalize().into(),
@@ -167,6 +172,20 @@ fn whole_checksum(
         ChecksumType::Composite => over_parts(algorithm, &values.iter().map(|(value, _)| *value).collect::<Vec<_>>()),
     };
     whole.map(|value| (value, kind))
+}
+
+/// The checksum's type was settled at Create.
+fn check_type(session: &Session, input: &CompleteMultipartUploadInput) -> S3Result<()> {
+    let ours = session.upload.checksum_type.as_str();
+    match &input.checksum_type {
+        Some(kind) if !ours.is_empty() && kind.as_str() != ours => {
+            let message = format!(
+                "The upload was created using the {ours} checksum type. The complete request must use the same checksum type."
+            );
+            Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A checksum of the whole that the client brings must be ours. A composite one may carry `-N`.
@@ -198,20 +217,22 @@ async fn finish(
     gateway: &Arc<Gateway>,
     session: &Session,
     chosen: &Chosen,
-    content: ContentInfo,
+    content: &ContentInfo,
     condition: &WriteCondition,
     context: Option<&RequestContext>,
 ) -> Result<Stored, GatewayError> {
     let name = ObjectName { bucket: &session.at.bucket, key: &session.at.key };
-    let footer = session.sealer.footer(&name, &chosen.entries, &content, gateway.entropy.as_ref())?;
+    let footer = session.sealer.footer(&name, &chosen.entries, content, gateway.entropy.as_ref())?;
     let total = PlainLen(chosen.entries.iter().map(|entry| entry.plain_len.0).sum());
     let (last, committed) = send_last(gateway, session, chosen, Bytes::from(footer)).await?;
     let (uploads, parts) = per_site(session, chosen, last, &committed);
     let mode = session.mode();
-    let committed = gateway.tee.complete_multipart(&session.at, &uploads, &parts, condition, mode).await;
-    let committed = committed.map_err(|error| gone_at_the_primary(error.into()))?;
+    let committed = gateway.tee.complete_multipart(&session.at, &uploads, &parts, condition, mode).await?;
+    for (site, _) in session.sites().iter().filter(|site| !uploads.contains(site)) {
+        session.forget_at(gateway, site);
+    }
     note_write(context, &session.plan, &session.sealer, &committed, total, sealed_len(total)?.0);
-    Ok(Stored { content, committed })
+    Ok(Stored { content: content.clone(), committed })
 }
 
 /// The last backend part: its number, and which sites have it.
@@ -224,12 +245,14 @@ async fn send_last(
     let last = chosen.rows.last().ok_or_else(|| S3Error::new(S3ErrorCode::MalformedXML))?;
     let sites = session.sites();
     let Some(staged) = &last.staged_key else {
-        let number = last.part_number + 1;
+        // Behind every part that was uploaded, chosen or not: a Complete that fails must not have overwritten one.
+        let number = chosen.left_out.iter().map(|row| row.part_number).fold(last.part_number, u16::max) + 1;
         let write = gateway.tee.part(&session.at, &sites, number, footer.len() as u64, session.mode());
         return Ok((number, write.commit(footer).await?));
     };
-    let mut got = staging::fetch(gateway, staged).await?;
-    let length = got.length + footer.len() as u64;
+    let sealed = message_len(last.plain_len);
+    let mut got = staging::fetch(gateway, staged, sealed).await?;
+    let length = sealed.0 + footer.len() as u64;
     let mut write = gateway.tee.part(&session.at, &sites, last.part_number, length, session.mode());
     while let Some(chunk) = got.body.next().await {
         write.send(chunk?).await?;
@@ -260,13 +283,13 @@ fn per_site(
     (uploads, parts)
 }
 
-/// The primary no longer knows its upload: it was completed by a Complete whose answer was lost, or swept away.
-fn gone_at_the_primary(error: GatewayError) -> GatewayError {
-    let error = S3Error::from(error);
-    if *error.code() == S3ErrorCode::NoSuchUpload {
-        return custom("NoSuchUpload", StatusCode::NOT_FOUND, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").into();
-    }
-    error.into()
+/// A site no longer knows its upload: it was completed by a Complete whose answer was lost, or swept away.
+fn is_gone(error: &GatewayError) -> bool {
+    let site = match error {
+        GatewayError::Site(error) | GatewayError::Tee(TeeError::Site(error)) => error,
+        _ => return false,
+    };
+    matches!(site, SiteError::S3 { code, .. } if code == "NoSuchUpload")
 }
 
 /// The answer, as often as it is asked for.

@@ -2,7 +2,7 @@
 use crate::gateway::Gateway;
 use crate::gateway::checksum::{algorithm_by_name, algorithm_name, default_type, is_allowed, type_name};
 use crate::gateway::metadata::from_input;
-use crate::gateway::put::{mode, new_sealer, now};
+use crate::gateway::put::{mode, new_sealer, now, seal_metadata};
 use crate::gateway::refuse::{refusable, refuse_unsupported};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
@@ -24,11 +24,10 @@ pub(in crate::gateway) async fn create_multipart_upload(
     refuse_unsupported(&refusable!(input))?;
     let checksum = checksum(input)?;
     let metadata = from_input!(input);
-    metadata.check()?;
     let plan = gateway.rules.plan(&at.bucket, &at.key);
     let sealer = new_sealer(gateway, &plan)?;
     let entropy = gateway.entropy.as_ref();
-    let metadata = metadata.seal(&sealer, entropy)?;
+    let metadata = seal_metadata(gateway, &metadata, &sealer)?;
     let mut id = [0u8; 32];
     entropy.fill(&mut id).map_err(GatewayError::from)?;
     let header = metadata.as_ref().map(|sealed| sealed.value.as_str());

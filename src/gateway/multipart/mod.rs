@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`session`] | an upload found again: its row, its sealer, its place |
 //! | [`create`], [`part`], [`complete`], [`abort`], [`lists`] | the operations |
+//! | [`recover`] | a Complete asked for again after its answer was lost |
 //! | [`staging`] | a part too small for the backends, kept as a small object until Complete (docs/decisions/0001) |
 mod abort;
 mod complete;
 mod create;
 mod lists;
 mod part;
+mod recover;
 mod session;
 mod staging;
 

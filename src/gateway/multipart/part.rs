@@ -11,6 +11,7 @@ use crate::gateway::respond::{GatewayError, not_implemented};
 use crate::gateway::source::{Source, conditions};
 use crate::s3::{ByteRange, Operation, PlainLen, PlainSpan};
 use crate::seal::{MIN_PART, PartEntry, message_len};
+use crate::site::tee::{Committed, TeeWrite};
 use crate::state::Part;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -44,7 +45,6 @@ pub(in crate::gateway) async fn upload_part(
     refuse_customer_key(req.input.sse_customer_algorithm.is_some() || req.input.sse_customer_key.is_some())?;
     let number = part_number(req.input.part_number)?;
     let length = declared_length(req.input.content_length)?;
-    let _shared = gateway.uploads.shared(&req.input.upload_id).await;
     let session = Session::find(gateway, at, &req.input.upload_id).await?;
     let declared = declared.also(session.algorithm()?)?;
     let body = req.input.body.take().ok_or_else(|| S3Error::new(S3ErrorCode::IncompleteBody))?;
@@ -67,9 +67,13 @@ pub(in crate::gateway) async fn upload_part_copy(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    refuse_customer_key(input.sse_customer_algorithm.is_some() || input.copy_source_sse_customer_algorithm.is_some())?;
+    refuse_customer_key(
+        input.sse_customer_algorithm.is_some()
+            || input.sse_customer_key.is_some()
+            || input.copy_source_sse_customer_algorithm.is_some()
+            || input.copy_source_sse_customer_key.is_some(),
+    )?;
     let number = part_number(input.part_number)?;
-    let _shared = gateway.uploads.shared(&input.upload_id).await;
     let session = Session::find(gateway, at, &input.upload_id).await?;
     let source = Source::open(gateway, &permit, &input.copy_source, &conditions!(input)).await?;
     let span = copy_span(input.copy_source_range.as_deref(), source.opened.object.plain_len())?;
@@ -126,32 +130,49 @@ where
         trailers: part.trailers.as_ref(),
     };
     let ingested = ingest.run(part.number, &mut write).await?;
-    let committed = write.commit(ingested.rest.freeze()).await?;
-    if staged.is_none() {
-        for site in &committed.pending {
-            // It lacks this part, so it cannot complete; what it misses is recorded at Complete.
-            gateway.state.drop_upload_site(&session.upload.id, &site.0).await?;
-        }
-    }
-    let etags = if staged.is_some() {
-        Vec::new()
-    } else {
-        committed.written.iter().map(|(site, etag)| (site.to_string(), etag.clone())).collect()
-    };
     let record = session.sealer.seal_part_record(part.number, &ingested.entry, gateway.entropy.as_ref())?;
+    let staged_key = staged.map(|at| at.key.to_string());
     let row = Part {
         part_number: part.number,
         record,
         plain_len: part.length,
-        etags,
-        staged_key: staged.map(|at| at.key.to_string()),
+        etags: Vec::new(),
+        staged_key,
         written_at: i64::try_from(now()).unwrap_or(0),
     };
-    let replaced = gateway.state.put_part(&session.upload.id, &row).await?;
-    staging::remove(gateway, session, replaced).await;
+    let committed = arrive(gateway, session, write, ingested.rest.freeze(), row).await?;
     gateway.metrics.moved(operation, part.length.0, sealed.0);
     note_write(context, &session.plan, &session.sealer, &committed, part.length, sealed.0);
     Ok(ingested.entry)
+}
+
+/// The last bytes of a part, and its row.
+async fn arrive(
+    gateway: &Arc<Gateway>,
+    session: &Session,
+    write: TeeWrite,
+    last: Bytes,
+    mut row: Part,
+) -> Result<Committed, GatewayError> {
+    let id = session.upload.id.as_str();
+    let turn = gateway.uploads.arriving(id, row.part_number).await;
+    if gateway.state.upload(id).await?.is_none() {
+        // Completed or aborted while the body was on its way.
+        return Err(S3Error::new(S3ErrorCode::NoSuchUpload).into());
+    }
+    let committed = write.commit(last).await?;
+    if row.staged_key.is_none() {
+        row.etags = committed.written.iter().map(|(site, etag)| (site.to_string(), etag.clone())).collect();
+        for site in &committed.pending {
+            // It lacks this part, so it cannot complete; what it misses is recorded at Complete.
+            gateway.state.drop_upload_site(id, &site.0).await?;
+            session.forget_at(gateway, site);
+        }
+    }
+    let replaced = gateway.state.put_part(id, &row).await?;
+    drop(turn);
+    staging::remove(gateway, session, replaced).await;
+    Ok(committed)
 }
 
 fn part_number(number: i32) -> S3Result<u16> {

@@ -13,15 +13,19 @@ use s3s::{S3Error, S3ErrorCode, S3Result};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 const STRIPES: usize = 1024;
 /// How long a Complete whose answer was lost can be asked for again.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// What the operations of one upload share within this process.
+///
+/// A body on its way holds nothing: only the moments in which a part arrives at the sites and in the state are kept apart from each
+/// other (the same part twice) and from the end of the upload.
 pub struct Uploads {
     stripes: Box<[RwLock<()>]>,
+    parts: Box<[Mutex<()>]>,
     hasher: std::hash::RandomState,
     /// Answers of recent Completes, by upload id, with the parts they were asked for.
     completed: moka::sync::Cache<String, Arc<Completed>>,
@@ -29,6 +33,7 @@ pub struct Uploads {
 
 /// A Complete that succeeded.
 pub(super) struct Completed {
+    pub(super) at: Location,
     pub(super) parts: Vec<u16>,
     pub(super) output: Box<dyn Fn() -> CompleteMultipartUploadOutput + Send + Sync>,
 }
@@ -47,6 +52,7 @@ impl Default for Uploads {
     fn default() -> Self {
         Self {
             stripes: (0..STRIPES).map(|_| RwLock::default()).collect(),
+            parts: (0..STRIPES).map(|_| Mutex::default()).collect(),
             hasher: std::hash::RandomState::new(),
             completed: moka::sync::Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build(),
         }
@@ -54,9 +60,11 @@ impl Default for Uploads {
 }
 
 impl Uploads {
-    /// For operations that may run beside each other: parts.
-    pub(super) async fn shared(&self, upload: &str) -> RwLockReadGuard<'_, ()> {
-        self.stripes[self.stripe(upload)].read().await
+    /// For a part that has come whole: it arrives everywhere beside other parts, but not beside itself, sent again. (A client that
+    /// lost patience sends a part again while the first one is still being stored; every site and the state must end with the same.)
+    pub(super) async fn arriving(&self, upload: &str, part: u16) -> (RwLockReadGuard<'_, ()>, MutexGuard<'_, ()>) {
+        let turn = self.parts[(self.hasher.hash_one((upload, part)) % STRIPES as u64) as usize].lock().await;
+        (self.stripes[self.stripe(upload)].read().await, turn)
     }
 
     /// For the one that ends the upload.
@@ -97,6 +105,14 @@ impl Session {
     /// The sites still taking part.
     pub(super) fn sites(&self) -> SiteUploads {
         self.upload.sites.iter().map(|(site, upload)| (SiteName(site.as_str().into()), upload.clone())).collect()
+    }
+
+    /// Ends the upload at a backup that is left out of it, as well as it goes: what stays there is an unfinished upload that the
+    /// storage's own lifecycle rule removes.
+    pub(super) fn forget_at(&self, gateway: &Gateway, site: &SiteName) {
+        let left_out: SiteUploads = self.sites().into_iter().filter(|(name, _)| name == site).collect();
+        let (tee, at) = (gateway.tee.clone(), self.at.clone());
+        tokio::spawn(async move { tee.abort_multipart(&at, &left_out).await });
     }
 
     /// The checksum algorithm the upload keeps for its parts.

@@ -3,8 +3,8 @@
 use super::session::Session;
 use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
-use crate::s3::ObjectKey;
-use crate::site::{GotObject, Location, SealedRange};
+use crate::s3::{ObjectKey, SealedLen};
+use crate::site::{GotObject, Location, SealedRange, SiteError};
 use crate::state::Part;
 use s3s::{S3Error, S3ErrorCode};
 
@@ -21,13 +21,17 @@ pub(super) fn place(gateway: &Gateway, key: &str) -> Result<Location, GatewayErr
     Ok(Location { bucket: gateway.authorizer.system_bucket().clone(), key })
 }
 
-/// Its sealed bytes, from the first site that has them.
-pub(super) async fn fetch(gateway: &Gateway, key: &str) -> Result<GotObject, GatewayError> {
+/// Its sealed bytes, from the first site that has them whole.
+pub(super) async fn fetch(gateway: &Gateway, key: &str, length: SealedLen) -> Result<GotObject, GatewayError> {
     let at = place(gateway, key)?;
     let mut last = None;
     for site in gateway.sites.all() {
         match site.get(&at, SealedRange::Whole, None).await {
-            Ok(got) => return Ok(got),
+            Ok(got) if got.length == length.0 => return Ok(got),
+            Ok(got) => {
+                let detail = format!("a staged part of {} bytes where {length} were stored", got.length);
+                last = Some(SiteError::Protocol { site: site.name().clone(), detail });
+            }
             Err(error) => last = Some(error),
         }
     }

@@ -1,5 +1,5 @@
 //! Everything to all sites that has no body: multipart bookkeeping, deletes, buckets. The primary decides first.
-use super::{Committed, Mode, SiteUploads, Tee, TeeError};
+use super::{Committed, Miss, Mode, SiteUploads, Tee, TeeError};
 use crate::s3::{BucketName, ObjectKey, SealedETag};
 use crate::site::{Location, Site, SiteError, SiteName, WriteCondition, Written};
 use std::sync::Arc;
@@ -110,20 +110,15 @@ impl Tee {
         }
     }
 
-    /// Records that every backup is to be made equal to the primary: for whoever finds that the primary has something whose
+    /// Records that a backup is to be made equal to the primary: for whoever finds that the primary has something whose
     /// commit nobody saw to its end.
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub async fn level(&self, at: &Location, reason: &str) -> Result<Vec<SiteName>, TeeError> {
-        let backups = self.inner.sites.backups.iter().map(|site| site.name().clone());
-        let backups: Vec<SiteName> = backups.collect();
-        for site in &backups {
-            let (bucket, key) = (at.bucket.clone(), Some(at.key.clone()));
-            let miss = super::Miss { site: site.clone(), bucket, key, reason: reason.to_owned() };
-            self.inner.misses.record(miss).await?;
-        }
-        Ok(backups)
+    pub async fn level(&self, at: &Location, backup: &SiteName, reason: &str) -> Result<(), TeeError> {
+        let (bucket, key) = (at.bucket.clone(), Some(at.key.clone()));
+        let miss = Miss { site: backup.clone(), bucket, key, reason: reason.to_owned() };
+        Ok(self.inner.misses.record(miss).await?)
     }
 
     /// Aborts at the sites of `uploads`. A site that does not answer, or does not know the upload, is skipped.
