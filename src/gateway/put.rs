@@ -49,6 +49,9 @@ pub(super) async fn put_object(
     let declared = Declared::from_headers(&req.headers)?;
     let input = &mut req.input;
     refuse_unsupported(&refusable!(input))?;
+    if input.write_offset_bytes.is_some() {
+        return Err(not_implemented("Appending to an object"));
+    }
     let length = declared_length(input.content_length)?;
     if length.0 > MAX_PUT {
         return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
