@@ -86,6 +86,9 @@ async fn answer(store: Arc<Store>, request: Request<Incoming>) -> Result<Respons
 
 async fn put(store: &Store, path: String, query: &str, request: Request<Incoming>) -> Response<Body> {
     let headers = request.headers().clone();
+    if let Some(source) = headers.get("x-amz-copy-source").and_then(|source| source.to_str().ok()) {
+        return copy_part(store, source, query);
+    }
     let Some((pieces, length)) = collect(request.into_body()).await else {
         return plain(StatusCode::BAD_REQUEST);
     };
@@ -107,6 +110,20 @@ async fn put(store: &Store, path: String, query: &str, request: Request<Incoming
         objects.insert(path, object);
     }
     with_etag(plain(StatusCode::OK), etag)
+}
+
+/// UploadPartCopy of a whole object: the start-up probe asks for it.
+fn copy_part(store: &Store, source: &str, query: &str) -> Response<Body> {
+    let path = format!("/{}", source.trim_start_matches('/'));
+    let Some(object) = store.objects.read().unwrap_or_else(PoisonError::into_inner).get(&path).cloned() else {
+        return xml_status(StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>".to_owned());
+    };
+    let etag = store.next.fetch_add(1, Ordering::Relaxed);
+    if let Some(number) = parameter(query, "partNumber").and_then(|n| n.parse().ok()) {
+        let upload = parameter(query, "uploadId").unwrap_or_default().to_owned();
+        store.parts.write().unwrap_or_else(PoisonError::into_inner).insert((upload, number), Object { etag, ..object });
+    }
+    xml(format!("<CopyPartResult><ETag>{}</ETag></CopyPartResult>", quoted(etag)))
 }
 
 async fn multipart(store: &Store, path: String, query: &str, request: Request<Incoming>) -> Response<Body> {

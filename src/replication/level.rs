@@ -20,6 +20,8 @@ pub(super) async fn object(tee: &Tee, site: &Site, at: &Location) -> Result<(), 
         match (primary, here) {
             (None, None) => return Ok(()),
             (None, Some(_)) => {
+                // A primary that lost the whole bucket has not deleted this object: the copy here may be the last one.
+                tee.sites().primary.head_bucket(&at.bucket).await?;
                 if delete(tee, site, at).await? {
                     return Ok(());
                 }

@@ -91,7 +91,7 @@ mod tests {
     fn every_short_length_inverts_and_every_gap_is_refused() {
         let mut next = 0;
         for sealed in 0..200_000 {
-            let expected = (next <= 200_000 && canonical(next) == sealed).then(|| PlainLen(next));
+            let expected = (next <= 200_000 && canonical(next) == sealed).then_some(PlainLen(next));
             assert_eq!(plain_len(SealedLen(sealed)), expected, "sealed length {sealed}");
             next += u64::from(expected.is_some());
         }

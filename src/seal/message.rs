@@ -5,7 +5,7 @@
 //! chunk(i) := AES-256-GCM(key, base nonce XOR i, no AAD, 16384 bytes; the last one fewer, possibly none) || tag[16]
 //! ```
 use super::aead::{Aead, Fast, NONCE, TAG};
-use super::derive::{COMMITMENT, Derived, Expander, SALT};
+use super::derive::{COMMITMENT, Derived, SALT};
 use super::error::SealError;
 use super::length::{CHUNK, HEADER};
 use crate::s3::PlainLen;
@@ -162,7 +162,7 @@ pub(super) fn open_message(
     let (header, body) = message.split_at_checked(HEADER as usize).ok_or(SealError::Authentication("short header"))?;
     let (salt, commitment) = header.split_at(SALT);
     let salt = salt.try_into().map_err(|_| SealError::Malformed("salt"))?;
-    let derived = Expander::new(key)?.message(salt, &[context])?;
+    let derived = super::derive::Expander::new(key)?.message(salt, &[context])?;
     check_commitment(&derived.commitment, commitment)?;
     let mut cipher = ChunkCipher::new(&derived)?;
     let mut out = BytesMut::new();

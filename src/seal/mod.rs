@@ -33,6 +33,9 @@ mod trailer;
 mod vault_key;
 
 #[cfg(test)]
+mod public_vectors;
+
+#[cfg(test)]
 mod tests;
 
 pub use blob::{open_blob, seal_blob};

@@ -50,5 +50,3 @@ pub use observer::{SiteObserver, Unobserved};
 pub use path::METADATA_HEADER;
 pub use site::{Site, Sites};
 pub use small::SMALL_LIMIT;
-
-use crate::s3::SealedETag;

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import re
+import time
 
 from .wait import until
 
@@ -29,8 +30,12 @@ class _Tail:
     path: pathlib.Path
 
     def mark(self) -> int:
-        """Where the file ends now."""
-        return self.path.stat().st_size if self.path.exists() else 0
+        """Where the file ends, once the lines of earlier requests are in it: they are written behind the answers."""
+        size = -1
+        while size != (now := self.path.stat().st_size if self.path.exists() else 0):
+            size = now
+            time.sleep(0.1)
+        return size
 
     def lines_since(self, mark: int) -> list[str]:
         """Complete lines written since."""

@@ -228,6 +228,10 @@ impl Inner {
             let (operation, status) = (exchange.operation().name(), response.status().as_u16());
             tracing::warn!(operation, status, code = exchange.code(), "answered with an error of ours");
         }
+        if response.status() == StatusCode::OK && response.headers().contains_key(http::header::CONTENT_RANGE) {
+            // `s3s` has no way to say this of a HEAD with a range.
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         let headers = response.headers_mut();
         headers.insert(http::header::SERVER, SERVER);
         if let Ok(id) = HeaderValue::from_str(id.as_str()) {

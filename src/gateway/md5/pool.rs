@@ -124,7 +124,7 @@ impl PooledMd5 {
         for piece in &self.waiting {
             stream.absorb(piece);
         }
-        Ok(stream.digest())
+        Ok((*stream).digest())
     }
 
     async fn hand_over(&mut self) -> Result<(), PoolStopped> {
@@ -198,7 +198,7 @@ impl Stream {
     }
 
     /// RFC 1321 sections 3.1 and 3.2: the padding, the length in bits, the last blocks.
-    fn digest(mut self: Box<Self>) -> [u8; 16] {
+    fn digest(mut self) -> [u8; 16] {
         let bits = self.total.wrapping_mul(8).to_le_bytes();
         let mut padding = [0u8; 2 * BLOCK];
         padding[0] = 0x80;

@@ -260,13 +260,11 @@ async fn send_last(
     Ok((last.part_number, write.commit(footer).await?))
 }
 
+/// Per site, the part numbers and that site's ETags.
+type SiteParts = Vec<(SiteName, Vec<(u16, SealedETag)>)>;
+
 /// Each site's own list of parts. A site that lacks one is left out, and so recorded as a miss.
-fn per_site(
-    session: &Session,
-    chosen: &Chosen,
-    last: u16,
-    committed: &Committed,
-) -> (SiteUploads, Vec<(SiteName, Vec<(u16, SealedETag)>)>) {
+fn per_site(session: &Session, chosen: &Chosen, last: u16, committed: &Committed) -> (SiteUploads, SiteParts) {
     let mut uploads = SiteUploads::new();
     let mut parts = Vec::new();
     for (site, upload) in session.sites() {

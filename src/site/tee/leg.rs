@@ -25,6 +25,8 @@ pub(super) struct Leg {
     pub(super) failure: Option<SiteError>,
     /// True once the last bytes were taken over: from then on the site may have the object.
     pub(super) may_have_it: bool,
+    /// The answer, where it was collected before the others'.
+    answered: Option<Written>,
 }
 
 /// A site's request in its own task.
@@ -47,14 +49,14 @@ impl Leg {
             let site = site.clone();
             async move { run(&site, &at, request, body).await }
         });
-        Self { site, required, feed: Some(feed), task: Some(task), failure: None, may_have_it: false }
+        Self { site, required, feed: Some(feed), task: Some(task), failure: None, may_have_it: false, answered: None }
     }
 
     /// A site that is not even tried, because its last requests failed. Whoever waits for it anew with every write makes every
     /// client wait.
     pub(super) fn left_out(site: Site) -> Self {
         let failure = Some(left_out(site.name()));
-        Self { site, required: false, feed: None, task: None, failure, may_have_it: false }
+        Self { site, required: false, feed: None, task: None, failure, may_have_it: false, answered: None }
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -88,14 +90,22 @@ impl Leg {
 
     /// Hands over the last bytes and closes the feed.
     pub(super) async fn send_last(&mut self, chunk: Bytes, patience: Duration) {
-        if self.is_live() {
+        if self.is_live() && !self.may_have_it {
             self.may_have_it = self.send(chunk, patience).await;
             self.feed = None;
         }
     }
 
+    /// Waits for the site's answer and keeps it for [`Self::answer`].
+    pub(super) async fn collect(&mut self) {
+        self.answered = self.answer().await;
+    }
+
     /// The site's answer, for as long as its own time-outs allow; `None` when the leg is out.
     pub(super) async fn answer(&mut self) -> Option<Written> {
+        if self.answered.is_some() {
+            return self.answered.take();
+        }
         let joined = self.task.take()?.await;
         self.note(joined)
     }

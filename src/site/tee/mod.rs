@@ -9,7 +9,7 @@
 //!   off at every site: nothing becomes visible.
 //! - `commit` holds a per-key lock (in-process) from the last bytes to the answers of the sites, so that two
 //!   writers of one key commit in the same order everywhere. `delete` and the replication worker take it too.
-//! - Unconditional writes commit everywhere at once; conditional ones first at the primary, then at the
+//! - Unconditional writes commit everywhere at once (in `Mode::Tee`); conditional ones first at the primary, then at the
 //!   backups (whose own write is unconditional).
 //! - Whatever makes the sites differ after the primary decided is recorded through [`MissRecorder`]
 //!   *before* the caller gets its answer. If recording fails the write is answered with an error.
@@ -17,9 +17,9 @@
 //!   is recorded, so that the sites come to agree whichever way it went.
 //! - A backup's request that is given up on at the very end is not cancelled: nobody can cancel what the site may be doing already.
 //!   It runs on by itself, and when it ends the miss is recorded once more, so that a late effect is levelled, too.
-//! - In `Mode::Strict` every site is required, and all commit at once: when one fails after another has committed, the caller gets the
-//!   error and the sites are levelled to what the primary holds, which may be the new object. (No protocol over plain S3 can take
-//!   it back. Committing the backups first would not help: a primary that fails last leaves the same doubt, at more sites.)
+//! - In `Mode::Strict` every site is required. An unconditional PUT commits at the backups first: the primary never shows what a backup
+//!   refused. What decides at the primary (conditions, deletes, Complete) goes there first; when a backup then fails, the caller gets
+//!   the error although the primary has changed. Either way the sites are levelled to what the primary holds.
 //! - A miss names a backup and means "make it equal to the primary", never "repeat this write": it stays right whatever
 //!   happens to the key afterwards.
 use super::{Location, Site, SiteError, SiteName, Sites, WriteCondition, Written};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub struct TeeWrite {
     inner: Arc<Inner>,
     at: Location,
+    mode: Mode,
     /// Primary first.
     legs: Vec<Leg>,
     /// True for an object, whose misses are recorded; false for a part, whose caller sees to it.
@@ -55,7 +56,7 @@ impl TeeWrite {
             Leg::start(site, required, at.clone(), length, request)
         });
         let legs = legs.collect();
-        Self { inner, at: at.clone(), legs, object, conditional }
+        Self { inner, at: at.clone(), mode, legs, object, conditional }
     }
 
     /// Hands the next bytes to every site.
@@ -89,6 +90,9 @@ impl TeeWrite {
         // Parts are not visible; whoever uploads the same one twice sees to their order.
         let _guard = if self.object { Some(inner.locks.one(&self.at).await) } else { None };
         let patience = inner.backup_grace;
+        if self.mode == Mode::Strict && self.object && !self.conditional {
+            self.backups_first(&last).await?;
+        }
         let mut decided = None;
         for index in 0..self.legs.len() {
             self.legs[index].send_last(last.clone(), patience).await;
@@ -99,13 +103,30 @@ impl TeeWrite {
                 decided = self.legs[0].answer().await;
             }
             if self.legs.first().is_none_or(|primary| !primary.is_live()) {
-                // The backups have not seen the last bytes.
+                // No further site sees the last bytes.
                 return self.settle(None, Vec::new()).await;
             }
         }
         let mut answers = self.answers(decided).await;
         let primary = answers.first_mut().and_then(Option::take);
         self.settle(primary, answers).await
+    }
+
+    /// Strict: the primary shows nothing that a backup has refused. When one fails, those that have the write are levelled to
+    /// what the primary still holds.
+    async fn backups_first(&mut self, last: &Bytes) -> Result<(), TeeError> {
+        let patience = self.inner.backup_grace;
+        for leg in self.legs.iter_mut().skip(1) {
+            leg.send_last(last.clone(), patience).await;
+        }
+        futures_util::future::join_all(self.legs.iter_mut().skip(1).map(Leg::collect)).await;
+        match self.required_failure() {
+            None => Ok(()),
+            Some(error) => {
+                self.record(&Primary::Lacks).await?;
+                Err(error.into())
+            }
+        }
     }
 
     /// Waits for everybody at once: the primary as long as it takes, then the backups for the grace period.
