@@ -24,7 +24,10 @@ pub(super) async fn copy_object(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    refuse_unsupported(&refusable!(input))?;
+    let mut options = refusable!(input);
+    options.customer_key |=
+        input.copy_source_sse_customer_algorithm.is_some() || input.copy_source_sse_customer_key.is_some();
+    refuse_unsupported(&options)?;
     let replaced = replaced(input)?;
     let from = source::locate(gateway, &permit, &input.copy_source)?;
     if from == at {

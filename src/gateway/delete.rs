@@ -3,10 +3,12 @@ use super::Gateway;
 use super::put::mode;
 use super::request;
 use super::respond::{GatewayError, not_implemented};
-use crate::s3::{ObjectKey, Operation};
+use crate::authz::Permit;
+use crate::s3::{BucketName, ObjectKey, Operation};
 use crate::site::tee::Mode;
 use s3s::dto::{
-    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error as DeleteError,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
+    Error as DeleteError, ObjectIdentifier,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use std::sync::Arc;
@@ -19,14 +21,16 @@ pub(super) async fn delete_object(
     req: S3Request<DeleteObjectInput>,
 ) -> S3Result<S3Response<DeleteObjectOutput>> {
     let at = request::object_of(&request::permit(&req)?)?;
-    refuse_version(req.input.version_id.as_deref())?;
-    if req.input.if_match.is_some() {
-        return Err(not_implemented("If-Match on DeleteObject"));
-    }
+    let input = &req.input;
+    refuse_version(input.version_id.as_deref())?;
+    refuse_condition(
+        input.if_match.is_some() || input.if_match_last_modified_time.is_some() || input.if_match_size.is_some(),
+    )?;
     let plan = gateway.rules.plan(&at.bucket, &at.key);
     request::note(request::context(&req).as_ref(), |facts| facts.rule = Some(plan.rule.to_string()));
-    gateway.tee.delete(&at, mode(&plan)).await.map_err(GatewayError::from)?;
+    let done = gateway.tee.delete(&at, mode(&plan)).await;
     gateway.objects.forget(&at);
+    done.map_err(GatewayError::from)?;
     Ok(S3Response::new(DeleteObjectOutput::default()))
 }
 
@@ -42,19 +46,10 @@ pub(super) async fn delete_objects(
     }
     let (mut keys, mut errors) = (Vec::new(), Vec::new());
     for object in asked {
-        match ObjectKey::parse(&object.key) {
-            Ok(key) => match refuse_version(object.version_id.as_deref()) {
-                Ok(()) => keys.push(key),
-                Err(error) => errors.push(delete_error(&object.key, &error)),
-            },
-            Err(_) => errors.push(delete_error(&object.key, &S3Error::new(S3ErrorCode::KeyTooLongError))),
+        match admit(gateway, &permit, &bucket, object) {
+            Ok(key) => keys.push(key),
+            Err(error) => errors.push(delete_error(&object.key, &error)),
         }
-    }
-    for key in &keys {
-        gateway
-            .authorizer
-            .permit(permit.principal(), Operation::DeleteObject, Some(&bucket), Some(key))
-            .map_err(|_| S3Error::new(S3ErrorCode::AccessDenied))?;
     }
     let (tee, strict): (Vec<_>, Vec<_>) =
         keys.iter().cloned().partition(|key| mode(&gateway.rules.plan(&bucket, key)) == Mode::Tee);
@@ -78,6 +73,21 @@ pub(super) async fn delete_objects(
         errors: (!errors.is_empty()).then_some(errors),
         ..DeleteObjectsOutput::default()
     }))
+}
+
+/// Whether one key of a list may be deleted; each has an answer of its own.
+fn admit(gateway: &Gateway, permit: &Permit, bucket: &BucketName, object: &ObjectIdentifier) -> S3Result<ObjectKey> {
+    let key = ObjectKey::parse(&object.key).map_err(|_| S3Error::new(S3ErrorCode::KeyTooLongError))?;
+    refuse_version(object.version_id.as_deref())?;
+    refuse_condition(object.e_tag.is_some() || object.last_modified_time.is_some() || object.size.is_some())?;
+    let allowed = gateway.authorizer.permit(permit.principal(), Operation::DeleteObject, Some(bucket), Some(&key));
+    allowed.map_err(|_| S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"))?;
+    Ok(key)
+}
+
+/// A condition that is not decided by the storage itself would be a race; refused rather than pretended.
+fn refuse_condition(asked: bool) -> S3Result<()> {
+    if asked { Err(not_implemented("A condition on a delete")) } else { Ok(()) }
 }
 
 /// Versions come with a later issue; `null` is the only one there is.

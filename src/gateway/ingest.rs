@@ -4,7 +4,7 @@
 //! has returned: only then has every checksum been compared.
 use super::Gateway;
 use super::checksum::{Declared, Hasher};
-use super::respond::{GatewayError, custom};
+use super::respond::{GatewayError, custom, failed_authentication, unavailable};
 use crate::s3::PlainLen;
 use crate::seal::{ChecksumValue, ObjectSealer, PartEntry};
 use crate::site::tee::TeeWrite;
@@ -107,7 +107,10 @@ fn body_error(error: &(dyn std::error::Error + 'static)) -> S3Error {
         if let Some(error) = cause.downcast_ref::<GatewayError>() {
             // The body is a copy's source, and reading it failed after it had begun.
             tracing::warn!(%error, "the source of a copy could not be read to its end");
-            return S3Error::new(S3ErrorCode::ServiceUnavailable);
+            return match error {
+                GatewayError::Integrity { .. } | GatewayError::Seal(_) => failed_authentication(),
+                _ => unavailable(),
+            };
         }
         match cause.downcast_ref::<UploadStreamError>() {
             Some(UploadStreamError::Sha256Mismatch) => return sha256_mismatch(),

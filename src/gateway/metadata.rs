@@ -38,6 +38,9 @@ pub struct UserMetadata {
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>).
 const USER_LIMIT: usize = 2 * 1024;
 
+/// The longest value that a probe tries: nothing is known beyond.
+const PROBED: usize = 8192;
+
 /// Builds a [`UserMetadata`] from any `s3s` input that carries the usual headers.
 macro_rules! from_input {
     ($input:expr) => {
@@ -82,6 +85,17 @@ impl UserMetadata {
     }
 }
 
+/// Refuses what some site is certain to refuse: in tee mode the primary could take it, and the backup never. `largest` is the longest value
+/// that the site's probe got through; twice that did not.
+pub(super) fn check_sealed(sealed: &SealedMetadata, largest: impl Iterator<Item = usize>) -> S3Result<()> {
+    let refused = |largest: usize| largest > 0 && largest < PROBED && sealed.value.len() >= 2 * largest;
+    if largest.into_iter().any(refused) {
+        let message = "Your metadata headers, sealed, exceed the maximum metadata size of the storage.";
+        return Err(S3Error::with_message(S3ErrorCode::MetadataTooLarge, message));
+    }
+    Ok(())
+}
+
 /// `aws-chunked` describes the request's framing and is not part of the object.
 pub(super) fn without_framing(encoding: Option<String>) -> Option<String> {
     let kept: Vec<String> = encoding?
@@ -109,6 +123,15 @@ mod tests {
             |length| UserMetadata { user: [("k".to_owned(), "v".repeat(length))].into(), ..UserMetadata::default() };
         assert!(of(2047).check().is_ok());
         assert_eq!(of(2048).check().map_err(|e| e.code().clone()), Err(S3ErrorCode::MetadataTooLarge));
+    }
+
+    #[test]
+    fn what_a_site_is_certain_to_refuse_is_refused_here() {
+        let of = |length| SealedMetadata { value: "v".repeat(length), tag: [0; 16] };
+        let fits = |length, probed: &[usize]| check_sealed(&of(length), probed.iter().copied()).is_ok();
+        assert!(fits(4095, &[8192, 2048]), "it may fit");
+        assert!(!fits(4096, &[8192, 2048]), "the probe found that this is refused");
+        assert!(fits(20_000, &[8192, 0]), "nothing is known");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 use super::Gateway;
 use super::checksum::{Declared, set_checksum, type_name};
 use super::ingest::{Ingest, declared_length};
-use super::metadata::{UserMetadata, from_input};
+use super::metadata::{UserMetadata, check_sealed, from_input};
 use super::open;
 use super::refuse::{refusable, refuse_unsupported};
 use super::request;
@@ -10,7 +10,7 @@ use super::respond::{GatewayError, not_implemented};
 use crate::audit::RequestContext;
 use crate::policy::{Plan, Replication};
 use crate::s3::{Operation, PlainLen};
-use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, VaultKeyId, sealed_len};
+use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId, sealed_len};
 use crate::site::tee::{Committed, Mode};
 use crate::site::{Location, WriteCondition};
 use crate::state::IndexEntry;
@@ -49,6 +49,9 @@ pub(super) async fn put_object(
     let declared = Declared::from_headers(&req.headers)?;
     let input = &mut req.input;
     refuse_unsupported(&refusable!(input))?;
+    if input.write_offset_bytes.is_some() {
+        return Err(not_implemented("Appending to an object"));
+    }
     let length = declared_length(input.content_length)?;
     if length.0 > MAX_PUT {
         return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
@@ -81,12 +84,11 @@ pub(super) async fn store<B>(
 where
     B: Stream<Item = Result<Bytes, StdError>> + Unpin,
 {
-    object.metadata.check()?;
     let plan = gateway.rules.plan(&object.at.bucket, &object.at.key);
     let sealer = new_sealer(gateway, &plan)?;
     let entropy = gateway.entropy.as_ref();
     let sealed = sealed_len(object.length)?;
-    let metadata = object.metadata.seal(&sealer, entropy)?;
+    let metadata = seal_metadata(gateway, &object.metadata, &sealer)?;
     let header = metadata.as_ref().map(|sealed| sealed.value.clone());
     let mut write = gateway.tee.put(&object.at, sealed.0, header, object.condition, mode(&plan));
     let ingest = Ingest {
@@ -114,6 +116,20 @@ where
     gateway.metrics.moved(operation, object.length.0, sealed.0);
     note_write(context, &plan, &sealer, &stored.committed, object.length, sealed.0);
     Ok(stored)
+}
+
+/// Checks and seals what the client attached.
+pub(super) fn seal_metadata(
+    gateway: &Gateway,
+    metadata: &UserMetadata,
+    sealer: &ObjectSealer,
+) -> Result<Option<SealedMetadata>, GatewayError> {
+    metadata.check()?;
+    let sealed = metadata.seal(sealer, gateway.entropy.as_ref())?;
+    if let Some(sealed) = &sealed {
+        check_sealed(sealed, gateway.sites.all().map(|site| site.capabilities().max_metadata))?;
+    }
+    Ok(sealed)
 }
 
 /// A fresh DEK and object id under the plan's vault key.

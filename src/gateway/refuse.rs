@@ -8,6 +8,8 @@ pub(super) struct Refusable<'a> {
     pub(super) acl: Option<&'a str>,
     pub(super) storage_class: Option<&'a str>,
     pub(super) encryption: Option<&'a str>,
+    /// A KMS key or context.
+    pub(super) kms: bool,
     /// Any `x-amz-grant-*`.
     pub(super) grants: bool,
     /// Any SSE-C header.
@@ -23,6 +25,7 @@ macro_rules! refusable {
             acl: $input.acl.as_ref().map(|acl| acl.as_str()),
             storage_class: $input.storage_class.as_ref().map(|class| class.as_str()),
             encryption: $input.server_side_encryption.as_ref().map(|kind| kind.as_str()),
+            kms: $input.ssekms_key_id.is_some() || $input.ssekms_encryption_context.is_some(),
             grants: $input.grant_full_control.is_some()
                 || $input.grant_read.is_some()
                 || $input.grant_read_acp.is_some()
@@ -42,7 +45,7 @@ pub(super) fn refuse_unsupported(options: &Refusable<'_>) -> S3Result<()> {
     if options.customer_key {
         return Err(not_implemented("Server-side encryption with customer-provided keys (SSE-C)"));
     }
-    if options.encryption.is_some_and(|kind| kind != "AES256") {
+    if options.kms || options.encryption.is_some_and(|kind| kind != "AES256") {
         return Err(not_implemented("Server-side encryption other than AES256"));
     }
     if options.tagging {
@@ -85,6 +88,7 @@ mod tests {
             (Refusable { grants: true, ..Refusable::default() }, "AccessControlListNotSupported"),
             (Refusable { storage_class: Some("GLACIER"), ..Refusable::default() }, "InvalidStorageClass"),
             (Refusable { encryption: Some("aws:kms"), ..Refusable::default() }, "NotImplemented"),
+            (Refusable { kms: true, ..Refusable::default() }, "NotImplemented"),
             (Refusable { customer_key: true, ..Refusable::default() }, "NotImplemented"),
             (Refusable { tagging: true, ..Refusable::default() }, "NotImplemented"),
             (Refusable { object_lock: true, ..Refusable::default() }, "NotImplemented"),

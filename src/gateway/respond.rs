@@ -42,25 +42,38 @@ pub enum GatewayError {
     S3(S3Error),
 }
 
-/// S3 codes of a backend that mean the same to our client.
-const PASSED_ON: &[&str] = &[
-    "NoSuchBucket",
-    "NoSuchKey",
-    "NoSuchUpload",
-    "BucketNotEmpty",
-    "BucketAlreadyExists",
-    "BucketAlreadyOwnedByYou",
-    "TooManyBuckets",
-    "PreconditionFailed",
-    "ConditionalRequestConflict",
-    "OperationAborted",
-    "InvalidBucketName",
-    "InvalidRange",
-    "KeyTooLongError",
-    "NotImplemented",
-    "QuotaExceeded",
-    "SlowDown",
-    "NotModified",
+/// S3 codes of a backend that mean the same to our client, with what our client is told. (A backend's own words could name
+/// its buckets or hosts.) <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+const PASSED_ON: &[(&str, &str)] = &[
+    ("NoSuchBucket", "The specified bucket does not exist"),
+    ("NoSuchKey", "The specified key does not exist."),
+    (
+        "NoSuchUpload",
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+    ),
+    ("InvalidPart", "One or more of the specified parts could not be found. Please upload them again."),
+    ("BucketNotEmpty", "The bucket you tried to delete is not empty"),
+    ("BucketAlreadyExists", "The requested bucket name is not available."),
+    ("BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it."),
+    ("TooManyBuckets", "You have attempted to create more buckets than allowed."),
+    ("PreconditionFailed", "At least one of the pre-conditions you specified did not hold"),
+    (
+        "ConditionalRequestConflict",
+        "The conditional request cannot succeed due to a conflicting operation against this resource.",
+    ),
+    (
+        "OperationAborted",
+        "A conflicting conditional operation is currently in progress against this resource. Please try again.",
+    ),
+    ("InvalidBucketName", "The specified bucket is not valid."),
+    ("InvalidRange", "The requested range is not satisfiable"),
+    ("KeyTooLongError", "Your key is too long"),
+    ("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size of the storage."),
+    ("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size of the storage."),
+    ("NotImplemented", "The storage does not implement what the request needs."),
+    ("QuotaExceeded", "The quota of the storage is used up."),
+    ("SlowDown", "Please reduce your request rate."),
+    ("NotModified", "Not Modified"),
 ];
 
 /// S3 codes of a backend that say our own credential or clock is at fault, not the client's.
@@ -88,10 +101,7 @@ impl From<GatewayError> for S3Error {
             }
             GatewayError::Integrity { site, source } => {
                 tracing::error!(%site, error = %source, "a stored object failed authentication");
-                S3Error::with_message(
-                    S3ErrorCode::InternalError,
-                    "The stored object failed authentication and was not returned.",
-                )
+                failed_authentication()
             }
             GatewayError::Seal(error) => of_seal(&error),
             GatewayError::Key(error) => of_key(error),
@@ -111,7 +121,13 @@ pub(super) fn custom(code: &'static str, status: StatusCode, message: &str) -> S
     error
 }
 
-fn unavailable() -> S3Error {
+/// What a client hears of an object that does not authenticate.
+pub(super) fn failed_authentication() -> S3Error {
+    S3Error::with_message(S3ErrorCode::InternalError, "The stored object failed authentication and was not returned.")
+}
+
+/// "Try again."
+pub(super) fn unavailable() -> S3Error {
     S3Error::with_message(
         S3ErrorCode::ServiceUnavailable,
         "The service is unable to handle the request now. Please try again.",
@@ -121,8 +137,11 @@ fn unavailable() -> S3Error {
 fn of_site(error: SiteError) -> S3Error {
     match &error {
         SiteError::S3 { site, status, code, message } => {
-            if PASSED_ON.contains(&code.as_str()) {
-                return passed_on(code, *status, message);
+            if let Some((code, words)) = PASSED_ON.iter().find(|(known, _)| known == code) {
+                return passed_on(code, *status, words);
+            }
+            if *status == 429 {
+                return passed_on("SlowDown", 503, "Please reduce your request rate.");
             }
             if OURS.contains(&code.as_str()) {
                 tracing::error!(%site, code, message, "the site refuses the proxy's own credential; check its keys, policy and clock");
@@ -139,7 +158,10 @@ fn of_site(error: SiteError) -> S3Error {
             tracing::error!(%site, detail, "the site answered nonsense");
             unavailable()
         }
-        SiteError::Unsupported { site, what } => not_implemented(&format!("{what} (site {site} does not honour it)")),
+        SiteError::Unsupported { site, what } => {
+            tracing::warn!(%site, what, "a client asked for what the site was found not to honour");
+            S3Error::with_message(S3ErrorCode::NotImplemented, format!("The storage does not honour {what}."))
+        }
         _ => unavailable(),
     }
 }
@@ -200,6 +222,16 @@ mod tests {
             assert_eq!(error.code().as_str(), code);
             assert_eq!(error.status_code().map(|s| s.as_u16()), Some(status));
         }
+    }
+
+    #[test]
+    fn a_backends_words_stay_inside() {
+        assert_eq!(site("NoSuchBucket", 404).message(), Some("The specified bucket does not exist"));
+        assert_eq!(site("MetadataTooLarge", 400).status_code().map(|s| s.as_u16()), Some(400));
+        let unable = SiteError::Unsupported { site: SiteName("inner".into()), what: "If-Match on PutObject" };
+        let error = S3Error::from(GatewayError::from(unable));
+        assert_eq!(*error.code(), S3ErrorCode::NotImplemented);
+        assert!(error.message().is_some_and(|text| text.contains("If-Match") && !text.contains("inner")));
     }
 
     #[test]

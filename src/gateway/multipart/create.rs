@@ -3,7 +3,7 @@ use super::session::{Extra, aes256, checksum_type};
 use crate::gateway::Gateway;
 use crate::gateway::checksum::{algorithm_by_name, algorithm_name, default_type, is_allowed, type_name};
 use crate::gateway::metadata::from_input;
-use crate::gateway::put::{mode, new_sealer};
+use crate::gateway::put::{mode, new_sealer, seal_metadata};
 use crate::gateway::refuse::{refusable, refuse_unsupported};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
@@ -25,11 +25,10 @@ pub(in crate::gateway) async fn create_multipart_upload(
     refuse_unsupported(&refusable!(input))?;
     let checksum = checksum(input)?;
     let metadata = from_input!(input);
-    metadata.check()?;
 
     let plan = gateway.rules.plan(&at.bucket, &at.key);
     let sealer = new_sealer(gateway, &plan)?;
-    let metadata = metadata.seal(&sealer, gateway.entropy.as_ref())?;
+    let metadata = seal_metadata(gateway, &metadata, &sealer)?;
     let header = metadata.as_ref().map(|sealed| sealed.value.as_str());
     let sites = gateway.tee.create_multipart(&at, header, mode(&plan)).await.map_err(GatewayError::from)?;
     let upload = Upload {

@@ -75,7 +75,12 @@ pub(in crate::gateway) async fn upload_part_copy(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    refuse_customer_key(input.sse_customer_algorithm.is_some() || input.sse_customer_key.is_some())?;
+    refuse_customer_key(
+        input.sse_customer_algorithm.is_some()
+            || input.sse_customer_key.is_some()
+            || input.copy_source_sse_customer_algorithm.is_some()
+            || input.copy_source_sse_customer_key.is_some(),
+    )?;
     let number = part_number(input.part_number)?;
     let asked = source::Asked {
         at: source::locate(gateway, &permit, &input.copy_source)?,

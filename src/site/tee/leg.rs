@@ -1,6 +1,6 @@
 //! One site's share of a write: a request under way in a task of its own, fed through a channel.
 use crate::s3::SealedETag;
-use crate::site::{Location, PutBody, Site, SiteError, WriteCondition, Written};
+use crate::site::{Location, PutBody, Site, SiteError, SiteName, WriteCondition, Written};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -19,14 +19,18 @@ pub(super) struct Leg {
     /// True when the write cannot succeed without this site.
     pub(super) required: bool,
     feed: Option<mpsc::Sender<Bytes>>,
-    task: Option<JoinHandle<Result<Written, SiteError>>>,
+    /// The request. Still here after the leg was given up on: it may yet have an effect at the site.
+    task: Option<Running>,
     /// Why it is out, once it is.
     pub(super) failure: Option<SiteError>,
-    /// True once the last bytes were handed over: from then on the site may have the object.
+    /// True once the last bytes were taken over: from then on the site may have the object.
     pub(super) may_have_it: bool,
     /// The answer, where it was collected before the others'.
     answered: Option<Written>,
 }
+
+/// A site's request in its own task.
+pub(super) type Running = JoinHandle<Result<Written, SiteError>>;
 
 /// What a leg sends.
 #[derive(Clone)]
@@ -48,17 +52,28 @@ impl Leg {
         Self { site, required, feed: Some(feed), task: Some(task), failure: None, may_have_it: false, answered: None }
     }
 
+    /// A site that is not even tried, because its last requests failed. Whoever waits for it anew with every write makes every
+    /// client wait.
+    pub(super) fn left_out(site: Site) -> Self {
+        let failure = Some(left_out(site.name()));
+        Self { site, required: false, feed: None, task: None, failure, may_have_it: false, answered: None }
+    }
+
     pub(super) fn is_live(&self) -> bool {
         self.failure.is_none()
     }
 
-    /// Hands a chunk over. A required site may take its time (it has its own time-outs); another one has `patience`.
-    pub(super) async fn send(&mut self, chunk: Bytes, patience: Duration) {
-        let Some(feed) = &self.feed else { return };
+    /// Hands a chunk over; false when the site is out. A required site may take its time (it has its own time-outs); another one
+    /// has `patience`.
+    pub(super) async fn send(&mut self, chunk: Bytes, patience: Duration) -> bool {
+        let Some(feed) = &self.feed else { return false };
         let chunk = match feed.try_send(chunk) {
-            Ok(()) => return,
+            Ok(()) => return true,
             Err(mpsc::error::TrySendError::Full(chunk)) => chunk,
-            Err(mpsc::error::TrySendError::Closed(_)) => return self.fail_from_task(patience).await,
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                self.fail_from_task(patience).await;
+                return false;
+            }
         };
         let sent = if self.required {
             Some(feed.send(chunk).await)
@@ -66,47 +81,37 @@ impl Leg {
             tokio::time::timeout(patience, feed.send(chunk)).await.ok()
         };
         match sent {
-            Some(Ok(())) => {}
+            Some(Ok(())) => return true,
             Some(Err(_)) => self.fail_from_task(patience).await,
             None => self.give_up("it takes no more bytes"),
         }
+        false
     }
 
     /// Hands over the last bytes and closes the feed.
     pub(super) async fn send_last(&mut self, chunk: Bytes, patience: Duration) {
-        if self.is_live() && self.answered.is_none() {
-            self.may_have_it = true;
-            self.send(chunk, patience).await;
+        if self.is_live() && !self.may_have_it {
+            self.may_have_it = self.send(chunk, patience).await;
             self.feed = None;
         }
     }
 
     /// Waits for the site's answer and keeps it for [`Self::answer`].
     pub(super) async fn collect(&mut self) {
-        self.answered = self.answer(None).await;
+        self.answered = self.answer().await;
     }
 
-    /// The site's answer; `None` when the leg is out. Without `patience` it takes as long as the site's own time-outs allow.
-    pub(super) async fn answer(&mut self, patience: Option<Duration>) -> Option<Written> {
+    /// The site's answer, for as long as its own time-outs allow; `None` when the leg is out.
+    pub(super) async fn answer(&mut self) -> Option<Written> {
         if self.answered.is_some() {
             return self.answered.take();
         }
-        let mut task = self.task.take()?;
-        let joined = match patience {
-            None => (&mut task).await,
-            Some(patience) => match tokio::time::timeout(patience, &mut task).await {
-                Ok(joined) => joined,
-                Err(_) => {
-                    task.abort();
-                    self.give_up("it did not answer in time");
-                    return None;
-                }
-            },
-        };
+        let joined = self.task.take()?.await;
         self.note(joined)
     }
 
-    /// The site's answer; from the moment `decided` resolves it has `grace` left.
+    /// The site's answer; from the moment `decided` resolves it has `grace` left. After that the request goes on by itself, see
+    /// [`Self::late`].
     pub(super) async fn answer_within(
         &mut self,
         decided: impl Future<Output = bool>,
@@ -125,11 +130,15 @@ impl Leg {
                 self.note(joined)
             }
             None => {
-                self.task.take().inspect(JoinHandle::abort);
                 self.give_up("it did not answer in time");
                 None
             }
         }
+    }
+
+    /// The request that was given up on after it had its last bytes.
+    pub(super) fn late(&mut self) -> Option<Running> {
+        if self.may_have_it && self.failure.is_some() { self.task.take() } else { None }
     }
 
     fn note(&mut self, joined: Result<Result<Written, SiteError>, tokio::task::JoinError>) -> Option<Written> {
@@ -149,9 +158,14 @@ impl Leg {
     /// The channel is closed: the request has ended early, with an answer worth knowing.
     async fn fail_from_task(&mut self, patience: Duration) {
         self.feed = None;
-        if self.answer(Some(patience)).await.is_some() {
+        let ended = match self.task.as_mut() {
+            Some(task) => tokio::time::timeout(patience, task).await.ok(),
+            None => None,
+        };
+        if ended.and_then(|joined| self.note(joined)).is_some() || self.is_live() {
             self.give_up("it answered before it had the whole body");
         }
+        self.task = None;
     }
 
     fn give_up(&mut self, detail: &str) {
@@ -159,6 +173,11 @@ impl Leg {
         let site = self.site.name().clone();
         self.failure.get_or_insert(SiteError::Unreachable { site, detail: detail.to_owned() });
     }
+}
+
+/// Why an unhealthy backup is not asked.
+pub(super) fn left_out(site: &SiteName) -> SiteError {
+    SiteError::Unreachable { site: site.clone(), detail: "not tried, because its last requests failed".to_owned() }
 }
 
 async fn run(site: &Site, at: &Location, request: Request, body: PutBody) -> Result<Written, SiteError> {

@@ -3,17 +3,23 @@
 //! Rules it keeps:
 //! - Sites are fed at once with the same `Bytes` (reference-counted), with back-pressure from the primary
 //!   (and, in `Mode::Strict`, from all). A backup that stalls longer than `backup_grace` is dropped from the
-//!   write and recorded as a miss; it never stalls the client in `Mode::Tee`.
+//!   write and recorded as a miss. One whose last requests failed is not even tried (but for one write every few seconds, see
+//!   `site::health`): a dead backup costs clients nothing.
 //! - The last bytes (the footer) are held back until `commit`. Dropping a `TeeWrite` breaks the request
 //!   off at every site: nothing becomes visible.
 //! - `commit` holds a per-key lock (in-process) from the last bytes to the answers of the sites, so that two
 //!   writers of one key commit in the same order everywhere. `delete` and the replication worker take it too.
-//! - Unconditional writes commit everywhere at once; conditional ones first at the primary, then at the
+//! - Unconditional writes commit everywhere at once (in `Mode::Tee`); conditional ones first at the primary, then at the
 //!   backups (whose own write is unconditional).
 //! - Whatever makes the sites differ after the primary decided is recorded through [`MissRecorder`]
 //!   *before* the caller gets its answer. If recording fails the write is answered with an error.
-//! - In `Mode::Strict` every site is required: when one fails after another has committed, the caller gets the error and the
-//!   sites are levelled to what the primary holds, which may be the new object. (No protocol over plain S3 can take it back.)
+//! - When the primary does not say what became of the last bytes, it may have the object: the caller gets an error, and every backup
+//!   is recorded, so that the sites come to agree whichever way it went.
+//! - A backup's request that is given up on at the very end is not cancelled: nobody can cancel what the site may be doing already.
+//!   It runs on by itself, and when it ends the miss is recorded once more, so that a late effect is levelled, too.
+//! - In `Mode::Strict` every site is required. An unconditional PUT commits at the backups first: the primary never shows what a backup
+//!   refused. What decides at the primary (conditions, deletes, Complete) goes there first; when a backup then fails, the caller gets
+//!   the error although the primary has changed. Either way the sites are levelled to what the primary holds.
 //! - A miss names a backup and means "make it equal to the primary", never "repeat this write": it stays right whatever
 //!   happens to the key afterwards.
 use super::{Location, Site, SiteError, SiteName, Sites, WriteCondition, Written};
@@ -23,6 +29,7 @@ use lock::KeyLocks;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod late;
 mod leg;
 mod lock;
 mod rare;
@@ -59,6 +66,14 @@ pub struct Miss {
 pub trait MissRecorder: Send + Sync {
     /// Returns only when the miss would survive a power cut.
     async fn record(&self, miss: Miss) -> Result<(), MissError>;
+
+    /// Several at once, for recorders that can make them durable together.
+    async fn record_all(&self, misses: Vec<Miss>) -> Result<(), MissError> {
+        for miss in misses {
+            self.record(miss).await?;
+        }
+        Ok(())
+    }
 }
 
 /// A miss could not be recorded.

@@ -1,8 +1,11 @@
 //! Everything to all sites that has no body: multipart bookkeeping, deletes, buckets. The primary decides first.
-use super::{Committed, Miss, MissError, Mode, SiteUploads, Tee, TeeError};
+use super::{Committed, Miss, Mode, SiteUploads, Tee, TeeError};
 use crate::s3::{BucketName, ObjectKey, SealedETag};
 use crate::site::{Location, Site, SiteError, SiteName, WriteCondition, Written};
-use futures_util::future::join_all;
+use std::sync::Arc;
+
+/// One site's part numbers and ETags.
+type SiteParts = (SiteName, Vec<(u16, SealedETag)>);
 
 impl Tee {
     /// Creates a multipart upload at every site; in tee mode a backup that fails is left out.
@@ -17,10 +20,14 @@ impl Tee {
     ) -> Result<SiteUploads, TeeError> {
         let upload = self.inner.sites.primary.create_multipart(at, metadata).await?;
         let mut uploads = vec![(self.inner.sites.primary.name().clone(), upload)];
-        let others = self.at_backups(|site| async move { site.create_multipart(at, metadata).await }).await;
-        for (site, answer) in others {
-            match answer {
-                Ok(upload) => uploads.push((site, upload)),
+        let shared = Arc::new((at.clone(), metadata.map(str::to_owned)));
+        let create = |site: Site| {
+            let shared = Arc::clone(&shared);
+            async move { site.create_multipart(&shared.0, shared.1.as_deref()).await }
+        };
+        for asked in self.at_backups(mode, create).await {
+            match asked.answer {
+                Ok(upload) => uploads.push((asked.site, upload)),
                 Err(error) if mode == Mode::Strict => {
                     self.abort_multipart(at, &uploads).await?;
                     return Err(error.into());
@@ -40,14 +47,14 @@ impl Tee {
         &self,
         at: &Location,
         uploads: &SiteUploads,
-        parts: &[(SiteName, Vec<(u16, SealedETag)>)],
+        parts: &[SiteParts],
         condition: &WriteCondition,
         mode: Mode,
     ) -> Result<Committed, TeeError> {
-        let (tee, at, uploads) = (self.clone(), at.clone(), uploads.clone());
-        let (parts, condition) = (parts.to_vec(), condition.clone());
+        let (tee, at, condition) = (self.clone(), at.clone(), condition.clone());
+        let shared = Arc::new((at.clone(), uploads.clone(), parts.to_vec()));
         let site = self.inner.sites.primary.name().clone();
-        let task = tokio::spawn(async move { tee.complete(&at, &uploads, &parts, &condition, mode).await });
+        let task = tokio::spawn(async move { tee.complete(&at, shared, condition, mode).await });
         let gone = |_| SiteError::Unreachable { site, detail: "the commit's task ended unexpectedly".to_owned() };
         task.await.map_err(gone)?
     }
@@ -55,32 +62,44 @@ impl Tee {
     async fn complete(
         &self,
         at: &Location,
-        uploads: &SiteUploads,
-        parts: &[(SiteName, Vec<(u16, SealedETag)>)],
-        condition: &WriteCondition,
+        shared: Arc<(Location, SiteUploads, Vec<SiteParts>)>,
+        condition: WriteCondition,
         mode: Mode,
     ) -> Result<Committed, TeeError> {
         let _guard = self.lock(at).await;
-        let complete = |site: Site, condition: WriteCondition| async move {
-            let upload = uploads.iter().find(|(name, _)| name == site.name());
-            let parts = parts.iter().find(|(name, _)| name == site.name());
-            match (upload, parts) {
-                (Some((_, upload)), Some((_, parts))) => site.complete_multipart(at, upload, parts, &condition).await,
-                _ => Err(SiteError::Unreachable {
-                    site: site.name().clone(),
-                    detail: "it missed parts of the upload".to_owned(),
-                }),
+        let complete = |site: Site, condition: WriteCondition| {
+            let shared = Arc::clone(&shared);
+            async move {
+                let (at, uploads, parts) = &*shared;
+                let upload = uploads.iter().find(|(name, _)| name == site.name());
+                let parts = parts.iter().find(|(name, _)| name == site.name());
+                match (upload, parts) {
+                    (Some((_, upload)), Some((_, parts))) => {
+                        site.complete_multipart(at, upload, parts, &condition).await
+                    }
+                    _ => Err(SiteError::Unreachable {
+                        site: site.name().clone(),
+                        detail: "it missed parts of the upload".to_owned(),
+                    }),
+                }
             }
         };
-        let primary: Written = complete(self.inner.sites.primary.clone(), condition.clone()).await?;
+        let key = std::slice::from_ref(&at.key);
+        let primary: Written = match complete(self.inner.sites.primary.clone(), condition).await {
+            Ok(written) => written,
+            Err(error) => {
+                self.undecided(&at.bucket, key, &error).await?;
+                return Err(error.into());
+            }
+        };
         let mut written = vec![(self.inner.sites.primary.name().clone(), primary.etag.clone())];
         let (mut pending, mut failure) = (Vec::new(), None);
-        for (site, answer) in self.at_backups(|site| complete(site, WriteCondition::Always)).await {
-            match answer {
-                Ok(answer) => written.push((site, answer.etag)),
+        for asked in self.at_backups(mode, |site| complete(site, WriteCondition::Always)).await {
+            match asked.answer.clone() {
+                Ok(answer) => written.push((asked.site, answer.etag)),
                 Err(error) => {
-                    self.miss(&site, &at.bucket, Some(&at.key), &error).await?;
-                    pending.push(site);
+                    pending.push(asked.site.clone());
+                    self.missed(asked, &at.bucket, key, &error).await?;
                     failure = Some(error);
                 }
             }
@@ -91,53 +110,69 @@ impl Tee {
         }
     }
 
-    /// Aborts everywhere. A site that does not answer, or does not know the upload, is skipped.
+    /// Records that a backup is to be made equal to the primary: for whoever finds that the primary has something whose
+    /// commit nobody saw to its end.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn level(&self, at: &Location, backup: &SiteName, reason: &str) -> Result<(), TeeError> {
+        let (bucket, key) = (at.bucket.clone(), Some(at.key.clone()));
+        let miss = Miss { site: backup.clone(), bucket, key, reason: reason.to_owned() };
+        Ok(self.inner.misses.record(miss).await?)
+    }
+
+    /// Aborts at the sites of `uploads`. A site that does not answer, or does not know the upload, is skipped.
     ///
     /// # Errors
     /// When the primary fails for another reason.
     pub async fn abort_multipart(&self, at: &Location, uploads: &SiteUploads) -> Result<(), TeeError> {
-        let abort = |site: Site| async move {
-            match uploads.iter().find(|(name, _)| name == site.name()) {
-                Some((_, upload)) => site.abort_multipart(at, upload).await,
-                None => Ok(()),
+        let shared = Arc::new((at.clone(), uploads.clone()));
+        let abort = |site: Site| {
+            let shared = Arc::clone(&shared);
+            async move {
+                match shared.1.iter().find(|(name, _)| name == site.name()) {
+                    Some((_, upload)) => site.abort_multipart(&shared.0, upload).await,
+                    None => Ok(()),
+                }
             }
         };
-        let (primary, _) = tokio::join!(abort(self.inner.sites.primary.clone()), self.at_backups(abort));
+        let (primary, _) = tokio::join!(abort(self.inner.sites.primary.clone()), self.at_backups(Mode::Tee, abort));
         match primary {
             Err(error) if !error.is_not_found() => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// Deletes everywhere, primary first. Deleting what is not there succeeds, as on S3.
+    /// Deletes everywhere, primary first. Deleting what is not there succeeds, as on S3. Runs to its end even if the caller
+    /// goes away.
     ///
     /// # Errors
     /// When the primary (in strict mode any site) fails.
     pub async fn delete(&self, at: &Location, mode: Mode) -> Result<(), TeeError> {
         let (tee, at) = (self.clone(), at.clone());
         let site = self.inner.sites.primary.name().clone();
-        let task = tokio::spawn(async move { tee.delete_one(&at, mode).await });
+        let task = tokio::spawn(async move { tee.delete_one(at, mode).await });
         let gone = |_| SiteError::Unreachable { site, detail: "the delete's task ended unexpectedly".to_owned() };
         task.await.map_err(gone)?
     }
 
-    async fn delete_one(&self, at: &Location, mode: Mode) -> Result<(), TeeError> {
-        let _guard = self.lock(at).await;
-        if let Err(error) = self.inner.sites.primary.delete(at).await {
-            if error.is_outage() {
-                // It may have happened: let the backups follow whatever the primary shows later.
-                for backup in self.inner.sites.backups.iter() {
-                    self.miss(backup.name(), &at.bucket, Some(&at.key), &error).await?;
-                }
-            }
+    async fn delete_one(&self, at: Location, mode: Mode) -> Result<(), TeeError> {
+        let _guard = self.lock(&at).await;
+        let key = std::slice::from_ref(&at.key);
+        if let Err(error) = self.inner.sites.primary.delete(&at).await {
+            self.undecided(&at.bucket, key, &error).await?;
             return Err(error.into());
         }
+        let delete = |site: Site| {
+            let at = at.clone();
+            async move { site.delete(&at).await }
+        };
         let mut failure = None;
-        for (site, answer) in self.at_backups(|site| async move { site.delete(at).await }).await {
-            if let Err(error) = answer
+        for asked in self.at_backups(mode, delete).await {
+            if let Err(error) = asked.answer.clone()
                 && !error.is_not_found()
             {
-                self.miss(&site, &at.bucket, Some(&at.key), &error).await?;
+                self.missed(asked, &at.bucket, key, &error).await?;
                 failure = Some(error);
             }
         }
@@ -147,11 +182,25 @@ impl Tee {
         }
     }
 
-    /// Deletes many everywhere; one entry per key that failed at the primary (strict: anywhere).
+    /// Deletes many everywhere; one entry per key that failed at the primary (strict: anywhere). Runs to its end even if the
+    /// caller goes away.
     ///
     /// # Errors
     /// When the primary fails as a whole, or a miss cannot be recorded.
     pub async fn delete_many(
+        &self,
+        bucket: &BucketName,
+        keys: &[ObjectKey],
+        mode: Mode,
+    ) -> Result<Vec<(ObjectKey, SiteError)>, TeeError> {
+        let (tee, bucket, keys) = (self.clone(), bucket.clone(), keys.to_vec());
+        let site = self.inner.sites.primary.name().clone();
+        let task = tokio::spawn(async move { tee.delete_all(&bucket, &keys, mode).await });
+        let gone = |_| SiteError::Unreachable { site, detail: "the delete's task ended unexpectedly".to_owned() };
+        task.await.map_err(gone)?
+    }
+
+    async fn delete_all(
         &self,
         bucket: &BucketName,
         keys: &[ObjectKey],
@@ -162,35 +211,35 @@ impl Tee {
         let mut failed = match self.inner.sites.primary.delete_many(bucket, keys).await {
             Ok(failed) => failed,
             Err(error) => {
-                if error.is_outage() {
-                    for backup in self.inner.sites.backups.iter() {
-                        self.miss_all(backup.name(), bucket, keys, &error).await?;
-                    }
-                }
+                self.undecided(bucket, keys, &error).await?;
                 return Err(error.into());
             }
         };
+        for (key, error) in &failed {
+            self.undecided(bucket, std::slice::from_ref(key), error).await?;
+        }
         let gone: Vec<ObjectKey> = keys.iter().filter(|k| !failed.iter().any(|(f, _)| f == *k)).cloned().collect();
         if gone.is_empty() {
             return Ok(failed);
         }
-        let gone = &gone;
-        for (site, answer) in self.at_backups(|site| async move { site.delete_many(bucket, gone).await }).await {
-            match answer {
+        let shared = Arc::new((bucket.clone(), gone));
+        let delete = |site: Site| {
+            let shared = Arc::clone(&shared);
+            async move { site.delete_many(&shared.0, &shared.1).await }
+        };
+        for mut asked in self.at_backups(mode, delete).await {
+            let (left, error) = match std::mem::replace(&mut asked.answer, Ok(Vec::new())) {
                 Ok(left) => {
-                    for (key, error) in left {
-                        self.miss(&site, bucket, Some(&key), &error).await?;
-                        if mode == Mode::Strict {
-                            failed.push((key, error));
-                        }
-                    }
+                    let Some((_, error)) = left.first() else { continue };
+                    let error = error.clone();
+                    (left, error)
                 }
-                Err(error) => {
-                    self.miss_all(&site, bucket, gone, &error).await?;
-                    if mode == Mode::Strict {
-                        return Err(error.into());
-                    }
-                }
+                Err(error) => (shared.1.iter().map(|key| (key.clone(), error.clone())).collect(), error),
+            };
+            let names: Vec<ObjectKey> = left.iter().map(|(key, _)| key.clone()).collect();
+            self.missed(asked, bucket, &names, &error).await?;
+            if mode == Mode::Strict {
+                failed.extend(left);
             }
         }
         Ok(failed)
@@ -202,14 +251,22 @@ impl Tee {
     /// The primary's answer.
     pub async fn create_bucket(&self, bucket: &BucketName, location: Option<&str>) -> Result<(), TeeError> {
         let primary = self.inner.sites.primary.create_bucket(bucket, location).await;
-        if primary.as_ref().is_err_and(|error| !exists(error)) {
+        if let Err(error) = &primary
+            && !exists(error)
+        {
+            self.undecided(bucket, &[], error).await?;
             return primary.map_err(Into::into);
         }
-        for (site, answer) in self.at_backups(|site| async move { site.create_bucket(bucket, location).await }).await {
-            if let Err(error) = answer
+        let shared = Arc::new((bucket.clone(), location.map(str::to_owned)));
+        let create = |site: Site| {
+            let shared = Arc::clone(&shared);
+            async move { site.create_bucket(&shared.0, shared.1.as_deref()).await }
+        };
+        for asked in self.at_backups(Mode::Tee, create).await {
+            if let Err(error) = asked.answer.clone()
                 && !exists(&error)
             {
-                self.miss(&site, bucket, None, &error).await?;
+                self.missed(asked, bucket, &[], &error).await?;
             }
         }
         primary.map_err(Into::into)
@@ -220,57 +277,20 @@ impl Tee {
     /// # Errors
     /// The primary's answer.
     pub async fn delete_bucket(&self, bucket: &BucketName) -> Result<(), TeeError> {
-        self.inner.sites.primary.delete_bucket(bucket).await?;
-        for (site, answer) in self.at_backups(|site| async move { site.delete_bucket(bucket).await }).await {
-            if let Err(error) = answer
+        if let Err(error) = self.inner.sites.primary.delete_bucket(bucket).await {
+            self.undecided(bucket, &[], &error).await?;
+            return Err(error.into());
+        }
+        let delete = |site: Site| {
+            let bucket = bucket.clone();
+            async move { site.delete_bucket(&bucket).await }
+        };
+        for asked in self.at_backups(Mode::Tee, delete).await {
+            if let Err(error) = asked.answer.clone()
                 && !error.is_not_found()
             {
-                self.miss(&site, bucket, None, &error).await?;
+                self.missed(asked, bucket, &[], &error).await?;
             }
-        }
-        Ok(())
-    }
-
-    /// Asks every backup at once.
-    async fn at_backups<T, F: Future<Output = Result<T, SiteError>>>(
-        &self,
-        ask: impl Fn(Site) -> F,
-    ) -> Vec<(SiteName, Result<T, SiteError>)> {
-        let asked = self.inner.sites.backups.iter().map(|site| {
-            let answer = ask(site.clone());
-            let patience = self.inner.backup_grace;
-            async move {
-                let late = |_| SiteError::Unreachable {
-                    site: site.name().clone(),
-                    detail: "it did not answer in time".to_owned(),
-                };
-                let answer = tokio::time::timeout(patience, answer).await.map_err(late);
-                (site.name().clone(), answer.and_then(|answer| answer))
-            }
-        });
-        join_all(asked).await
-    }
-
-    async fn miss(
-        &self,
-        site: &SiteName,
-        bucket: &BucketName,
-        key: Option<&ObjectKey>,
-        error: &SiteError,
-    ) -> Result<(), MissError> {
-        let miss = Miss { site: site.clone(), bucket: bucket.clone(), key: key.cloned(), reason: error.to_string() };
-        self.inner.misses.record(miss).await
-    }
-
-    async fn miss_all(
-        &self,
-        site: &SiteName,
-        bucket: &BucketName,
-        keys: &[ObjectKey],
-        error: &SiteError,
-    ) -> Result<(), MissError> {
-        for key in keys {
-            self.miss(site, bucket, Some(key), error).await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A write to every site: the body at once, the last bytes under the key's lock.
 use super::leg::{Leg, Request};
 use super::{Committed, Inner, Miss, Mode, TeeError};
-use crate::site::{Location, SiteError, SiteName, WriteCondition, Written};
+use crate::site::{Location, Site, SiteError, WriteCondition, Written};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -17,6 +17,15 @@ pub struct TeeWrite {
     conditional: bool,
 }
 
+/// What is known of the primary after the last bytes went out.
+enum Primary {
+    Has(Written),
+    /// It said no.
+    Lacks,
+    /// It said nothing: it may have the object.
+    Unknown,
+}
+
 // === impl TeeWrite ===
 
 impl TeeWrite {
@@ -25,7 +34,7 @@ impl TeeWrite {
         at: &Location,
         mode: Mode,
         length: u64,
-        requests: Vec<(crate::site::Site, Request)>,
+        requests: Vec<(Site, Request)>,
     ) -> Self {
         let primary = inner.sites.primary.name().clone();
         let conditional = requests
@@ -33,15 +42,18 @@ impl TeeWrite {
             .any(|(_, r)| matches!(r, Request::Put { condition, .. } if *condition != WriteCondition::Always));
         let object = requests.iter().any(|(_, r)| matches!(r, Request::Put { .. }));
         let legs = requests.into_iter().map(|(site, request)| {
-            let is_primary = *site.name() == primary;
+            let required = *site.name() == primary || mode == Mode::Strict;
+            if !required && !site.is_healthy() {
+                return Leg::left_out(site);
+            }
             let request = match request {
                 // Only the primary decides; a backup follows.
-                Request::Put { metadata, .. } if !is_primary => {
+                Request::Put { metadata, .. } if *site.name() != primary => {
                     Request::Put { metadata, condition: WriteCondition::Always }
                 }
                 request => request,
             };
-            Leg::start(site, is_primary || mode == Mode::Strict, at.clone(), length, request)
+            Leg::start(site, required, at.clone(), length, request)
         });
         let legs = legs.collect();
         Self { inner, at: at.clone(), mode, legs, object, conditional }
@@ -75,24 +87,27 @@ impl TeeWrite {
             return Err(error.into());
         }
         let inner = Arc::clone(&self.inner);
-        // Parts are not visible, so their order does not matter.
+        // Parts are not visible; whoever uploads the same one twice sees to their order.
         let _guard = if self.object { Some(inner.locks.one(&self.at).await) } else { None };
         let patience = inner.backup_grace;
         if self.mode == Mode::Strict && self.object && !self.conditional {
             self.backups_first(&last).await?;
         }
-        let mut primary = None;
+        let mut decided = None;
         for index in 0..self.legs.len() {
             self.legs[index].send_last(last.clone(), patience).await;
-            if self.conditional && index == 0 {
-                primary = self.legs[0].answer(None).await;
-                if primary.is_none() {
-                    // The backups have not seen the last bytes: nothing to level there.
-                    return Err(self.failure_of(0).into());
-                }
+            if index > 0 {
+                continue;
+            }
+            if self.conditional {
+                decided = self.legs[0].answer().await;
+            }
+            if self.legs.first().is_none_or(|primary| !primary.is_live()) {
+                // No further site sees the last bytes.
+                return self.settle(None, Vec::new()).await;
             }
         }
-        let mut answers = self.answers(primary).await;
+        let mut answers = self.answers(decided).await;
         let primary = answers.first_mut().and_then(Option::take);
         self.settle(primary, answers).await
     }
@@ -104,14 +119,11 @@ impl TeeWrite {
         for leg in self.legs.iter_mut().skip(1) {
             leg.send_last(last.clone(), patience).await;
         }
-        for leg in self.legs.iter_mut().skip(1) {
-            leg.collect().await;
-        }
+        futures_util::future::join_all(self.legs.iter_mut().skip(1).map(Leg::collect)).await;
         match self.required_failure() {
             None => Ok(()),
             Some(error) => {
-                let differing = self.differing(false);
-                self.record(&differing).await?;
+                self.record(&Primary::Lacks).await?;
                 Err(error.into())
             }
         }
@@ -123,12 +135,10 @@ impl TeeWrite {
         let (first, backups) = self.legs.split_at_mut(1);
         let (decided, decision) = tokio::sync::watch::channel(false);
         let primary = async {
-            let answer = match known {
-                Some(written) => Some(written),
-                None => match first.first_mut() {
-                    Some(leg) => leg.answer(None).await,
-                    None => None,
-                },
+            let answer = match (known, first.first_mut()) {
+                (Some(written), _) => Some(written),
+                (None, Some(leg)) => leg.answer().await,
+                (None, None) => None,
             };
             let _ = decided.send(true);
             answer
@@ -137,7 +147,7 @@ impl TeeWrite {
             let mut decision = decision.clone();
             async move {
                 if leg.required {
-                    return leg.answer(None).await;
+                    return leg.answer().await;
                 }
                 leg.answer_within(async move { decision.wait_for(|d| *d).await.is_ok() }, grace).await
             }
@@ -148,53 +158,58 @@ impl TeeWrite {
 
     /// Turns the answers into an outcome; whatever makes the sites differ is recorded first.
     async fn settle(mut self, primary: Option<Written>, answers: Vec<Option<Written>>) -> Result<Committed, TeeError> {
-        let mut pending = Vec::new();
-        let mut written = Vec::new();
-        if let Some(first) = &primary {
-            written.push((self.inner.sites.primary.name().clone(), first.etag.clone()));
+        let primary = match primary {
+            Some(written) => Primary::Has(written),
+            None if self.legs.first().is_some_and(is_undecided) => Primary::Unknown,
+            None => Primary::Lacks,
+        };
+        if self.object {
+            self.record(&primary).await?;
         }
+        if let Some(error) = self.required_failure() {
+            return Err(error.into());
+        }
+        let Primary::Has(primary) = primary else { return Err(SiteError::Aborted.into()) };
+        let mut written = vec![(self.inner.sites.primary.name().clone(), primary.etag.clone())];
+        let mut pending = Vec::new();
         for (leg, answer) in self.legs.iter().zip(&answers).skip(1) {
             match answer {
                 Some(answer) => written.push((leg.site.name().clone(), answer.etag.clone())),
                 None => pending.push(leg.site.name().clone()),
             }
         }
-        if self.object {
-            let differing = self.differing(primary.is_some());
-            self.record(&differing).await?;
-        }
-        match primary {
-            Some(primary) => match self.required_failure() {
-                Some(error) => Err(error.into()),
-                None => Ok(Committed { primary, written, pending }),
-            },
-            None => Err(self.failure_of(0).into()),
-        }
+        Ok(Committed { primary, written, pending })
     }
 
-    /// The sites that do not, or may not, hold what the primary holds.
-    fn differing(&self, primary_has_it: bool) -> Vec<SiteName> {
-        let differs = |leg: &&Leg| if primary_has_it { leg.failure.is_some() } else { leg.may_have_it };
-        self.legs.iter().skip(1).filter(differs).map(|leg| leg.site.name().clone()).collect()
-    }
-
-    async fn record(&self, sites: &[SiteName]) -> Result<(), TeeError> {
-        for leg in self.legs.iter().filter(|leg| sites.contains(leg.site.name())) {
+    /// Records every backup that does not, or may not, hold what the primary holds; once more when a late answer comes.
+    async fn record(&mut self, primary: &Primary) -> Result<(), TeeError> {
+        for leg in self.legs.iter_mut().skip(1) {
+            let differs = match primary {
+                Primary::Has(_) => leg.failure.is_some(),
+                Primary::Lacks => leg.may_have_it,
+                Primary::Unknown => true,
+            };
+            if !differs {
+                continue;
+            }
             let reason = leg.failure.as_ref().map_or_else(|| "the primary failed".to_owned(), ToString::to_string);
             let (bucket, key) = (self.at.bucket.clone(), Some(self.at.key.clone()));
-            self.inner.misses.record(Miss { site: leg.site.name().clone(), bucket, key, reason }).await?;
+            let miss = Miss { site: leg.site.name().clone(), bucket, key, reason };
+            self.inner.misses.record(miss.clone()).await?;
+            if let Some(late) = leg.late() {
+                self.inner.follow(late, vec![miss]);
+            }
         }
         Ok(())
     }
 
-    fn required_failure(&mut self) -> Option<SiteError> {
-        let index = self.legs.iter().position(|leg| leg.required && leg.failure.is_some())?;
-        // In strict mode the primary may be fine; its leg is out all the same, because the write is.
-        debug_assert!(index == 0 || self.mode == Mode::Strict);
-        Some(self.failure_of(index))
+    /// Why the write cannot succeed: the primary's failure, in strict mode anyone's.
+    fn required_failure(&self) -> Option<SiteError> {
+        self.legs.iter().filter(|leg| leg.required).find_map(|leg| leg.failure.clone())
     }
+}
 
-    fn failure_of(&mut self, index: usize) -> SiteError {
-        self.legs.get_mut(index).and_then(|leg| leg.failure.take()).unwrap_or(SiteError::Aborted)
-    }
+/// The last bytes went out and no answer came that says what became of them.
+fn is_undecided(leg: &Leg) -> bool {
+    leg.may_have_it && leg.failure.as_ref().is_none_or(SiteError::is_outage)
 }

@@ -1,18 +1,18 @@
 //! Carrying a Complete out: the last backend part, Complete at every site, and what is forgotten afterwards.
 use super::asked::Asked;
 use super::plan::Plan;
+use super::recover;
 use crate::audit::RequestContext;
 use crate::gateway::Gateway;
 use crate::gateway::multipart::desk::{Answer, Answered};
-use crate::gateway::multipart::session::{Session, abort_at, no_such_upload};
+use crate::gateway::multipart::session::{Session, abort_at};
 use crate::gateway::multipart::staging;
-use crate::gateway::open;
 use crate::gateway::put::{Stored, condition, note_stored, note_write, now};
 use crate::gateway::respond::{GatewayError, not_implemented};
 use crate::s3::{Operation, SealedETag};
 use crate::seal::{ObjectName, message_len};
 use crate::site::tee::{Committed, SiteUploads, TeeError};
-use crate::site::{SiteError, SiteName, WriteCondition, Written};
+use crate::site::{SiteError, SiteName, WriteCondition};
 use crate::state::Part;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) async fn complete(
     let plan = Plan::new(asked, &session, uploaded, now())?;
     let condition = write_condition(gateway, asked).await?;
     let committed = match commit(gateway, &session, &uploads, &plan, &condition).await {
-        Err(error) if is_gone(&error) => done_before(gateway, &session, &plan).await?,
+        Err(error) if is_gone(&error) => recover::finished(gateway, &session, &plan).await?,
         result => result?,
     };
     let answer = Answer {
@@ -158,30 +158,10 @@ fn is_gone(error: &GatewayError) -> bool {
     code == "NoSuchUpload"
 }
 
-/// The primary does not know the upload any more. When the object there is the one this upload makes, an earlier Complete got through and its
-/// answer was lost.
-async fn done_before(gateway: &Arc<Gateway>, session: &Session, plan: &Plan) -> Result<Committed, GatewayError> {
-    let opened = open::open(gateway, &session.at).await.map_err(|_| no_such_upload())?;
-    let primary = gateway.sites.primary.name();
-    let ours = opened.object.object_id() == session.sealer.object_id() && opened.object.etag() == plan.etag();
-    if !ours || opened.site.name() != primary {
-        return Err(no_such_upload().into());
-    }
-    level_backups(gateway, session, "the answer of Complete was lost").await?;
-    let etag = opened.sealed_etag.clone();
-    Ok(Committed {
-        primary: Written { etag: etag.clone(), version_id: opened.version_id.clone() },
-        written: vec![(primary.clone(), etag)],
-        pending: gateway.sites.backups.iter().map(|site| site.name().clone()).collect(),
-    })
-}
-
 /// It may have happened at the primary: let the backups follow whatever it shows later.
 async fn level_backups(gateway: &Gateway, session: &Session, reason: &str) -> Result<(), GatewayError> {
-    let at = &session.at;
-    let now = crate::clock::now().unix_timestamp();
     for backup in gateway.sites.backups.iter() {
-        gateway.state.record_miss(&backup.name().0, &at.bucket, Some(&at.key), reason, now).await?;
+        gateway.tee.level(&session.at, backup.name(), reason).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 mod asked;
 mod finish;
 mod plan;
+mod recover;
 
 use super::desk::Answer;
 use crate::gateway::Gateway;

@@ -1,0 +1,110 @@
+//! Backups that do not answer in time: nobody waits for them, and nobody forgets them.
+use super::leg::left_out;
+use super::{Inner, Miss, MissError, Mode, Tee};
+use crate::s3::{BucketName, ObjectKey};
+use crate::site::{Site, SiteError, SiteName};
+use futures_util::future::join_all;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// What a backup said when it was asked.
+pub(super) struct Asked<T> {
+    pub(super) site: SiteName,
+    pub(super) answer: Result<T, SiteError>,
+    /// The request that was still under way when patience ended.
+    late: Option<JoinHandle<Result<T, SiteError>>>,
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// A request that nobody waits for any more may still change its site, even after the miss was levelled. So when it ends, the
+    /// miss is recorded once more. (It ends by the site's own time-outs.)
+    pub(super) fn follow<T: Send + 'static>(self: &Arc<Self>, late: JoinHandle<T>, misses: Vec<Miss>) {
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            let _ = late.await;
+            if let Err(error) = inner.misses.record_all(misses).await {
+                tracing::error!(%error, "a late answer of a backup could not be recorded");
+            }
+        });
+    }
+}
+
+// === impl Tee ===
+
+impl Tee {
+    /// Asks every backup at once. In `Mode::Tee` an unhealthy one is left out, and the others have the grace period.
+    pub(super) async fn at_backups<T, F>(&self, mode: Mode, ask: impl Fn(Site) -> F) -> Vec<Asked<T>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, SiteError>> + Send + 'static,
+    {
+        let patience = (mode == Mode::Tee).then_some(self.inner.backup_grace);
+        join_all(self.inner.sites.backups.iter().map(|site| {
+            let running = (mode == Mode::Strict || site.is_healthy()).then(|| tokio::spawn(ask(site.clone())));
+            let site = site.name().clone();
+            async move {
+                let Some(mut running) = running else {
+                    let answer = Err(left_out(&site));
+                    return Asked { site, answer, late: None };
+                };
+                let joined = match patience {
+                    None => (&mut running).await,
+                    Some(patience) => match tokio::time::timeout(patience, &mut running).await {
+                        Ok(joined) => joined,
+                        Err(_) => {
+                            let answer = Err(unreachable(&site, "it did not answer in time"));
+                            return Asked { site, answer, late: Some(running) };
+                        }
+                    },
+                };
+                let answer = joined.unwrap_or_else(|_| Err(unreachable(&site, "its task ended unexpectedly")));
+                Asked { site, answer, late: None }
+            }
+        }))
+        .await
+    }
+
+    /// Records that a backup missed what happened to these names (none: the bucket itself).
+    pub(super) async fn missed<T: Send + 'static>(
+        &self,
+        asked: Asked<T>,
+        bucket: &BucketName,
+        keys: &[ObjectKey],
+        error: &SiteError,
+    ) -> Result<(), MissError> {
+        let misses = misses(&asked.site, bucket, keys, error);
+        self.inner.misses.record_all(misses.clone()).await?;
+        if let Some(late) = asked.late {
+            self.inner.follow(late, misses);
+        }
+        Ok(())
+    }
+
+    /// The primary did not say what became of a change: every backup is to be made equal to it later.
+    pub(super) async fn undecided(
+        &self,
+        bucket: &BucketName,
+        keys: &[ObjectKey],
+        error: &SiteError,
+    ) -> Result<(), MissError> {
+        if !error.is_outage() {
+            return Ok(());
+        }
+        for backup in self.inner.sites.backups.iter() {
+            self.inner.misses.record_all(misses(backup.name(), bucket, keys, error)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn misses(site: &SiteName, bucket: &BucketName, keys: &[ObjectKey], error: &SiteError) -> Vec<Miss> {
+    let miss =
+        |key: Option<ObjectKey>| Miss { site: site.clone(), bucket: bucket.clone(), key, reason: error.to_string() };
+    if keys.is_empty() { vec![miss(None)] } else { keys.iter().cloned().map(|key| miss(Some(key))).collect() }
+}
+
+fn unreachable(site: &SiteName, detail: &str) -> SiteError {
+    SiteError::Unreachable { site: site.clone(), detail: detail.to_owned() }
+}
