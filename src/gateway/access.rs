@@ -59,7 +59,6 @@ const COPY_SOURCE: &str = "x-amz-copy-source";
 const POST_OBJECT: &str = "PostObject";
 
 /// The permit that [`Access`] left with the request. None: the check did not run, so nothing is served.
-#[allow(dead_code, reason = "for operations; the read path has its own spelling")]
 pub(super) fn permit<T>(req: &S3Request<T>) -> S3Result<&Permit> {
     req.extensions.get::<Permit>().ok_or_else(|| S3Error::new(S3ErrorCode::AccessDenied))
 }

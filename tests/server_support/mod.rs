@@ -52,6 +52,7 @@ pub struct World {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub store: Arc<Store>,
+    pub metrics: Arc<Metrics>,
     pub folder: tempfile::TempDir,
     pub stop: CancellationToken,
     audit: AuditLog,
@@ -180,7 +181,7 @@ impl World {
         let guards = Guards {
             credentials: Arc::new(Credentials::new(vec![credential]).expect("a good credential")),
             authorizer: Arc::new(Authorizer::new(BucketName::parse(SYSTEM_BUCKET).expect("a good name"))),
-            metrics,
+            metrics: metrics.clone(),
         };
         let store = Arc::new(Store::default());
         let front = Front::over(Operations(store.clone()), guards, audit.clone(), setup.front).expect("a front");
@@ -190,7 +191,7 @@ impl World {
         let server = Server::bind(config, front, readiness).await.expect("free ports");
         let (address, admin, stop) = (server.address(), server.admin(), CancellationToken::new());
         let running = Some(tokio::spawn(server.run(stop.clone())));
-        Self { address, admin, store, folder, stop, audit, running }
+        Self { address, admin, store, metrics, folder, stop, audit, running }
     }
 
     /// Stops, and waits until everything has ended.
@@ -278,7 +279,7 @@ pub async fn try_read_answer(connection: &mut (impl tokio::io::AsyncRead + Unpin
         .collect();
     let length: usize = headers.get("content-length").map_or(0, |value| value.parse().expect("a number"));
     let mut body = bytes.split_off(head);
-    let bodyless = matches!(status, 204 | 304) || headers.get("x-test-head").is_some();
+    let bodyless = matches!(status, 204 | 304) || headers.contains_key("x-test-head");
     while !bodyless && body.len() < length {
         if connection.read_buf(&mut body).await.ok()? == 0 {
             return None;

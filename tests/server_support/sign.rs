@@ -1,7 +1,7 @@
 //! Signed requests as bytes; every part can be made wrong before or after signing.
 use super::{ACCESS_KEY, REGION, SECRET};
+use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
-use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 
 pub const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
@@ -58,17 +58,8 @@ impl Request {
 
     /// The head, signed.
     pub fn head(&self) -> String {
-        #[allow(clippy::disallowed_methods, reason = "a client has a clock of its own")]
-        let now = OffsetDateTime::from(SystemTime::now()) + time::Duration::seconds(self.skew);
-        let date = format!(
-            "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-            now.year(),
-            u8::from(now.month()),
-            now.day(),
-            now.hour(),
-            now.minute(),
-            now.second()
-        );
+        let now = strongroom::clock::now() + time::Duration::seconds(self.skew);
+        let date = amz_date(now);
         let mut headers = self.headers.clone();
         headers.push(("host".to_owned(), self.host.clone()));
         headers.push(("x-amz-content-sha256".to_owned(), self.hash.clone()));
@@ -85,8 +76,7 @@ impl Request {
         let request = format!("{}\n{path}\n{}\n{canonical}\n{names}\n{}", self.method, query.join("&"), self.hash);
         let scope = format!("{}/{}/s3/aws4_request", &date[..8], self.region);
         let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(request)));
-        let when = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unix_timestamp().unsigned_abs());
-        let key = aws_sigv4::sign::v4::generate_signing_key(&self.secret, when, &self.region, "s3");
+        let key = aws_sigv4::sign::v4::generate_signing_key(&self.secret, now.into(), &self.region, "s3");
         let signature = aws_sigv4::sign::v4::calculate_signature(key, to_sign.as_bytes());
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &headers {
@@ -96,5 +86,36 @@ impl Request {
             "authorization: AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n",
             self.access_key
         )
+    }
+}
+
+fn amz_date(now: OffsetDateTime) -> String {
+    let (year, month, day) = (now.year(), u8::from(now.month()), now.day());
+    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", now.hour(), now.minute(), now.second())
+}
+
+/// The signed policy of an upload form.
+pub struct Policy {
+    pub policy: String,
+    pub credential: String,
+    pub date: String,
+    pub signature: String,
+}
+
+impl Policy {
+    /// For any key of a bucket.
+    pub fn new(bucket: &str) -> Self {
+        let now = strongroom::clock::now();
+        let date = amz_date(now);
+        let credential = format!("{ACCESS_KEY}/{}/{REGION}/s3/aws4_request", &date[..8]);
+        let policy = format!(
+            r#"{{"expiration":"2099-01-01T00:00:00.000Z","conditions":[{{"bucket":"{bucket}"}},
+            ["starts-with","$key",""],{{"x-amz-algorithm":"AWS4-HMAC-SHA256"}},
+            {{"x-amz-credential":"{credential}"}},{{"x-amz-date":"{date}"}}]}}"#
+        );
+        let policy = base64::engine::general_purpose::STANDARD.encode(policy);
+        let key = aws_sigv4::sign::v4::generate_signing_key(SECRET, now.into(), REGION, "s3");
+        let signature = aws_sigv4::sign::v4::calculate_signature(key, policy.as_bytes());
+        Self { policy, credential, date, signature }
     }
 }

@@ -202,12 +202,13 @@ impl Exchange {
             self.metrics.stalled(Direction::Request);
         }
         let outcome = self.outcome();
+        let sent_whole = outcome != Outcome::Aborted && !std::thread::panicking();
         let total = self.progress.began().elapsed();
         let mut facts = self.context.with(|facts| facts.clone());
         facts.error_code = self.code.take().or(facts.error_code).or_else(|| self.code_of_status());
         self.metrics.request_ended(&Finished {
             operation: facts.operation,
-            status: self.status.map(|status| status.as_u16()).filter(|_| outcome != Outcome::Aborted),
+            status: self.status.map(|status| status.as_u16()).filter(|_| sent_whole),
             code: facts.error_code.as_deref(),
             duration: total,
             first_byte: self.first_byte,

@@ -39,7 +39,7 @@ use bytes::Bytes;
 use exchange::Exchange;
 use futures_util::FutureExt as _;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use inbound::Inbound;
 use persevere::Persevere;
@@ -224,7 +224,7 @@ impl Inner {
         if let Some(code) = errors::identify(&mut response, exchange.path(), id, exchange.host_id()) {
             exchange.error_code(code);
         }
-        if response.status().is_server_error() {
+        if response.status().is_server_error() && response.status() != StatusCode::NOT_IMPLEMENTED {
             let (operation, status) = (exchange.operation().name(), response.status().as_u16());
             tracing::warn!(operation, status, code = exchange.code(), "answered with an error of ours");
         }
