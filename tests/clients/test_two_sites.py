@@ -250,9 +250,10 @@ def test_kill_9_during_a_large_put_leaves_the_old_object(world):
     world.put("k", b"old")
     once = world.proxy.s3(retries={"total_max_attempts": 1}, read_timeout=10)
     world.primary.mode = "slow"
+    sent = world.primary.sent
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         running = pool.submit(_succeeds, lambda: once.put_object(Bucket=world.bucket, Key="k", Body=content(20 * MIB)))
-        until(lambda: world.proxy.memory() and world.primary.connections > 1, "the PUT is under way")
+        until(lambda: world.primary.sent > sent + 100_000, "the PUT is under way")
         world.proxy.kill()
         assert running.result() is False
     world.primary.mode = "pass"
