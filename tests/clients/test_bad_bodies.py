@@ -45,6 +45,12 @@ def watch(target, bucket):
     return Watch(target)
 
 
+def half_close_needs_http(target) -> None:
+    """Python's ssl cannot read after it has ended its own side; hang-ups are tried over TLS too."""
+    if target.tls:
+        pytest.skip("a half-closed connection: HTTP only")
+
+
 def put_head(wire, bucket, length, key="k", payload=UNSIGNED, **headers):
     """The head of a PUT that announces `length` bytes."""
     headers = {"Content-Length": str(length), **headers}
@@ -59,7 +65,8 @@ def test_a_client_that_hangs_up_leaves_nothing(wire, watch, bucket, sent):
     assert record["error_code"] in ("IncompleteBody", "RequestTimeout", "-") and record["status"] != "200"
 
 
-def test_a_client_that_ends_its_side_early_is_told(wire, watch, bucket):
+def test_a_client_that_ends_its_side_early_is_told(target, wire, watch, bucket):
+    half_close_needs_http(target)
     answer = wire.raw(put_head(wire, bucket, 100_000) + content(70_000), "PUT", close=True)
     watch.refused(answer, 400, "IncompleteBody")
 
@@ -83,7 +90,7 @@ def test_a_put_without_a_length_is_411(wire, watch, bucket):
 @pytest.mark.parametrize("length", ["-1", "abc", "1e3", "18446744073709551616", "0x10", ""])
 def test_a_length_that_is_no_number_is_refused(wire, target, bucket, length):
     head = put_head(wire, bucket, 1).replace(b"Content-Length: 1", f"Content-Length: {length}".encode())
-    answer = wire.raw(head + b"x", "PUT", close=True)
+    answer = wire.raw(head + b"x", "PUT")
     assert answer.status in (400, 403, 411), answer
     Watch(target).alive()
 
@@ -97,7 +104,7 @@ def test_two_lengths_smuggle_nothing(wire, target, bucket):
     head = put_head(wire, bucket, len(hidden)).replace(
         b"Content-Length", b"Transfer-Encoding: chunked\r\nContent-Length"
     )
-    answer = wire.raw(head + b"0\r\n\r\n" + hidden, "PUT", close=True)
+    answer = wire.raw(head + b"0\r\n\r\n" + hidden, "PUT")
     assert answer.status in (400, 403, 411, 501), answer
     Watch(target).alive()
 
@@ -112,12 +119,36 @@ def test_bytes_beyond_the_length_are_not_the_objects(target, wire, watch, bucket
     s3.delete_object(Bucket=bucket, Key="k")
 
 
+@pytest.mark.parametrize("right", [True, False], ids=["no such upload", "wrong signature"])
+def test_a_body_that_was_never_asked_for_desyncs_nothing(wire, target, bucket, right):
+    """A client that sent `Expect: 100-continue` and got a final answer does not send its body (botocore does so, and
+    goes on using the connection): the next request must not be taken for that body."""
+    query = {"partNumber": "1", "uploadId": "0" * 32}
+    headers = {"Content-Length": "1", "Expect": "100-continue"}
+    head = wire.head("PUT", f"/{bucket}/k", query=query, headers=headers, payload=UNSIGNED)
+    if not right:
+        head = head.replace(b"Signature=", b"Signature=0")
+    with wire.connect() as connection:
+        connection.sendall(head)
+        answer = read_answer(connection, "PUT")
+        assert answer.status in (400, 403, 404), answer
+        if answer.headers.get("Connection", "").lower() == "close":
+            return
+        try:
+            connection.sendall(wire.head("GET", "/"))
+            answer = read_answer(connection)
+        except ConnectionError:
+            return  # Closed: clumsy without having said so, but no desync.
+        assert answer.status == 200, answer
+
+
 # --- aws-chunked
 
 CHUNKS = [content(65536, 1), content(65536, 2), content(100, 3)]
 
 
-def test_cut_off_chunks_leave_nothing(wire, watch, bucket):
+def test_cut_off_chunks_leave_nothing(target, wire, watch, bucket):
+    half_close_needs_http(target)
     watch.refused(wire.chunked(f"/{bucket}/k", CHUNKS, cut=True), 400, "IncompleteBody")
 
 
@@ -150,7 +181,7 @@ def test_a_wrong_decoded_length_leaves_nothing(wire, watch, bucket, difference):
 def test_malformed_chunks_leave_nothing(wire, watch, bucket, body):
     headers = {"x-amz-decoded-content-length": "5", "Content-Encoding": "aws-chunked", "Content-Length": str(len(body))}
     head = wire.head("PUT", f"/{bucket}/k", headers=headers, payload=STREAMING)
-    answer = wire.raw(head + body, "PUT", close=True)
+    answer = wire.raw(head + body, "PUT")
     assert answer.status in (400, 403), answer
     codes = ("IncompleteBody", "InvalidRequest", "SignatureDoesNotMatch", "InvalidChunkSizeError", "InvalidArgument")
     watch.refused(answer, answer.status, *codes)

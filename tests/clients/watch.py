@@ -2,23 +2,29 @@
 
 from common.target import Target
 from common.wait import until
-from common.wire import Answer
+from common.wire import Answer, Wire
 
 
 class Watch:
     """Looks at the proxy before and after: one line in the access log, alive, no panic."""
 
     def __init__(self, target: Target):
-        self.proxy = target.proxy
-        self.mark = self.proxy.access_log.mark()
+        self.proxy, self._wire = target.proxy, Wire(target)
+        self.mark = self._barrier()
+
+    def _barrier(self) -> int:
+        """The log is written behind: a request of our own, and where the log stands when its line is there."""
+        marker = self._wire.send("GET", "/").request_id
+        self.proxy.access_log.find(marker)
+        return self.proxy.access_log.mark()
 
     def record(self, count: int = 1) -> dict[str, str]:
         """The one record that was written since (the last of `count`)."""
         log = self.proxy.access_log
         until(lambda: len(log.since(self.mark)) >= count, "a line in the access log", 10)
-        records = log.since(self.mark)
+        before, self.mark = self.mark, self._barrier()
+        records = log.since(before)[:-1]
         assert len(records) == count, records
-        self.mark = log.mark()
         self.alive()
         return records[-1]
 

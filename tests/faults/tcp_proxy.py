@@ -5,7 +5,7 @@
 
 Modes: `pass`; `refuse` (connections are reset at once, existing ones too); `hang` (accepted, nothing ever answered);
 `reset` (the connection breaks after `reset_after` request bytes); `cut` (it breaks after `reset_after` response
-bytes); `slow` (4 KiB each 20 ms in both directions). With `tls` it also terminates TLS.
+bytes); `slow` (4 KiB each 20 ms in both directions). With `tls` it also terminates TLS. `sent` counts request bytes.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ class FaultProxy:
             self._context.load_cert_chain(tls.certificate, tls.key)
         self.reset_after = 100_000
         self.connections = 0
+        self.sent = 0
         self._mode = "pass"
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -115,6 +116,7 @@ class FaultProxy:
                 if slow:
                     await asyncio.sleep(_SLOW_PAUSE)
                 passed += len(data)
+                self.sent += len(data) if breaks_in == "reset" else 0
                 if self._mode == breaks_in and passed > self.reset_after:
                     _reset(writer)
                     return _reset(other)
