@@ -1,0 +1,123 @@
+//! [`State`]: opening, closing, and the doors to the two files.
+use super::IndexEntry;
+use super::database::Database;
+use super::error::{StateError, is_damage};
+use super::folder;
+use super::index::Index;
+use super::schema::{self, MigrateError};
+use super::writer::Writer;
+use crate::s3::{BucketName, ObjectKey, PlainETag, SealedETag};
+use sqlx::sqlite::{SqlitePool, SqliteSynchronous};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The file that must not be lost.
+const STATE_FILE: &str = "state.sqlite3";
+
+/// The open state. Cheap to clone.
+#[derive(Clone)]
+pub struct State {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    writer: Writer,
+    index: Index,
+}
+
+// === impl State ===
+
+impl State {
+    /// Opens or creates `folder/state.sqlite3` and `folder/index.sqlite3` (folder 0700, files 0600).
+    ///
+    /// # Errors
+    /// When the folder cannot be used; when `state.sqlite3` is damaged (it is never thrown away) or was written by a
+    /// newer build. A damaged index is replaced by an empty one.
+    pub async fn open(folder: &Path) -> Result<Self, StateError> {
+        folder::prepare(folder)?;
+        folder::prepare_file(folder, STATE_FILE)?;
+        let path = folder.join(STATE_FILE);
+        let opened = Database::open(&path, SqliteSynchronous::Full, &schema::STATE).await;
+        let database = opened.map_err(|error| refusal(&path, error))?;
+        check(&path, &database).await?;
+        let index = Index::open(folder).await?;
+        let writer = Writer::start(database.writer.clone());
+        Ok(Self { inner: Arc::new(Inner { database, writer, index }) })
+    }
+
+    /// Writes behind what is queued and closes. Later calls fail.
+    pub async fn close(&self) {
+        self.inner.index.close().await;
+        self.inner.database.close().await;
+    }
+
+    pub(super) fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+
+    pub(super) fn readers(&self) -> &SqlitePool {
+        &self.inner.database.readers
+    }
+
+    /// Tells the index. Queued, written behind in batches; dropped when the queue is full. Never blocks.
+    pub fn note(&self, bucket: &BucketName, key: &ObjectKey, entry: IndexEntry) {
+        self.inner.index.note(bucket, key, entry);
+    }
+
+    /// What is known of the keys from `first` to `last` (inclusive, in order of bytes), by (key, sealed ETag). At most
+    /// 20,000 rows are read: for a page of a listing with a delimiter, whose range may span any number of keys that
+    /// are not on it, ask [`State::known_of`].
+    ///
+    /// # Errors
+    /// When the index cannot be read; the caller may go on as if nothing were known.
+    pub async fn known(
+        &self,
+        bucket: &BucketName,
+        first: &str,
+        last: &str,
+    ) -> Result<HashMap<(String, SealedETag), PlainETag>, StateError> {
+        self.inner.index.known(bucket, first, last).await
+    }
+
+    /// What is known of exactly these keys, by (key, sealed ETag).
+    ///
+    /// # Errors
+    /// As [`State::known`].
+    pub async fn known_of(
+        &self,
+        bucket: &BucketName,
+        keys: &[&str],
+    ) -> Result<HashMap<(String, SealedETag), PlainETag>, StateError> {
+        self.inner.index.known_of(bucket, keys).await
+    }
+}
+
+/// Reads the whole file once: damage is better met now than in the middle of a Complete.
+async fn check(path: &Path, database: &Database) -> Result<(), StateError> {
+    let found: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&database.readers).await;
+    match found {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(verdict) => Err(damaged(path, &verdict)),
+        Err(error) => Err(refusal(path, MigrateError::Sql(error))),
+    }
+}
+
+fn refusal(path: &Path, error: MigrateError) -> StateError {
+    match error {
+        MigrateError::Newer(StateError(text)) => StateError(format!("{}: {text}", path.display())),
+        MigrateError::Sql(error) if is_damage(&error) => damaged(path, &error.to_string()),
+        MigrateError::Sql(error) => StateError(format!("{}: {error}", path.display())),
+    }
+}
+
+fn damaged(path: &Path, detail: &str) -> StateError {
+    let path = path.display();
+    StateError(format!(
+        "{path} is damaged ({detail}). It holds the journal of what the backups still lack and the multipart uploads \
+         in progress, so it is not thrown away by itself. Put it back from a copy, or rescue it with \
+         `sqlite3 {path} .recover | sqlite3 rescued.sqlite3`, or move it (with -wal and -shm) aside: the proxy then \
+         starts with an empty journal, uploads in progress are lost, and the backups must be compared with the primary."
+    ))
+}
