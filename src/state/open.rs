@@ -121,3 +121,49 @@ fn damaged(path: &Path, detail: &str) -> StateError {
          starts with an empty journal, uploads in progress are lost, and the backups must be compared with the primary."
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Upload;
+
+    fn upload(id: u32) -> Upload {
+        Upload {
+            id: id.to_string(),
+            bucket: BucketName::parse("bucket").expect("a name"),
+            key: ObjectKey::parse("key").expect("a key"),
+            wrapped: vec![1; 600],
+            sites: Vec::new(),
+            metadata_tag: None,
+            checksum_algorithm: String::new(),
+            checksum_type: String::new(),
+            initiator: String::new(),
+            created_at: 0,
+            extra: "x".repeat(4000),
+        }
+    }
+
+    /// `max_page_count` makes SQLite answer `SQLITE_FULL` as a full disk does
+    /// (<https://www.sqlite.org/pragma.html#pragma_max_page_count>).
+    async fn limit_pages(state: &State, pages: &'static str) {
+        sqlx::query(pages).execute(&state.inner.database.writer).await.expect("a pragma");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_an_error_that_passes_with_its_cause() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = State::open(folder.path()).await.expect("opens");
+        limit_pages(&state, "PRAGMA max_page_count = 40").await;
+        let mut written = 0;
+        let error = loop {
+            match state.create_upload(&upload(written)).await {
+                Ok(()) => written += 1,
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(error.contains("full"), "{error}");
+        assert_eq!(state.upload(&written.to_string()).await.expect("readable"), None, "all or nothing");
+        limit_pages(&state, "PRAGMA max_page_count = 4000").await;
+        state.create_upload(&upload(written)).await.expect("recovers without a restart");
+    }
+}

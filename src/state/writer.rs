@@ -24,7 +24,7 @@ type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Don
 
 /// What became of a change, and how to tell its caller once the commit is known.
 struct Done {
-    keep: bool,
+    error: Option<StateError>,
     tell: Box<dyn FnOnce(Result<(), StateError>) + Send>,
 }
 
@@ -48,12 +48,12 @@ impl Writer {
         let job: Job = Box::new(move |connection| {
             Box::pin(async move {
                 let result = change(connection).await;
-                let keep = result.is_ok();
+                let error = result.as_ref().err().cloned();
                 let tell = move |commit: Result<(), StateError>| {
                     // The receiver is gone when the caller is; the change stands all the same.
-                    let _ = sender.send(commit.and(result));
+                    let _ = sender.send(result.and_then(|value| commit.map(|()| value)));
                 };
-                Done { keep, tell: Box::new(tell) }
+                Done { error, tell: Box::new(tell) }
             })
         });
         // A job that is dropped unrun was in a batch that could not be begun; the cause is in the log.
@@ -67,11 +67,10 @@ async fn work(pool: SqlitePool, mut waiting: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let mut done = Vec::with_capacity(batch.len());
-        let commit = commit(&pool, batch.drain(..), &mut done).await;
-        let commit = commit.map_err(|error| {
+        let commit = write(&pool, batch.drain(..), &mut done).await;
+        if let Err(error) = &commit {
             tracing::error!(%error, "the state database could not be written");
-            StateError::from(error)
-        });
+        }
         // Jobs that were never run are dropped by now, which answers their callers.
         for Done { tell, .. } in done {
             tell(commit.clone());
@@ -79,25 +78,38 @@ async fn work(pool: SqlitePool, mut waiting: mpsc::Receiver<Job>) {
     }
 }
 
-async fn commit(
+/// On a full disk SQLite takes the whole transaction back by itself, and the connection's own count of savepoints is
+/// then wrong (<https://www.sqlite.org/lang_transaction.html>, section 3.1): after any failure it is not used again.
+async fn write(
     pool: &SqlitePool,
     batch: impl ExactSizeIterator<Item = Job>,
     done: &mut Vec<Done>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StateError> {
     let mut connection = pool.acquire().await?;
+    let committed = commit(&mut connection, batch, done).await;
+    if committed.is_err() {
+        connection.close_on_drop();
+    }
+    committed
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    batch: impl ExactSizeIterator<Item = Job>,
+    done: &mut Vec<Done>,
+) -> Result<(), StateError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for job in batch {
         let mut savepoint = transaction.begin().await?;
         let result = job(&mut savepoint).await;
-        let keep = result.keep;
+        let error = result.error.clone();
         done.push(result);
-        if keep {
-            savepoint.commit().await?;
-        } else {
-            savepoint.rollback().await?;
+        match error {
+            None => savepoint.commit().await?,
+            Some(error) => savepoint.rollback().await.map_err(|_| error)?,
         }
     }
-    transaction.commit().await
+    Ok(transaction.commit().await?)
 }
 
 #[cfg(test)]

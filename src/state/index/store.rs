@@ -8,7 +8,7 @@ use super::{BATCH, Known};
 use crate::s3::{BucketName, PlainETag, SealedETag};
 use arc_swap::ArcSwap;
 use sqlx::sqlite::{SqliteRow, SqliteSynchronous};
-use sqlx::{Connection, QueryBuilder, Row, Sqlite};
+use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -147,6 +147,19 @@ async fn insert<'n>(
     });
     query.push(UPSERT);
     let mut connection = database.writer.acquire().await?;
+    let inserted = upsert(&mut connection, query, capacity).await;
+    if inserted.is_err() {
+        // SQLite may have taken the transaction back by itself, unknown to the connection (see `writer`).
+        connection.close_on_drop();
+    }
+    inserted
+}
+
+async fn upsert(
+    connection: &mut SqliteConnection,
+    mut query: QueryBuilder<Sqlite>,
+    capacity: i64,
+) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     query.build().persistent(false).execute(&mut *transaction).await?;
     let evict = "DELETE FROM etags WHERE id <= (SELECT max(id) FROM etags) - $1";
@@ -173,4 +186,60 @@ fn parse_plain(text: &str) -> Option<PlainETag> {
         None => PlainETag::from_md5(md5),
         Some(parts) => PlainETag::from_part_md5s(md5, parts.parse().ok()?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::IndexEntry;
+
+    fn notes(keys: std::ops::Range<u32>) -> Notes {
+        let bucket = BucketName::parse("bucket").expect("a name");
+        let entry = IndexEntry { sealed_etag: SealedETag::from_backend("s"), etag: PlainETag::from_md5([1; 16]) };
+        keys.map(|key| ((bucket.clone(), format!("{key:05}")), Forms { newest: entry.clone(), older: None })).collect()
+    }
+
+    async fn keys(store: &Store) -> Vec<String> {
+        let bucket = BucketName::parse("bucket").expect("a name");
+        let mut keys: Vec<_> =
+            store.range(&bucket, "", "9").await.expect("known").into_keys().map(|(key, _)| key).collect();
+        keys.sort();
+        keys
+    }
+
+    #[tokio::test]
+    async fn beyond_its_capacity_the_keys_noted_first_go_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = Store::open(folder.path()).await.expect("opens");
+        store.capacity = 100;
+        for start in [500, 0, 300] {
+            store.write(&notes(start..start + 60)).await.expect("written");
+        }
+        // Writing a known key again keeps its place: the index forgets keys, not changes.
+        store.write(&notes(20..60)).await.expect("written");
+        let kept = keys(&store).await;
+        assert_eq!(kept.len(), 100);
+        assert_eq!((kept[0].as_str(), kept[99].as_str()), ("00020", "00359"));
+    }
+
+    #[tokio::test]
+    async fn a_question_about_one_key_does_not_scan_the_index() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).await.expect("opens");
+        let plan = format!("EXPLAIN QUERY PLAN {RANGE}");
+        let readers = store.database.load_full().readers.clone();
+        let rows = sqlx::query(sqlx::AssertSqlSafe(plan)).bind("b").bind("a").bind("z").bind(1).fetch_all(&readers);
+        let steps: Vec<String> = rows.await.expect("a plan").iter().map(|row| row.get("detail")).collect();
+        assert!(steps.len() == 1 && steps[0].starts_with("SEARCH etags USING INDEX"), "{steps:?}");
+    }
+
+    #[test]
+    fn plain_etags_are_read_back_as_they_were_written() {
+        for etag in [PlainETag::from_md5([7; 16]), PlainETag::from_part_md5s([9; 16], 9999)] {
+            assert_eq!(parse_plain(etag.as_str()), Some(etag));
+        }
+        for bad in ["", "-", "00", "zz", &format!("{}-x", "0".repeat(32)), &"0".repeat(34)] {
+            assert_eq!(parse_plain(bad), None, "{bad}");
+        }
+    }
 }
