@@ -1,103 +1,29 @@
 //! Vault keys: the root key wraps vault-key versions; they live in the keyring, a few small sealed objects in
 //! the system bucket of every site, changed by conditional writes.
 //!
-//! CONTRACT SKELETON.
-use crate::s3::BucketName;
-use crate::seal::{Entropy, SealError, VaultKey, VaultKeyId, VaultKeyRef};
-use crate::secret::SecretBytes;
-use crate::site::{SiteError, Sites};
-use std::sync::Arc;
+//! | file | what it holds |
+//! |---|---|
+//! | [`root`] | the root key: loading, checking, making one |
+//! | [`document`] | what a keyring object says, and how it is sealed |
+//! | [`survey`] | every copy at every site, each authenticated |
+//! | [`settle`] | which copy counts; when a key may be made anew |
+//! | [`copies`] | writing copies, and reading back what was written |
+//! | [`keyring`] | the opened keyring: lookups that never do I/O |
+//! | [`folder`] | the keyring out of a folder, for `unseal` |
+//!
+//! One object per vault key: `keyring/v1/ID` = `seal_blob(root, label = its own object key, JSON)`. A site and the root
+//! key are therefore enough to read everything back. See `docs/KEYS.md`.
+mod copies;
+mod document;
+mod entropy;
+mod error;
+mod folder;
+mod keyring;
+mod root;
+mod settle;
+mod survey;
 
-/// What can go wrong with keys. Maps to S3's KMS codes in `gateway::respond`.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// No such key or version.
-    #[error("vault key {0} version {1} is not in the keyring")]
-    NotFound(String, u32),
-    /// The keyring at a site does not open under this root key.
-    #[error("the keyring at site {site} does not open with this root key: {source}")]
-    WrongRoot { site: String, source: SealError },
-    /// A site could not be asked, and without its answer it is not safe to go on.
-    #[error("the keyring cannot be settled: {0}")]
-    Unsettled(String),
-    /// Sites hold different keyrings that cannot be reconciled.
-    #[error("the sites' keyrings contradict each other: {0}")]
-    Conflict(String),
-    /// The root key is unusable (missing, zero, wrong length, readable by others).
-    #[error("root key: {0}")]
-    Root(String),
-    /// A site failed.
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    /// Sealing failed.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-}
-
-/// Where the root key comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RootSource {
-    /// A file with 64 hex digits, mode 0600 or stricter.
-    File(std::path::PathBuf),
-    /// An environment variable with 64 hex digits.
-    Environment(String),
-}
-
-/// The root key: 32 secret bytes and a public fingerprint.
-pub struct RootKey(pub SecretBytes<32>);
-
-#[allow(unused_variables)]
-impl RootKey {
-    /// Loads and checks it.
-    pub fn load(source: &RootSource) -> Result<Self, KeyError> {
-        unimplemented!()
-    }
-    /// Makes a new one and writes it to `path` (0600, never overwrites).
-    pub fn create(path: &std::path::Path, entropy: &dyn Entropy) -> Result<Self, KeyError> {
-        unimplemented!()
-    }
-}
-
-/// The opened keyring, in memory. Lookups never do I/O.
-pub struct Keyring {}
-
-#[allow(unused_variables)]
-impl Keyring {
-    /// Reads the keyring from every reachable site, reconciles copies, creates what `wanted` lacks (only when
-    /// it is certain that no site holds it), verifies by unwrapping, writes stale copies anew.
-    pub async fn open(
-        root: RootKey,
-        sites: &Sites,
-        system_bucket: &BucketName,
-        wanted: &[VaultKeyId],
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, KeyError> {
-        unimplemented!()
-    }
-    /// From a folder that holds the system bucket's objects (offline: `unseal`).
-    pub fn open_folder(root: RootKey, folder: &std::path::Path) -> Result<Self, KeyError> {
-        unimplemented!()
-    }
-    /// The newest enabled version, for sealing.
-    pub fn for_sealing(&self, id: &VaultKeyId) -> Result<Arc<VaultKey>, KeyError> {
-        unimplemented!()
-    }
-    /// Exactly this version, for opening.
-    pub fn for_opening(&self, reference: &VaultKeyRef) -> Result<Arc<VaultKey>, KeyError> {
-        unimplemented!()
-    }
-    /// Tries again to bring stale or missing copies up to date; how many sites still lack one.
-    pub async fn sync_copies(&self, sites: &Sites) -> usize {
-        unimplemented!()
-    }
-}
-
-/// Randomness from the operating system.
-pub struct OsEntropy;
-
-impl Entropy for OsEntropy {
-    fn fill(&self, out: &mut [u8]) -> Result<(), SealError> {
-        crate::clock::random(out).map_err(|_| SealError::NoEntropy)
-    }
-}
+pub use entropy::OsEntropy;
+pub use error::KeyError;
+pub use keyring::Keyring;
+pub use root::{RootKey, RootSource};
