@@ -1,45 +1,34 @@
 //! What a site missed: recorded durably, retried until it is there.
 //!
-//! CONTRACT SKELETON.
-use crate::site::tee::{Miss, MissError, MissRecorder, Tee};
-use crate::state::State;
-use std::sync::Arc;
+//! | file | what it holds |
+//! |---|---|
+//! | [`journal`] | [`Journal`]: the tee's way to make a miss durable, and the worker's alarm clock |
+//! | [`worker`] | [`run`]: which rows are worked on, when, and what a failure means for the next try |
+//! | [`gate`] | sites that are down: left alone, then asked with one small request |
+//! | [`backoff`] | how long to wait |
+//! | [`mirror`] | one row: make the site's object (or bucket) equal to the primary's |
+//! | [`compare`] | are two sites' objects the same version? |
+//! | [`transfer`] | the streamed copy, in one request or in parts |
+//!
+//! The primary decides, always: a row says only *where to look*, never what to write. So rows can be worked on in any
+//! order, twice, or after the object has changed again. Every change at a site happens under the tee's commit lock of
+//! the key, after a last look at the primary. Nothing here can read what it copies: sealed bytes travel as they are.
+mod backoff;
+mod compare;
+mod gate;
+mod journal;
+mod mirror;
+mod transfer;
+mod worker;
 
-/// Makes misses durable in the state's journal and wakes the worker.
-pub struct Journal {}
-
-#[allow(unused_variables)]
-impl Journal {
-    /// Over this state.
-    pub fn new(state: State) -> Arc<Self> {
-        unimplemented!()
-    }
-}
-
-#[async_trait::async_trait]
-impl MissRecorder for Journal {
-    async fn record(&self, _miss: Miss) -> Result<(), MissError> {
-        unimplemented!()
-    }
-}
+pub use backoff::{Backoff, BackoffError};
+pub use journal::Journal;
+pub use worker::{Settings, run, run_with};
 
 /// Told of progress, for metrics.
 pub trait ReplicationObserver: Send + Sync {
-    /// Backlog after a round: operations pending, age of the oldest in seconds.
+    /// Backlog after a round, and every 15 seconds: operations pending, age of the oldest in seconds.
     fn backlog(&self, pending: u64, oldest_seconds: f64);
     /// One operation settled (`ok`) or failed for now.
     fn attempt(&self, site: &str, ok: bool);
-}
-
-/// Retries until told to stop: for each due row makes the site's object equal to the primary's
-/// (streamed copy of the sealed bytes and metadata, or a delete), verified, under the tee's key lock at the
-/// commit. Back-off with jitter, for ever.
-#[allow(unused_variables)]
-pub async fn run(
-    journal: Arc<Journal>,
-    tee: Tee,
-    observer: Arc<dyn ReplicationObserver>,
-    stop: tokio_util::sync::CancellationToken,
-) {
-    unimplemented!()
 }

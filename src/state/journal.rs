@@ -17,6 +17,9 @@ const RECORD: &str = "INSERT INTO misses (generation, site, bucket, object_key, 
 const DUE: &str = "SELECT id, generation, site, bucket, object_key, attempts, recorded_at FROM misses
     WHERE not_before <= $1 ORDER BY not_before, id LIMIT $2";
 
+const DUE_FOR: &str = "SELECT id, generation, site, bucket, object_key, attempts, recorded_at FROM misses
+    WHERE site = $1 AND not_before <= $2 ORDER BY not_before, id LIMIT $3";
+
 const POSTPONE: &str = "UPDATE misses SET attempts = attempts + 1, not_before = $1, last_error = $2 WHERE id = $3";
 
 impl State {
@@ -45,6 +48,23 @@ impl State {
     pub async fn due(&self, now: i64, limit: u32) -> Result<Vec<Pending>, StateError> {
         let rows = sqlx::query(DUE).bind(now).bind(i64::from(limit)).fetch_all(self.readers()).await?;
         rows.iter().map(read_pending).collect()
+    }
+
+    /// As [`State::due`], of one site.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn due_for(&self, site: &str, now: i64, limit: u32) -> Result<Vec<Pending>, StateError> {
+        let query = sqlx::query(DUE_FOR).bind(site).bind(now).bind(i64::from(limit));
+        query.fetch_all(self.readers()).await?.iter().map(read_pending).collect()
+    }
+
+    /// The sites that have rows.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn sites_behind(&self) -> Result<Vec<String>, StateError> {
+        Ok(sqlx::query_scalar("SELECT DISTINCT site FROM misses ORDER BY site").fetch_all(self.readers()).await?)
     }
 
     /// The earliest time (Unix seconds) at which a row is due, past or future; `None` when the journal is empty.
@@ -99,6 +119,16 @@ impl State {
     pub async fn is_pending(&self, bucket: &BucketName, key: &ObjectKey) -> Result<bool, StateError> {
         let query = "SELECT EXISTS (SELECT 1 FROM misses WHERE bucket = $1 AND object_key = $2)";
         let query = sqlx::query_scalar(query).bind(bucket.as_str()).bind(key.as_str().as_bytes());
+        Ok(query.fetch_one(self.readers()).await?)
+    }
+
+    /// Whether the creation or deletion of this bucket itself is waiting for this site.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn is_bucket_pending(&self, site: &str, bucket: &BucketName) -> Result<bool, StateError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM misses WHERE bucket = $1 AND object_key = $2 AND site = $3)";
+        let query = sqlx::query_scalar(query).bind(bucket.as_str()).bind(&[][..] as &[u8]).bind(site);
         Ok(query.fetch_one(self.readers()).await?)
     }
 }

@@ -49,6 +49,7 @@ pub(super) const STATE: Schema = Schema {
         UNIQUE (bucket, object_key, site)
     );
     CREATE INDEX misses_due ON misses (not_before, id);
+    CREATE INDEX misses_of_site ON misses (site, not_before, id);
     CREATE INDEX misses_age ON misses (recorded_at);
     "],
 };
