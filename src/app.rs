@@ -1,1 +1,187 @@
-//! The composition root: the one place that knows the concrete types and wires them. CONTRACT SKELETON.
+//! The composition root: the one place that knows the concrete types and wires them.
+//!
+//! [`App::start`] reads secrets, probes the sites, opens state and keyring and binds the listeners, in this
+//! order; [`App::run`] serves until it is told to stop, drains, and leaves nothing running.
+mod background;
+mod front;
+mod signals;
+
+pub use signals::stop_signal;
+
+use crate::authz::Authorizer;
+use crate::config::Config;
+use crate::gateway::md5::Md5Pool;
+use crate::gateway::{Gateway, Parts};
+use crate::identity::{self, IdentityError};
+use crate::keys::{KeyError, Keyring, OsEntropy, RootKey};
+use crate::policy::{PolicyError, RuleSet};
+use crate::replication::Journal;
+use crate::s3::BucketName;
+use crate::seal::{Entropy, SealError, VaultKeyId};
+use crate::site::tee::Tee;
+use crate::site::{Site, SiteConfig, SiteError, SiteObserver, Sites};
+use crate::state::{State, StateError};
+use crate::telemetry::Metrics;
+use background::Background;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// A started proxy: listening, not yet serving.
+pub struct App {
+    front: front::Front,
+    background: Background,
+    state: State,
+}
+
+/// Why the proxy does not start, or stopped with an error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// The credentials file.
+    #[error(transparent)]
+    Credentials(#[from] IdentityError),
+    /// The rules.
+    #[error(transparent)]
+    Rules(#[from] PolicyError),
+    /// A site's settings.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The state database.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Root key or keyring.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// A vault key's name.
+    #[error("the vault key name {0:?} is refused: {1}")]
+    KeyName(String, SealError),
+    /// No thread to hash with.
+    #[error("cannot start a thread: {0}")]
+    Threads(std::io::Error),
+    /// A listener.
+    #[error("{0}")]
+    Front(#[from] front::FrontError),
+}
+
+// === impl App ===
+
+impl App {
+    /// Builds everything and binds the listeners.
+    ///
+    /// # Errors
+    /// When something is missing that nothing can be served without. A site that is down is no reason: the others
+    /// serve, and it is tried again.
+    pub async fn start(config: Config) -> Result<Self, AppError> {
+        let credentials = Arc::new(identity::load(&config.credentials_file)?);
+        let rules = Arc::new(RuleSet::new(config.rules)?);
+        let metrics = Metrics::new();
+        let sites = build_sites(config.primary, config.backups, metrics.clone())?;
+        sites.all().for_each(|site| metrics.declare_site(&site.name().0));
+        let unprobed = probe_all(&sites, &config.system_bucket).await;
+        let state = State::open(&config.state_folder).await?;
+        let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+        let wanted = vault_keys(&rules)?;
+        let root = RootKey::load(&config.root_key)?;
+        let keyring = Arc::new(Keyring::open(root, &sites, &config.system_bucket, &wanted, entropy.clone()).await?);
+        let journal = Journal::new(state.clone());
+        let tee = Tee::new(sites.clone(), journal.clone(), config.backup_grace);
+        let gateway = Gateway::new(Parts {
+            sites: sites.clone(),
+            tee: tee.clone(),
+            keyring: keyring.clone(),
+            rules,
+            authorizer: Arc::new(Authorizer::new(config.system_bucket.clone())),
+            credentials,
+            state: state.clone(),
+            metrics: metrics.clone(),
+            entropy,
+            region: config.region,
+            cache_entries: config.cache_entries,
+            md5: Md5Pool::start(md5_threads()).map_err(AppError::Threads)?,
+        });
+        let settings = front::Settings {
+            listen: config.listen,
+            limits: config.limits,
+            domain: config.domain,
+            logs: config.logs,
+            metrics: metrics.clone(),
+        };
+        let front = front::bind(settings, gateway, &sites).await?;
+        let mut background = Background::new(config.retry);
+        background.replicate(journal, tee, metrics);
+        background.sync_keyring(keyring, sites);
+        background.probe_later(unprobed, config.system_bucket);
+        Ok(Self { front, background, state })
+    }
+
+    /// Where S3 is served.
+    pub fn address(&self) -> SocketAddr {
+        self.front.address()
+    }
+
+    /// Where health and metrics are served.
+    pub fn admin(&self) -> SocketAddr {
+        self.front.admin()
+    }
+
+    /// Serves until `stop`, then: no new connections, requests under way end (up to the drain limit), background
+    /// work ends, state is closed.
+    ///
+    /// # Errors
+    /// When a listener breaks; background work and state are closed all the same.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
+        let served = self.front.run(stop).await;
+        self.background.stop().await;
+        self.state.close().await;
+        tracing::info!("stopped");
+        Ok(served?)
+    }
+}
+
+/// One thread hashes several GB/s where there are wide vectors; a second one where there are cores to spare.
+fn md5_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).clamp(1, 4))
+}
+
+/// Builds every site's clients; opens no connection.
+///
+/// # Errors
+/// When a site's settings cannot make a client.
+pub fn build_sites(
+    primary: SiteConfig,
+    backups: Vec<SiteConfig>,
+    observer: Arc<dyn SiteObserver>,
+) -> Result<Sites, AppError> {
+    let primary = Site::new(primary, observer.clone())?;
+    let backups = backups.into_iter().map(|config| Site::new(config, observer.clone()));
+    Ok(Sites { primary, backups: backups.collect::<Result<Vec<_>, _>>()?.into() })
+}
+
+/// Probes every site at once; returns those that did not answer.
+async fn probe_all(sites: &Sites, system_bucket: &BucketName) -> Vec<Site> {
+    let probes = sites.all().map(|site| async move { (site, site.probe(system_bucket).await) });
+    let mut unprobed = Vec::new();
+    for (site, result) in futures_util::future::join_all(probes).await {
+        let name = site.name();
+        match result {
+            Ok(capabilities) => {
+                tracing::info!(site = %name, quirks = ?capabilities.quirks, "site probed");
+            }
+            Err(error) => {
+                tracing::warn!(site = %name, %error, "site cannot be probed now; it will be tried again");
+                unprobed.push(site.clone());
+            }
+        }
+    }
+    unprobed
+}
+
+/// The vault keys that the rules name.
+///
+/// # Errors
+/// When a name is none that the format can hold.
+pub fn vault_keys(rules: &RuleSet) -> Result<Vec<VaultKeyId>, AppError> {
+    let parse = |name: String| VaultKeyId::parse(&name).map_err(|e| AppError::KeyName(name, e));
+    rules.keys().into_iter().map(parse).collect()
+}

@@ -22,6 +22,11 @@ impl<const N: usize> SecretBytes<N> {
         &self.0
     }
 
+    /// The bytes, to be filled in.
+    pub fn expose_mut(&mut self) -> &mut [u8; N] {
+        &mut self.0
+    }
+
     /// True when every byte is zero: such a "key" is a bug and is refused everywhere.
     pub fn is_zero(&self) -> bool {
         use subtle::ConstantTimeEq;

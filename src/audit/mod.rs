@@ -1,42 +1,23 @@
-//! The access log (S3 server-access-log format) and the JSON event stream: one line per request. CONTRACT SKELETON.
-use crate::s3::{Operation, RequestId};
-use std::sync::{Arc, Mutex};
+//! The audit trail of requests: the access log in S3's server-access-log format, and the same as JSON events with
+//! what S3's format has no field for. One line per request in each (a copy or a multi-delete adds lines to the access
+//! log, as in S3).
+//!
+//! - [`Facts`] are collected along the way by whoever learns them, through the [`RequestContext`].
+//! - [`Record`] is what is known at the end; [`AccessLine`] and [`Event`] write it down. No input can forge a line:
+//!   whatever a client controls is percent-encoded or JSON-escaped.
+//! - [`AuditLog`] writes on a thread of its own. Nothing is dropped: a request takes its [`Slot`] in the queue before
+//!   it is served, so when the log cannot keep up (or cannot be written) requests wait.
+mod access_line;
+mod escape;
+mod event;
+mod facts;
+mod log;
+mod record;
+mod sink;
 
-/// Facts about one request, filled in along the way by whoever learns them.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    pub request_id: RequestId,
-    pub operation: Operation,
-    pub bucket: Option<String>,
-    pub key: Option<String>,
-    pub principal: Option<String>,
-    pub access_key_id: Option<String>,
-    /// `AuthHeader`, `QueryString` or none.
-    pub auth_type: Option<&'static str>,
-    /// S3 error code of the answer.
-    pub error_code: Option<String>,
-    pub rule: Option<String>,
-    pub vault_key: Option<String>,
-    pub vault_key_version: Option<u32>,
-    pub suite: Option<&'static str>,
-    pub sites_written: Vec<String>,
-    pub sites_pending: Vec<String>,
-    pub served_by: Option<String>,
-    pub object_size: Option<u64>,
-    pub bytes_plain: u64,
-    pub bytes_sealed: u64,
-    pub version_id: Option<String>,
-    /// Extra records of the same request (copy sources, keys of a multi-delete).
-    pub also: Vec<(Operation, String, String)>,
-}
-
-/// Shared by front and operations through the request's extensions.
-#[derive(Clone)]
-pub struct RequestContext(pub Arc<Mutex<Facts>>);
-
-impl RequestContext {
-    /// Changes the facts (a poisoned lock is taken over: facts are only ever assigned).
-    pub fn with<R>(&self, change: impl FnOnce(&mut Facts) -> R) -> R {
-        change(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-}
+pub use access_line::AccessLine;
+pub use escape::redact_query;
+pub use event::Event;
+pub use facts::{Facts, RequestContext};
+pub use log::{AuditClosed, AuditLog, AuditObserver, AuditSettings, LogKind, Slot, Target};
+pub use record::{Outcome, Record};

@@ -1,4 +1,4 @@
-//! May they: a [`Principal`] and an action become a [`Permit`], whose constructor is private. CONTRACT SKELETON.
+//! May they: a [`Principal`] and an action become a [`Permit`], whose constructor is private.
 use crate::identity::Principal;
 use crate::s3::{BucketName, ObjectKey, Operation};
 
@@ -63,5 +63,50 @@ impl Permit {
     /// On which object.
     pub fn key(&self) -> Option<&ObjectKey> {
         self.key.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn principal() -> Principal {
+        Principal { access_key_id: "AK".into(), name: "erp".into() }
+    }
+
+    fn bucket(name: &str) -> BucketName {
+        BucketName::parse(name).expect("a test's bucket")
+    }
+
+    #[test]
+    fn the_system_bucket_is_denied_for_every_operation() {
+        let authorizer = Authorizer::new(bucket("strongroom-system"));
+        let key = ObjectKey::parse("keyring").expect("a test's key");
+        for operation in Operation::ALL {
+            for key in [None, Some(&key)] {
+                let answer = authorizer.permit(&principal(), operation, Some(&bucket("strongroom-system")), key);
+                assert!(matches!(answer, Err(Denied)), "{operation:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bucket_whose_name_only_starts_alike_is_not_the_system_bucket() {
+        let authorizer = Authorizer::new(bucket("strongroom-system"));
+        let other = bucket("strongroom-system2");
+        assert!(authorizer.permit(&principal(), Operation::GetObject, Some(&other), None).is_ok());
+    }
+
+    #[test]
+    fn a_permit_carries_exactly_what_was_asked() {
+        let authorizer = Authorizer::new(bucket("strongroom-system"));
+        let (docs, key) = (bucket("docs"), ObjectKey::parse("a/b").expect("a test's key"));
+        let permit = authorizer.permit(&principal(), Operation::PutObject, Some(&docs), Some(&key));
+        let permit = permit.expect("an ordinary bucket is permitted");
+        assert_eq!(permit.principal(), &principal());
+        assert_eq!(permit.operation(), Operation::PutObject);
+        assert_eq!((permit.bucket(), permit.key()), (Some(&docs), Some(&key)));
+        let permit = authorizer.permit(&principal(), Operation::ListBuckets, None, None);
+        assert!(permit.is_ok_and(|p| p.bucket().is_none() && p.key().is_none()));
     }
 }

@@ -1,1 +1,102 @@
-//! One file per command. CONTRACT SKELETON.
+//! The command line: one file per command. Here: what can be typed, and what the exit code says.
+mod check;
+mod demo;
+mod init;
+mod progress;
+mod serve;
+mod unseal;
+
+use crate::config::{Config, ConfigError, LogFormat};
+use crate::telemetry::{self, Format};
+use clap::{Parser, Subcommand};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Bad usage or configuration (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+/// Anything else that went wrong.
+const EXIT_FAILURE: u8 = 1;
+
+/// An S3-compatible proxy that seals every object into a primary and backup buckets.
+#[derive(Parser)]
+#[command(name = "strongroom", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve S3 as a configuration file says, until SIGINT or SIGTERM.
+    Serve(serve::Serve),
+    /// Try it: the proxy and two embedded S3 sites on this machine, nothing else needed.
+    Demo(demo::Demo),
+    /// Write a commented configuration, a root key and a first credential.
+    Init(init::Init),
+    /// Validate a configuration, probe both sites, and say what they can and cannot do.
+    Check(check::Check),
+    /// Decrypt a folder copied straight from a site, offline: folder, keyring and root key are enough.
+    Unseal(unseal::Unseal),
+}
+
+/// The mistake is in what was typed, not in what happened.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Parses the arguments, runs the command, and turns its outcome into an exit code: 0 all well, 64 bad usage or
+/// configuration, 1 anything else.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap prints them to standard output.
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let outcome = match cli.command {
+        Command::Serve(command) => command.run(),
+        Command::Demo(command) => command.run(),
+        Command::Init(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Unseal(command) => command.run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("strongroom: {error:#}");
+        let usage = error.is::<ConfigError>() || error.is::<Usage>();
+        ExitCode::from(if usage { EXIT_USAGE } else { EXIT_FAILURE })
+    })
+}
+
+fn load(config: &Path) -> anyhow::Result<Config> {
+    Ok(Config::load(config)?)
+}
+
+/// The program's own log, on standard error.
+fn start_tracing(level: &str, format: LogFormat) {
+    let format = match format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    if let Err(error) = telemetry::start_tracing(level, format) {
+        eprintln!("strongroom: no log: {error}");
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the worker threads do not start")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,6 +1,6 @@
 //! The S3 operations, one file per family. [`Gateway`] is what they share; [`front`] is the HTTP around them.
 //!
-//! CONTRACT SKELETON.
+//! One place opens objects ([`open`]), one takes bodies in ([`ingest`]), one maps errors ([`respond`]).
 use crate::authz::Authorizer;
 use crate::identity::Credentials;
 use crate::keys::Keyring;
@@ -12,16 +12,30 @@ use crate::state::State;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 
+mod access;
 mod bucket;
+mod checksum;
+mod conditions;
 mod copy;
 mod delete;
 mod get;
+mod head;
+pub mod ingest;
 mod list;
+pub mod md5;
 pub mod metadata;
 mod multipart;
 mod open;
 mod put;
+mod refuse;
+mod request;
 mod respond;
+mod source;
+
+#[cfg(test)]
+mod read_tests;
+#[cfg(test)]
+mod testbed;
 
 pub mod front;
 
@@ -38,6 +52,63 @@ pub struct Gateway {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) region: String,
     pub(crate) objects: open::ObjectCache,
+    pub(crate) md5: md5::Md5Pool,
+    pub(crate) uploads: multipart::Uploads,
+}
+
+/// What [`Gateway::new`] is made of.
+pub struct Parts {
+    pub sites: Sites,
+    pub tee: Tee,
+    pub keyring: Arc<Keyring>,
+    pub rules: Arc<RuleSet>,
+    pub authorizer: Arc<Authorizer>,
+    pub credentials: Arc<Credentials>,
+    pub state: State,
+    pub metrics: Arc<Metrics>,
+    pub entropy: Arc<dyn Entropy>,
+    /// Region clients sign for.
+    pub region: String,
+    /// Opened trailers kept in memory.
+    pub cache_entries: u64,
+    /// Hashes uploads.
+    pub md5: md5::Md5Pool,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            sites,
+            tee,
+            keyring,
+            rules,
+            authorizer,
+            credentials,
+            state,
+            metrics,
+            entropy,
+            region,
+            cache_entries,
+            md5,
+        } = parts;
+        let objects = open::ObjectCache::new(cache_entries);
+        Arc::new(Self {
+            sites,
+            tee,
+            keyring,
+            rules,
+            authorizer,
+            credentials,
+            state,
+            metrics,
+            entropy,
+            region,
+            objects,
+            md5,
+            uploads: multipart::Uploads::default(),
+        })
+    }
 }
 
 macro_rules! operations {

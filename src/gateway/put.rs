@@ -1,12 +1,206 @@
-//! CONTRACT SKELETON.
+//! PutObject: one message, one footer, every site.
 use super::Gateway;
-use s3s::dto::*;
-use s3s::{S3Request, S3Response, S3Result};
+use super::checksum::{Declared, set_checksum, type_name};
+use super::ingest::{Ingest, declared_length};
+use super::metadata::{UserMetadata, from_input};
+use super::open;
+use super::refuse::{Refusable, refusable, refuse_unsupported};
+use super::request;
+use super::respond::{GatewayError, not_implemented};
+use crate::audit::RequestContext;
+use crate::policy::{Plan, Replication};
+use crate::s3::{Operation, PlainLen};
+use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, VaultKeyId, sealed_len};
+use crate::site::tee::{Committed, Mode};
+use crate::site::{Location, WriteCondition};
+use crate::state::IndexEntry;
+use bytes::Bytes;
+use futures_util::Stream;
+use s3s::dto::{ETag, ETagCondition, PutObjectInput, PutObjectOutput, ServerSideEncryption};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, StdError, TrailingHeaders};
 use std::sync::Arc;
 
+/// The most one PUT takes, bytes of plaintext (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+pub(super) const MAX_PUT: u64 = 5 * 1024 * 1024 * 1024;
+
+/// A whole object on its way in, whoever sends it: a client's PUT, or a copy.
+pub(super) struct NewObject<B> {
+    pub(super) at: Location,
+    pub(super) body: B,
+    pub(super) length: PlainLen,
+    pub(super) metadata: UserMetadata,
+    pub(super) declared: Declared,
+    pub(super) trailers: Option<TrailingHeaders>,
+    pub(super) condition: WriteCondition,
+}
+
+/// What a written object is known by.
+pub(super) struct Stored {
+    pub(super) content: ContentInfo,
+    pub(super) committed: Committed,
+}
+
 pub(super) async fn put_object(
-    _gateway: &Arc<Gateway>,
-    _req: S3Request<PutObjectInput>,
+    gateway: &Arc<Gateway>,
+    mut req: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
-    unimplemented!()
+    let at = request::object_of(&request::permit(&req)?)?;
+    let context = request::context(&req);
+    let declared = Declared::from_headers(&req.headers)?;
+    let input = &mut req.input;
+    refuse_unsupported(&refusable!(input))?;
+    let length = declared_length(input.content_length)?;
+    if length.0 > MAX_PUT {
+        return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
+    }
+    let metadata = from_input!(input);
+    let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
+    let body = input.body.take().ok_or_else(|| S3Error::new(S3ErrorCode::IncompleteBody))?;
+    let trailers = req.trailing_headers.clone();
+    let object = NewObject { at, body, length, metadata, declared, trailers, condition };
+    let stored = store(gateway, object, Operation::PutObject, context.as_ref()).await?;
+
+    let mut output = PutObjectOutput {
+        e_tag: Some(ETag::Strong(stored.content.etag(1).as_str().to_owned())),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        version_id: stored.committed.primary.version_id.clone(),
+        ..PutObjectOutput::default()
+    };
+    set_checksum!(output, stored.content.checksum.as_ref().map(|(value, _)| value));
+    output.checksum_type = stored.content.checksum.map(|(_, kind)| type_name(kind).to_owned().into());
+    Ok(S3Response::new(output))
+}
+
+/// Seals and stores one object.
+pub(super) async fn store<B>(
+    gateway: &Arc<Gateway>,
+    object: NewObject<B>,
+    operation: Operation,
+    context: Option<&RequestContext>,
+) -> Result<Stored, GatewayError>
+where
+    B: Stream<Item = Result<Bytes, StdError>> + Unpin,
+{
+    object.metadata.check()?;
+    let plan = gateway.rules.plan(&object.at.bucket, &object.at.key);
+    let sealer = new_sealer(gateway, &plan)?;
+    let entropy = gateway.entropy.as_ref();
+    let sealed = sealed_len(object.length)?;
+    let metadata = object.metadata.seal(&sealer, entropy)?;
+    let header = metadata.as_ref().map(|sealed| sealed.value.clone());
+    let mut write = gateway.tee.put(&object.at, sealed.0, header, object.condition, mode(&plan));
+    let ingest = Ingest {
+        gateway,
+        sealer: &sealer,
+        body: object.body,
+        length: object.length,
+        declared: &object.declared,
+        trailers: object.trailers.as_ref(),
+    };
+    let mut ingested = ingest.run(1, &mut write).await?;
+    let content = ContentInfo {
+        md5: ingested.entry.md5,
+        multipart: false,
+        checksum: ingested.checksum.map(|value| (value, ChecksumType::FullObject)),
+        written_at: now(),
+        metadata_tag: metadata.map(|sealed| sealed.tag),
+    };
+    let name = ObjectName { bucket: &object.at.bucket, key: &object.at.key };
+    let footer = sealer.footer(&name, std::slice::from_ref(&ingested.entry), &content, entropy)?;
+    ingested.rest.extend_from_slice(&footer);
+    let committed = write.commit(ingested.rest.freeze()).await?;
+    let stored = Stored { content, committed };
+    note_stored(gateway, &object.at, &stored, 1);
+    gateway.metrics.moved(operation, object.length.0, sealed.0);
+    note_write(context, &plan, &sealer, &stored.committed, object.length, sealed.0);
+    Ok(stored)
+}
+
+/// A fresh DEK and object id under the plan's vault key.
+pub(super) fn new_sealer(gateway: &Gateway, plan: &Plan) -> Result<ObjectSealer, GatewayError> {
+    let vault = gateway.keyring.for_sealing(&VaultKeyId::parse(&plan.key)?)?;
+    Ok(ObjectSealer::generate(&vault, gateway.entropy.as_ref())?)
+}
+
+/// The plan's replication, in the tee's terms.
+pub(super) fn mode(plan: &Plan) -> Mode {
+    match plan.replication {
+        Replication::Tee => Mode::Tee,
+        Replication::Strict => Mode::Strict,
+    }
+}
+
+/// Tells the index what listings will see.
+pub(super) fn note_stored(gateway: &Gateway, at: &Location, stored: &Stored, parts: u32) {
+    let etag = stored.content.etag(parts);
+    let mut known: Vec<_> = stored.committed.written.iter().map(|(_, sealed)| sealed).collect();
+    known.dedup();
+    for sealed in known {
+        gateway.state.note(&at.bucket, &at.key, IndexEntry { sealed_etag: sealed.clone(), etag: etag.clone() });
+    }
+}
+
+/// Tells the access log what was written where, under which key.
+pub(super) fn note_write(
+    context: Option<&RequestContext>,
+    plan: &Plan,
+    sealer: &ObjectSealer,
+    committed: &Committed,
+    plain: PlainLen,
+    sealed: u64,
+) {
+    request::note(context, |facts| {
+        facts.rule = Some(plan.rule.to_string());
+        facts.vault_key = Some(sealer.key_ref().id.as_str().to_owned());
+        facts.vault_key_version = Some(sealer.key_ref().version);
+        facts.suite = Some("AES-256-GCM");
+        facts.sites_written = committed.written.iter().map(|(site, _)| site.to_string()).collect();
+        facts.sites_pending = committed.pending.iter().map(ToString::to_string).collect();
+        facts.object_size = Some(plain.0);
+        facts.bytes_plain = plain.0;
+        facts.bytes_sealed = sealed;
+        facts.version_id.clone_from(&committed.primary.version_id);
+    });
+}
+
+/// Unix seconds.
+pub(super) fn now() -> u64 {
+    u64::try_from(crate::clock::now().unix_timestamp()).unwrap_or(0)
+}
+
+/// A write's condition on the plain ETag, in the primary's own terms; refused where the primary would ignore it.
+pub(super) async fn condition(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    if_match: Option<&ETagCondition>,
+    if_none_match: Option<&ETagCondition>,
+) -> Result<WriteCondition, GatewayError> {
+    let able = gateway.sites.primary.capabilities();
+    match (if_match, if_none_match) {
+        (None, None) => Ok(WriteCondition::Always),
+        (None, Some(ETagCondition::Any)) if able.put_if_none_match => Ok(WriteCondition::IfAbsent),
+        (None, Some(ETagCondition::Any)) => Err(not_implemented("If-None-Match on writes over this storage").into()),
+        (None, Some(_)) => Err(not_implemented("If-None-Match with an ETag on writes").into()),
+        (Some(_), Some(_)) => Err(not_implemented("If-Match together with If-None-Match on writes").into()),
+        (Some(_), None) if !able.put_if_match => Err(not_implemented("If-Match on writes over this storage").into()),
+        (Some(wanted), None) => if_match_condition(gateway, at, wanted).await,
+    }
+}
+
+async fn if_match_condition(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    wanted: &ETagCondition,
+) -> Result<WriteCondition, GatewayError> {
+    let opened = open::open(gateway, at).await?;
+    if opened.site.name() != gateway.sites.primary.name() {
+        return Err(S3Error::new(S3ErrorCode::ServiceUnavailable).into());
+    }
+    let current = opened.object.etag();
+    match wanted {
+        ETagCondition::ETag(etag) if etag.as_strong() != Some(current.as_str()) => {
+            Err(S3Error::new(S3ErrorCode::PreconditionFailed).into())
+        }
+        _ => Ok(WriteCondition::IfMatch(opened.sealed_etag.clone())),
+    }
 }

@@ -1,9 +1,13 @@
-//! The one place that turns inner errors into S3 errors. CONTRACT SKELETON (owner: write path).
+//! The one place that turns inner errors into S3 errors.
+//!
+//! A client is told what S3 would tell it. What only the operator can mend (a site refuses our credential, a key is missing) is logged here, with
+//! its cause, and answered as a fault of the service.
 use crate::keys::KeyError;
 use crate::seal::SealError;
 use crate::site::tee::TeeError;
 use crate::site::{SiteError, SiteName};
 use crate::state::StateError;
+use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
 
 /// Everything an operation can fail with.
@@ -18,7 +22,12 @@ pub enum GatewayError {
     Tee(#[from] TeeError),
     /// Sealed bytes that a site returned do not authenticate.
     #[error("object at site {site} does not authenticate: {source}")]
-    Integrity { site: SiteName, source: SealError },
+    Integrity {
+        /// The site.
+        site: SiteName,
+        /// What sealing said.
+        source: SealError,
+    },
     /// Sealing.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -33,6 +42,31 @@ pub enum GatewayError {
     S3(S3Error),
 }
 
+/// S3 codes of a backend that mean the same to our client.
+const PASSED_ON: &[&str] = &[
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NoSuchUpload",
+    "BucketNotEmpty",
+    "BucketAlreadyExists",
+    "BucketAlreadyOwnedByYou",
+    "TooManyBuckets",
+    "PreconditionFailed",
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    "InvalidBucketName",
+    "InvalidRange",
+    "KeyTooLongError",
+    "NotImplemented",
+    "QuotaExceeded",
+    "SlowDown",
+    "NotModified",
+];
+
+/// S3 codes of a backend that say our own credential or clock is at fault, not the client's.
+const OURS: &[&str] =
+    &["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "ExpiredToken"];
+
 impl From<S3Error> for GatewayError {
     fn from(error: S3Error) -> Self {
         Self::S3(error)
@@ -40,7 +74,146 @@ impl From<S3Error> for GatewayError {
 }
 
 impl From<GatewayError> for S3Error {
-    fn from(_error: GatewayError) -> Self {
-        S3Error::new(S3ErrorCode::InternalError)
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::S3(error) => error,
+            GatewayError::Site(error) | GatewayError::Tee(TeeError::Site(error)) => of_site(error),
+            GatewayError::Tee(TeeError::Journal(error)) => {
+                tracing::error!(%error, "nothing is acknowledged until the state database can be written again");
+                unavailable()
+            }
+            GatewayError::State(error) => {
+                tracing::error!(%error, "the state database failed");
+                unavailable()
+            }
+            GatewayError::Integrity { site, source } => {
+                tracing::error!(%site, error = %source, "a stored object failed authentication");
+                S3Error::with_message(
+                    S3ErrorCode::InternalError,
+                    "The stored object failed authentication and was not returned.",
+                )
+            }
+            GatewayError::Seal(error) => of_seal(&error),
+            GatewayError::Key(error) => of_key(error),
+        }
+    }
+}
+
+/// An operation or option that is refused rather than faked.
+pub(super) fn not_implemented(what: &str) -> S3Error {
+    S3Error::with_message(S3ErrorCode::NotImplemented, format!("{what} is not supported by Strongroom."))
+}
+
+/// An S3 error whose code the `s3s` crate does not know.
+pub(super) fn custom(code: &'static str, status: StatusCode, message: &str) -> S3Error {
+    let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message.to_owned());
+    error.set_status_code(status);
+    error
+}
+
+fn unavailable() -> S3Error {
+    S3Error::with_message(
+        S3ErrorCode::ServiceUnavailable,
+        "The service is unable to handle the request now. Please try again.",
+    )
+}
+
+fn of_site(error: SiteError) -> S3Error {
+    match &error {
+        SiteError::S3 { site, status, code, message } => {
+            if PASSED_ON.contains(&code.as_str()) {
+                return passed_on(code, *status, message);
+            }
+            if OURS.contains(&code.as_str()) {
+                tracing::error!(%site, code, message, "the site refuses the proxy's own credential; check its keys, policy and clock");
+                return unavailable();
+            }
+            tracing::error!(%site, code, status, message, "the site failed");
+            if *status >= 500 { unavailable() } else { S3Error::new(S3ErrorCode::InternalError) }
+        }
+        SiteError::Unreachable { site, detail } => {
+            tracing::warn!(%site, detail, "the site is unreachable");
+            unavailable()
+        }
+        SiteError::Protocol { site, detail } => {
+            tracing::error!(%site, detail, "the site answered nonsense");
+            unavailable()
+        }
+        SiteError::Unsupported { site, what } => not_implemented(&format!("{what} (site {site} does not honour it)")),
+        _ => unavailable(),
+    }
+}
+
+fn passed_on(code: &str, status: u16, message: &str) -> S3Error {
+    let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InternalError);
+    let known = code.status_code().is_some();
+    let mut error = S3Error::with_message(code, message.to_owned());
+    if !known && let Ok(status) = StatusCode::from_u16(status) {
+        error.set_status_code(status);
+    }
+    error
+}
+
+fn of_seal(error: &SealError) -> S3Error {
+    match error {
+        SealError::NotSealed(_) => {
+            S3Error::with_message(S3ErrorCode::InvalidObjectState, "The object in storage is not sealed by Strongroom.")
+        }
+        SealError::TooLarge(what) => S3Error::with_message(S3ErrorCode::EntityTooLarge, format!("Too large: {what}.")),
+        error => {
+            tracing::error!(%error, "sealing failed");
+            S3Error::new(S3ErrorCode::InternalError)
+        }
+    }
+}
+
+/// AWS KMS's own words (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
+fn of_key(error: KeyError) -> S3Error {
+    match error {
+        KeyError::NotFound(..) => {
+            tracing::error!(%error, "an object or rule names a vault key that is not there");
+            custom("KMS.NotFoundException", StatusCode::BAD_REQUEST, "The vault key of this object does not exist.")
+        }
+        KeyError::Site(error) => of_site(error),
+        error => {
+            tracing::error!(%error, "the keyring failed");
+            unavailable()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(code: &str, status: u16) -> S3Error {
+        let site = SiteName("primary".into());
+        GatewayError::from(SiteError::S3 { site, status, code: code.into(), message: "m".into() }).into()
+    }
+
+    #[test]
+    fn a_backends_answer_about_the_object_is_the_clients_too() {
+        for (code, status) in
+            [("NoSuchKey", 404), ("NoSuchBucket", 404), ("PreconditionFailed", 412), ("BucketNotEmpty", 409)]
+        {
+            let error = site(code, status);
+            assert_eq!(error.code().as_str(), code);
+            assert_eq!(error.status_code().map(|s| s.as_u16()), Some(status));
+        }
+    }
+
+    #[test]
+    fn our_own_credential_is_never_the_clients_fault() {
+        for code in OURS {
+            assert_eq!(*site(code, 403).code(), S3ErrorCode::ServiceUnavailable, "{code}");
+        }
+    }
+
+    #[test]
+    fn outages_ask_the_client_to_try_again() {
+        let down = SiteError::Unreachable { site: SiteName("primary".into()), detail: "refused".into() };
+        assert_eq!(*S3Error::from(GatewayError::from(down)).code(), S3ErrorCode::ServiceUnavailable);
+        assert_eq!(*site("InternalError", 500).code(), S3ErrorCode::ServiceUnavailable);
+        assert_eq!(*site("SlowDown", 503).code(), S3ErrorCode::SlowDown);
     }
 }

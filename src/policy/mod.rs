@@ -1,5 +1,15 @@
-//! How is it kept: the first rule that matches a path decides key, replication, metadata. PURE. CONTRACT SKELETON.
-use crate::s3::{BucketName, ObjectKey};
+//! How is it kept: the first rule that matches a path decides key and replication. PURE.
+//!
+//! Rules come from `[[rule]]` in the configuration, in the order of the file. The first match wins; a rule
+//! named `default` (key `default`, `tee`) stands behind them all, so that every object has a [`Plan`].
+mod pattern;
+mod rule_set;
+
+pub use pattern::Pattern;
+pub use rule_set::{Explanation, RuleProblem, RuleSet};
+
+/// Name of the rule, and of the vault key, that apply when no other does.
+pub const DEFAULT: &str = "default";
 
 /// When a write is acknowledged (turned into `site::tee::Mode` by the gateway).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,22 +34,6 @@ pub struct Rule {
     pub replication: Replication,
 }
 
-/// A parsed `match` pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {}
-
-#[allow(unused_variables)]
-impl Pattern {
-    /// Parses; says what is wrong.
-    pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        unimplemented!()
-    }
-    /// Whether `bucket/key` matches.
-    pub fn matches(&self, bucket: &str, key: &str) -> bool {
-        unimplemented!()
-    }
-}
-
 /// What a rule set decided for one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -51,27 +45,27 @@ pub struct Plan {
     pub replication: Replication,
 }
 
-/// All rules, in order, with a default behind them.
-#[derive(Clone, Debug)]
-pub struct RuleSet {}
-
-#[allow(unused_variables)]
-impl RuleSet {
-    /// Rules in order; the default rule (key `default`, tee) is appended.
-    pub fn new(rules: Vec<Rule>) -> Result<Self, PolicyError> {
-        unimplemented!()
-    }
-    /// The plan for an object.
-    pub fn plan(&self, bucket: &BucketName, key: &ObjectKey) -> Plan {
-        unimplemented!()
-    }
-    /// Every vault key that some rule names.
-    pub fn keys(&self) -> Vec<String> {
-        unimplemented!()
-    }
-}
-
 /// Why a rule is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct PolicyError(pub String);
+
+// === impl Replication ===
+
+impl Replication {
+    /// Every mode, for messages that list what is allowed.
+    pub const ALL: [Self; 2] = [Self::Tee, Self::Strict];
+
+    /// The word in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tee => "tee",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// By the word in the configuration.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub struct PlainETag(Arc<str>);
 
 /// The ETag a site gave to sealed bytes, unquoted and opaque.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SealedETag(Arc<str>);
 
 // === impl PlainETag ===
@@ -23,6 +23,14 @@ impl PlainETag {
     /// The ETag of a multipart upload: the MD5 over the parts' MD5s, and how many parts there are.
     pub fn from_part_md5s(md5_of_md5s: [u8; 16], parts: u32) -> Self {
         Self(format!("{}-{parts}", hex::encode(md5_of_md5s)).into())
+    }
+
+    /// From text, without quotes: 32 hex digits, perhaps `-` and a number.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (md5, parts) = text.split_once('-').map_or((text, None), |(md5, parts)| (md5, Some(parts)));
+        let hex = md5.len() == 32 && md5.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let counted = parts.is_none_or(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        (hex && counted).then(|| Self(text.into()))
     }
 
     /// The tag without quotes.

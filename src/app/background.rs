@@ -1,0 +1,142 @@
+//! Work beside the requests: replication, the keyring's copies, sites that were down at the start.
+use crate::config::Retry;
+use crate::keys::Keyring;
+use crate::replication::{self, BackOff, Journal, ReplicationObserver};
+use crate::s3::BucketName;
+use crate::site::tee::Tee;
+use crate::site::{Site, Sites};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Every background task, and the one way to end them.
+pub(super) struct Background {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    retry: Retry,
+}
+
+/// Pauses that double from the first to the longest.
+#[derive(Clone, Copy)]
+struct Pauses {
+    next: Duration,
+    longest: Duration,
+}
+
+// === impl Background ===
+
+impl Background {
+    pub(super) fn new(retry: Retry) -> Self {
+        Self { tasks: JoinSet::new(), stop: CancellationToken::new(), retry }
+    }
+
+    /// Brings sites up to date with what they missed, for as long as the proxy runs.
+    pub(super) fn replicate(&mut self, journal: Arc<Journal>, tee: Tee, observer: Arc<dyn ReplicationObserver>) {
+        let usual = BackOff::new(Duration::from_secs(1), Duration::from_secs(300));
+        let Some(back_off) = BackOff::new(self.retry.min, self.retry.max).or(usual) else { return };
+        self.tasks.spawn(replication::run(journal, tee, back_off, observer, self.stop.clone()));
+    }
+
+    /// Writes missing copies of the keyring until every site has one.
+    pub(super) fn sync_keyring(&mut self, keyring: Arc<Keyring>, sites: Sites) {
+        self.until_done(move || {
+            let (keyring, sites) = (keyring.clone(), sites.clone());
+            async move { keyring.sync_copies(&sites).await == 0 }
+        });
+    }
+
+    /// Probes sites that did not answer at the start until they do.
+    pub(super) fn probe_later(&mut self, unprobed: Vec<Site>, system_bucket: BucketName) {
+        for site in unprobed {
+            let system_bucket = system_bucket.clone();
+            self.until_done(move || {
+                let (site, system_bucket) = (site.clone(), system_bucket.clone());
+                async move {
+                    let answered = site.probe(&system_bucket).await.is_ok();
+                    if answered {
+                        tracing::info!(site = %site.name(), "site answers now");
+                    }
+                    answered
+                }
+            });
+        }
+    }
+
+    /// Tells every task to end and waits until they have.
+    pub(super) async fn stop(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a background task broke");
+            }
+        }
+    }
+
+    fn until_done<F>(&mut self, mut attempt: impl FnMut() -> F + Send + 'static)
+    where
+        F: Future<Output = bool> + Send,
+    {
+        let (stop, mut pauses) = (self.stop.clone(), Pauses { next: self.retry.min, longest: self.retry.max });
+        self.tasks.spawn(async move {
+            let work = async {
+                while !attempt().await {
+                    tokio::time::sleep(pauses.take()).await;
+                }
+            };
+            let _ = stop.run_until_cancelled(work).await;
+        });
+    }
+}
+
+// === impl Pauses ===
+
+impl Pauses {
+    fn take(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.longest);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn retry() -> Retry {
+        Retry { min: Duration::from_millis(1), max: Duration::from_millis(2) }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let mut pauses = Pauses { next: Duration::from_secs(1), longest: Duration::from_secs(3) };
+        assert_eq!([pauses.take(), pauses.take(), pauses.take()].map(|p| p.as_secs()), [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn work_is_tried_until_it_is_done_and_no_longer() {
+        let (tries, (sender, done)) = (Arc::new(AtomicU32::new(0)), tokio::sync::oneshot::channel());
+        let (counted, mut sender) = (tries.clone(), Some(sender));
+        let mut background = Background::new(retry());
+        background.until_done(move || {
+            let finished = counted.fetch_add(1, Ordering::SeqCst) == 2;
+            if let Some(sender) = sender.take_if(|_| finished) {
+                let _ = sender.send(());
+            }
+            async move { finished }
+        });
+        assert!(done.await.is_ok());
+        background.stop().await;
+        assert_eq!(tries.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn stopping_ends_work_that_would_never_be_done() {
+        let mut background = Background::new(retry());
+        background.until_done(|| async { false });
+        background.until_done(std::future::pending);
+        background.stop().await;
+    }
+}

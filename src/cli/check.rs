@@ -1,0 +1,139 @@
+//! `strongroom check`: is the configuration right, what can the sites do, does the keyring open? Changes nothing
+//! but what the probe needs in the system bucket.
+use super::Usage;
+use super::init::private_folder;
+use crate::app;
+use crate::clock;
+use crate::config::{Config, LogFormat};
+use crate::identity;
+use crate::keys::{Keyring, RootKey, RootSource};
+use crate::policy::RuleSet;
+use crate::recovery::system_copy;
+use crate::s3::{BucketName, ObjectKey};
+use crate::site::{Capabilities, Site, Unobserved};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Validate a configuration, probe both sites, and say what they can and cannot do.
+#[derive(clap::Args)]
+pub(super) struct Check {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only say which rule decides for this object, and why; asks no site.
+    #[arg(long, value_name = "BUCKET/KEY")]
+    explain: Option<String>,
+}
+
+impl Check {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let config = super::load(&self.config)?;
+        if let Some(path) = &self.explain {
+            return explain(config, path);
+        }
+        super::start_tracing("error", LogFormat::Text);
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "configuration: good ({})", self.config.display())?;
+        let well = super::runtime()?.block_on(check(config, &mut out))?;
+        writeln!(out, "{}", if well { "all well" } else { "not all is well, see above" })?;
+        Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_FAILURE) })
+    }
+}
+
+fn explain(config: Config, path: &str) -> anyhow::Result<ExitCode> {
+    let unusable = |why: String| Usage(format!("--explain {path:?}: {why}; write for example docs/2026/letter.pdf"));
+    let (bucket, key) = path.split_once('/').ok_or_else(|| unusable("it has no key".to_owned()))?;
+    let bucket = BucketName::parse(bucket).map_err(|e| unusable(e.to_string()))?;
+    let key = ObjectKey::parse(key).map_err(|e| unusable(e.to_string()))?;
+    let why = RuleSet::new(config.rules)?.explain(&bucket, &key);
+    writeln!(std::io::stdout(), "{why}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Goes on after a failure: the operator wants to see all of them. True when there was none.
+async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
+    let mut well = true;
+    let mut report = |out: &mut dyn Write, what: &str, result: Result<String, String>| {
+        well &= result.is_ok();
+        match result {
+            Ok(fine) => writeln!(out, "{what}: {fine}"),
+            Err(error) => writeln!(out, "{what}: FAILED: {error}"),
+        }
+    };
+    let credentials = identity::load(&config.credentials_file);
+    report(out, "credentials", credentials.map(|c| format!("{} known", c.len())).map_err(|e| e.to_string()))?;
+    let rules = RuleSet::new(config.rules);
+    let keys = rules.as_ref().map(|rules| format!("vault keys {}", rules.keys().join(", ")));
+    report(out, "rules", keys.map_err(ToString::to_string))?;
+    let root = RootKey::load(&config.root_key);
+    report(out, "root key", root.map(|_| "good".to_owned()).map_err(|e| e.to_string()))?;
+    let sites = app::build_sites(config.primary, config.backups, Arc::new(Unobserved))?;
+    for site in sites.all() {
+        let probed = site.probe(&config.system_bucket).await;
+        let answered = probed.is_ok();
+        report(out, &format!("site {}", site.name()), probed.map(|c| describe(&c)).map_err(|e| e.to_string()))?;
+        if answered {
+            let keyring = keyring(site, &config.system_bucket, &config.root_key).await;
+            report(out, &format!("keyring at {}", site.name()), keyring.map_err(|e| format!("{e:#}")))?;
+        }
+    }
+    Ok(well)
+}
+
+/// Opens a copy of the site's keyring; the site's own is only read.
+async fn keyring(site: &Site, system_bucket: &BucketName, root: &RootSource) -> anyhow::Result<String> {
+    let mut random = [0u8; 8];
+    clock::random(&mut random)?;
+    let folder = std::env::temp_dir().join(format!("strongroom-check-{}", hex::encode(random)));
+    private_folder(&folder)?;
+    let copied = system_copy::copy(site, system_bucket, &folder).await;
+    let opened = match copied {
+        Ok(0) => Ok("none yet; the first start makes it".to_owned()),
+        Ok(_) => RootKey::load(root)
+            .and_then(|root| Keyring::open_folder(root, &folder))
+            .map_err(Into::into)
+            .map(|_| "opens with this root key".to_owned()),
+        Err(error) => Err(error.into()),
+    };
+    // It holds sealed bytes only; a leftover harms nobody.
+    let _ = std::fs::remove_dir_all(&folder);
+    opened
+}
+
+/// What a site can and cannot do, a line each, and what an absent ability means.
+fn describe(can: &Capabilities) -> String {
+    let rows = [
+        ("conditional create (If-None-Match: *)", can.put_if_none_match, "refused to clients"),
+        ("conditional replace (If-Match)", can.put_if_match, "refused to clients"),
+        ("conditional multipart completion", can.complete_if_none_match, "refused to clients"),
+        ("pinned reads (If-Match on GET)", can.get_if_match, "an object replaced while it is read breaks the read"),
+        ("server-side part copy", can.upload_part_copy, "copies travel through the proxy"),
+        ("versioned buckets", can.versioning, "a rollback at the site goes unnoticed"),
+        ("object lock", can.object_lock, "no retention at this site"),
+        ("verifies checksums", can.checksums, "only the proxy does"),
+    ];
+    let mut text = "answers".to_owned();
+    for (what, able, otherwise) in rows {
+        text += &if able { format!("\n  can: {what}") } else { format!("\n  cannot: {what} ({otherwise})") };
+    }
+    text += &format!("\n  largest metadata value: {} bytes", can.max_metadata);
+    for quirk in &can.quirks {
+        text += &format!("\n  quirk, worked round: {quirk}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_site_cannot_do_is_said_with_what_it_means() {
+        let can = Capabilities { put_if_match: true, quirks: vec!["odd".into()], ..Capabilities::default() };
+        let text = describe(&can);
+        assert!(text.contains("can: conditional replace") && text.contains("cannot: object lock (no retention"));
+        assert!(text.ends_with("quirk, worked round: odd"), "{text}");
+    }
+}

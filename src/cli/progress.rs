@@ -1,0 +1,51 @@
+//! Progress of long jobs: a bar on a terminal, failures as lines on standard error either way.
+use crate::recovery::unseal::{Observer, UnsealError};
+use crate::s3::PlainLen;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// A bar over sealed bytes; hidden when standard error is no terminal.
+pub(super) struct Bar {
+    bar: ProgressBar,
+}
+
+// === impl Bar ===
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { bar: ProgressBar::with_draw_target(None, target) }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Observer for Bar {
+    fn total(&mut self, files: u64, sealed_bytes: u64) {
+        self.bar.set_length(sealed_bytes);
+        let style = ProgressStyle::with_template(
+            "{bar:30} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {msg}",
+        );
+        if let Ok(style) = style {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message(format!("{files} files"));
+    }
+
+    fn read(&mut self, sealed_bytes: u64) {
+        self.bar.inc(sealed_bytes);
+    }
+
+    fn done(&mut self, file: &Path, _plain: PlainLen) {
+        self.bar.set_message(file.display().to_string());
+    }
+
+    fn failed(&mut self, file: &Path, error: &UnsealError) {
+        self.bar.suspend(|| eprintln!("failed: {}: {error}", file.display()));
+    }
+}

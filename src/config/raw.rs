@@ -1,0 +1,180 @@
+//! What serde reads: the shape of the file and nothing else. Every field is optional here; what is missing or
+//! wrong is said by the validation, which knows the fix. Unknown fields are refused.
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A value that remembers where it stood.
+pub(super) type Field<T> = Option<Spanned<T>>;
+
+/// Declares a table of the file and lists its keys, so that a test can hold the example file against them.
+macro_rules! table {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $name { $($(#[$field_meta])* pub(super) $field: $type,)* }
+
+        impl $name {
+            /// The keys of this table, as the file writes them.
+            #[cfg(test)]
+            pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($field)),*];
+        }
+    };
+}
+
+table! {
+    /// The whole file.
+    RawConfig {
+        region: Field<String>,
+        domain: Field<String>,
+        system_bucket: Field<String>,
+        listen: RawListen,
+        tls: Field<RawTls>,
+        limits: RawLimits,
+        state: RawState,
+        keys: RawKeys,
+        credentials: RawCredentials,
+        site: Vec<Spanned<RawSite>>,
+        replication: RawReplication,
+        rule: Vec<Spanned<RawRule>>,
+        log: RawLog,
+        cache: RawCache,
+    }
+}
+
+table! {
+    /// `[listen]`.
+    RawListen {
+        address: Field<String>,
+        admin: Field<String>,
+        allow_plain_http: Field<bool>,
+    }
+}
+
+table! {
+    /// `[tls]`.
+    RawTls {
+        certificate: Field<String>,
+        key: Field<String>,
+    }
+}
+
+table! {
+    /// `[limits]`.
+    RawLimits {
+        connections: Field<i64>,
+        header_timeout: Field<String>,
+        idle_timeout: Field<String>,
+        stall_timeout: Field<String>,
+        drain_timeout: Field<String>,
+        max_header_bytes: Field<String>,
+        max_xml_body: Field<String>,
+    }
+}
+
+table! {
+    /// `[state]`.
+    RawState {
+        folder: Field<String>,
+    }
+}
+
+table! {
+    /// `[keys]`.
+    RawKeys {
+        root: Field<RawRoot>,
+    }
+}
+
+table! {
+    /// `root = { file = ... }` or `{ environment = ... }`.
+    RawRoot {
+        file: Field<String>,
+        environment: Field<String>,
+    }
+}
+
+table! {
+    /// `[credentials]`.
+    RawCredentials {
+        file: Field<String>,
+    }
+}
+
+table! {
+    /// `[[site]]`.
+    RawSite {
+        name: Field<String>,
+        role: Field<String>,
+        endpoint: Field<String>,
+        region: Field<String>,
+        access_key_id: Field<String>,
+        secret_access_key_file: Field<String>,
+        secret_access_key_env: Field<String>,
+        ca_file: Field<String>,
+        bucket_prefix: Field<String>,
+        connect_timeout: Field<String>,
+        stall_timeout: Field<String>,
+        max_idle_connections: Field<i64>,
+        allow_plain_http: Field<bool>,
+    }
+}
+
+table! {
+    /// `[replication]`.
+    RawReplication {
+        backup_grace: Field<String>,
+        retry_min: Field<String>,
+        retry_max: Field<String>,
+    }
+}
+
+table! {
+    /// `[[rule]]`.
+    RawRule {
+        name: Field<String>,
+        #[serde(rename = "match")]
+        r#match: Field<String>,
+        key: Field<String>,
+        replication: Field<String>,
+    }
+}
+
+table! {
+    /// `[log]`.
+    RawLog {
+        access: Field<String>,
+        events: Field<String>,
+        level: Field<String>,
+        format: Field<String>,
+    }
+}
+
+table! {
+    /// `[cache]`.
+    RawCache {
+        entries: Field<i64>,
+    }
+}
+
+/// Every key of the file as (table, key); the table is empty for the top level.
+#[cfg(test)]
+pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
+    let tables: [(&str, &[&str]); 13] = [
+        ("", RawConfig::KEYS),
+        ("listen", RawListen::KEYS),
+        ("tls", RawTls::KEYS),
+        ("limits", RawLimits::KEYS),
+        ("state", RawState::KEYS),
+        ("keys", RawKeys::KEYS),
+        ("keys.root", RawRoot::KEYS),
+        ("credentials", RawCredentials::KEYS),
+        ("site", RawSite::KEYS),
+        ("replication", RawReplication::KEYS),
+        ("rule", RawRule::KEYS),
+        ("log", RawLog::KEYS),
+        ("cache", RawCache::KEYS),
+    ];
+    let rows = tables.into_iter().flat_map(|(table, keys)| keys.iter().map(move |key| (table, *key)));
+    rows.map(|(table, key)| (table, key.trim_start_matches("r#"))).collect()
+}

@@ -1,0 +1,123 @@
+//! The checked configuration: what each part of the program is told.
+use crate::keys::RootSource;
+use crate::policy::Rule;
+use crate::s3::BucketName;
+use crate::site::SiteConfig;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The whole configuration. Holds the sites' secrets: no `Debug`.
+pub struct Config {
+    /// The region clients sign for.
+    pub region: String,
+    /// Base domain of virtual-host addressing (`BUCKET.domain`); path-style addressing always works.
+    pub domain: Option<String>,
+    /// The bucket at every site that holds the keyring; hidden from clients.
+    pub system_bucket: BucketName,
+    /// Listeners.
+    pub listen: Listen,
+    /// Limits of connections and requests.
+    pub limits: Limits,
+    /// Folder of the state database.
+    pub state_folder: PathBuf,
+    /// Where the root key comes from.
+    pub root_key: RootSource,
+    /// The credentials file.
+    pub credentials_file: PathBuf,
+    /// The primary site.
+    pub primary: SiteConfig,
+    /// The backup sites, at least one.
+    pub backups: Vec<SiteConfig>,
+    /// How long a lagging backup may hold up a write before it is left behind and recorded.
+    pub backup_grace: Duration,
+    /// Back-off of the replication worker.
+    pub retry: Retry,
+    /// The rules, in order.
+    pub rules: Vec<Rule>,
+    /// Logs.
+    pub logs: Logs,
+    /// Opened trailers kept in memory.
+    pub cache_entries: u64,
+}
+
+/// The two listeners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// S3.
+    pub address: SocketAddr,
+    /// Health and metrics; always plain HTTP.
+    pub admin: SocketAddr,
+    /// TLS for the S3 listener.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Certificate chain and private key, PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// What one client may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; more wait in the listen queue.
+    pub connections: usize,
+    /// Longest time for the whole head of a request.
+    pub header_timeout: Duration,
+    /// Longest time a connection may stand idle between requests.
+    pub idle_timeout: Duration,
+    /// Longest silence while a body travels.
+    pub stall_timeout: Duration,
+    /// How long requests under way may take to end at shutdown.
+    pub drain_timeout: Duration,
+    /// Largest head of a request, bytes.
+    pub max_header_bytes: usize,
+    /// Largest XML body, bytes.
+    pub max_xml_body: usize,
+}
+
+/// Back-off between tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// After the first failure.
+    pub min: Duration,
+    /// At most.
+    pub max: Duration,
+}
+
+/// Where the logs go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logs {
+    /// S3 server-access-log lines.
+    pub access: LogTarget,
+    /// JSON events.
+    pub events: LogTarget,
+    /// Level of the program's own log: `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// Form of the program's own log.
+    pub format: LogFormat,
+}
+
+/// A destination of lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// Appended to this file.
+    File(PathBuf),
+}
+
+/// Form of the program's own log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}

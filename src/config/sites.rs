@@ -1,0 +1,231 @@
+//! `[[site]]`: exactly one primary, at least one backup, no two that are the same place.
+use super::raw::{Field, RawConfig, RawSite};
+use super::value::Reader;
+use crate::identity::read_private;
+use crate::s3::BucketName;
+use crate::secret::SecretText;
+use crate::site::{SiteConfig, SiteName};
+use std::net::IpAddr;
+use std::time::Duration;
+use toml::Spanned;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Primary,
+    Backup,
+}
+
+/// A checked site, and what it is compared with the others by.
+struct Checked {
+    role: Role,
+    at: usize,
+    config: SiteConfig,
+}
+
+/// Returns the primary and the backups when all is well.
+pub(super) fn sites(
+    reader: &mut Reader<'_, '_>,
+    raw: &RawConfig,
+    system_bucket: Option<&BucketName>,
+) -> Option<(SiteConfig, Vec<SiteConfig>)> {
+    let mut checked: Vec<Checked> = Vec::new();
+    for (index, raw) in raw.site.iter().enumerate() {
+        let path = format!("site[{}]", index + 1);
+        if let Some(site) = site(reader, raw, &path, system_bucket) {
+            compare(reader, &site, &path, &checked);
+            checked.push(site);
+        }
+    }
+    count_roles(reader, raw);
+    let primary = checked.iter().position(|site| site.role == Role::Primary)?;
+    let primary = checked.remove(primary).config;
+    Some((primary, checked.into_iter().map(|site| site.config).collect()))
+}
+
+fn count_roles(reader: &mut Reader<'_, '_>, raw: &RawConfig) {
+    let with_role = |word: &str| -> Vec<&Spanned<RawSite>> {
+        let has = |site: &&Spanned<RawSite>| site.get_ref().role.as_ref().is_some_and(|role| role.get_ref() == word);
+        raw.site.iter().filter(has).collect()
+    };
+    let (primaries, backups) = (with_role("primary"), with_role("backup"));
+    if primaries.is_empty() {
+        reader.problems.add(None, "site", "no site has the role \"primary\"", "give it to exactly one [[site]]");
+    }
+    for extra in primaries.iter().skip(1) {
+        reader.wrong(extra, "site", "a second site has the role \"primary\"", "make it role = \"backup\"");
+    }
+    if backups.is_empty() {
+        let fix = "add a [[site]] with role = \"backup\"; every object is kept at two sites at least";
+        reader.problems.add(None, "site", "no site has the role \"backup\"", fix);
+    }
+}
+
+fn site(
+    reader: &mut Reader<'_, '_>,
+    raw: &Spanned<RawSite>,
+    path: &str,
+    system_bucket: Option<&BucketName>,
+) -> Option<Checked> {
+    let (at, raw) = (raw.span().start, raw.get_ref());
+    let field = |name: &str| format!("{path}.{name}");
+    let name = name(reader, &raw.name, &field("name"), at);
+    let role = role(reader, &raw.role, &field("role"), at);
+    let endpoint = endpoint(reader, raw, &field("endpoint"), at);
+    let access_key_id =
+        reader.required(&raw.access_key_id, &field("access_key_id"), Some(at), "access_key_id = \"...\"");
+    let secret = secret(reader, raw, path, at);
+    let ca_pem = ca(reader, &raw.ca_file, &field("ca_file"));
+    let bucket_prefix = prefix(reader, &raw.bucket_prefix, &field("bucket_prefix"), system_bucket);
+    let seconds = Duration::from_secs;
+    let second_to_hour = seconds(1)..=seconds(3600);
+    let connect_timeout = reader.duration(
+        &raw.connect_timeout,
+        &field("connect_timeout"),
+        seconds(3),
+        Duration::from_millis(100)..=seconds(60),
+    );
+    let stall_timeout = reader.duration(&raw.stall_timeout, &field("stall_timeout"), seconds(30), second_to_hour);
+    let idle = reader.count(&raw.max_idle_connections, &field("max_idle_connections"), 128, 1..=10_000);
+    let region = raw.region.as_ref().map_or("us-east-1", |region| region.get_ref().as_str());
+    let config = SiteConfig {
+        name: SiteName(name?.into()),
+        endpoint: endpoint?,
+        region: region.to_owned(),
+        access_key_id: access_key_id?,
+        secret_access_key: secret?,
+        ca_pem: ca_pem?,
+        bucket_prefix: bucket_prefix?,
+        connect_timeout,
+        stall_timeout,
+        max_idle_connections: idle as usize,
+    };
+    Some(Checked { role: role?, at, config })
+}
+
+fn name(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str, at: usize) -> Option<String> {
+    let name = reader.required(value, field, Some(at), "name = \"primary\"")?;
+    let fine = name.len() <= 32 && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+    if !fine {
+        let fix = "use 1 to 32 of a-z, 0-9, `_` and `-`; it is a label of metrics and logs";
+        reader.problems.add(value.as_ref().map(|v| v.span().start), field, format!("{name:?} is no site name"), fix);
+    }
+    fine.then_some(name)
+}
+
+fn role(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str, at: usize) -> Option<Role> {
+    if value.is_none() {
+        reader.problems.add(Some(at), field, "it is missing", "add role = \"primary\" or role = \"backup\"");
+    }
+    reader.choice(value, field, &[("primary", Role::Primary), ("backup", Role::Backup)])
+}
+
+/// `scheme://host[:port]` in lower case with the port spelled out, so that equal places look equal.
+fn endpoint(reader: &mut Reader<'_, '_>, raw: &RawSite, field: &str, at: usize) -> Option<String> {
+    let text = reader.required(&raw.endpoint, field, Some(at), "endpoint = \"https://s3.example.com\"")?;
+    let value = raw.endpoint.as_ref()?;
+    let example = "write scheme, host and port only, for example \"https://s3.example.com:9000\"";
+    let Ok(uri) = text.parse::<http::Uri>() else {
+        reader.wrong(value, field, format!("{text:?} is no address"), example);
+        return None;
+    };
+    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default().to_ascii_lowercase());
+    let plain =
+        uri.path() == "/" && uri.query().is_none() && !uri.authority().is_some_and(|a| a.as_str().contains('@'));
+    if !matches!(scheme, "http" | "https")
+        || host.is_empty()
+        || !plain
+        || (text.contains(']') && uri.port().is_none() && !text.trim_end_matches('/').ends_with(']'))
+    {
+        reader.wrong(value, field, format!("{text:?} is no endpoint of an S3 server"), example);
+        return None;
+    }
+    let allowed = raw.allow_plain_http.as_ref().is_some_and(|allow| *allow.get_ref());
+    if scheme == "http" && !allowed && !is_loopback(&host) {
+        let fix = "use https://, or set allow_plain_http = true for this site if its network is trusted";
+        reader.wrong(value, field, "plain HTTP to another machine shows the requests and their signatures", fix);
+    }
+    let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+    Some(format!("{scheme}://{host}:{port}"))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|ip| ip.is_loopback())
+}
+
+fn secret(reader: &mut Reader<'_, '_>, raw: &RawSite, path: &str, at: usize) -> Option<SecretText> {
+    let field = format!("{path}.secret_access_key_file");
+    let text = match (&raw.secret_access_key_file, &raw.secret_access_key_env) {
+        (Some(file), None) => match read_private(&reader.path(file.get_ref())) {
+            Ok(text) => text.trim().to_owned(),
+            Err(why) => {
+                reader.wrong(file, &field, why.to_string(), "put the secret alone into that file, mode 0600");
+                return None;
+            }
+        },
+        (None, Some(variable)) => match (reader.environment)(variable.get_ref()) {
+            Some(text) => text.trim().to_owned(),
+            None => {
+                let what = format!("the environment variable {:?} is not set", variable.get_ref());
+                let fix = "set it to the secret before the start";
+                reader.wrong(variable, &format!("{path}.secret_access_key_env"), what, fix);
+                return None;
+            }
+        },
+        (given, _) => {
+            let what = if given.is_some() { "two places for one secret" } else { "it is missing" };
+            let fix = "give either secret_access_key_file or secret_access_key_env";
+            reader.problems.add(Some(at), field, what, fix);
+            return None;
+        }
+    };
+    if text.is_empty() {
+        reader.problems.add(Some(at), field, "the secret is empty", "put the site's secret access key there");
+        return None;
+    }
+    Some(SecretText::new(text))
+}
+
+/// The outer `None`: a problem was reported; the inner: none was asked for.
+fn ca(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str) -> Option<Option<Vec<u8>>> {
+    let Some(file) = value else { return Some(None) };
+    let path = reader.path(file.get_ref());
+    let what = match std::fs::read(&path) {
+        Ok(pem) if pem.windows(17).any(|w| w == b"BEGIN CERTIFICATE") => return Some(Some(pem)),
+        Ok(_) => format!("{} holds no PEM certificate", path.display()),
+        Err(why) => format!("{} cannot be read: {why}", path.display()),
+    };
+    reader.wrong(file, field, what, "name a PEM file with the authority's certificate, or remove the line");
+    None
+}
+
+fn prefix(
+    reader: &mut Reader<'_, '_>,
+    value: &Field<String>,
+    field: &str,
+    system_bucket: Option<&BucketName>,
+) -> Option<String> {
+    let Some(prefix) = value else { return Some(String::new()) };
+    let system = system_bucket.map_or("aaa", BucketName::as_str);
+    // Leaves the client's own name at least half of the 63 characters.
+    if prefix.get_ref().len() > 30 || BucketName::parse(&format!("{}{system}", prefix.get_ref())).is_err() {
+        let what = format!("{:?} before a bucket name makes no bucket name", prefix.get_ref());
+        reader.wrong(prefix, field, what, "use at most 30 of a-z, 0-9 and `-`, so that prefix + name stay within 63");
+        return None;
+    }
+    Some(prefix.get_ref().clone())
+}
+
+fn compare(reader: &mut Reader<'_, '_>, site: &Checked, path: &str, earlier: &[Checked]) {
+    for other in earlier {
+        if other.config.name == site.config.name {
+            let what = format!("the name {:?} is taken by an earlier site", &*site.config.name.0);
+            reader.problems.add(Some(site.at), format!("{path}.name"), what, "choose another");
+        }
+        if other.config.endpoint == site.config.endpoint && other.config.bucket_prefix == site.config.bucket_prefix {
+            let what = format!("it is the same place as site {:?}: nothing would be kept twice", &*other.config.name.0);
+            let fix = "name another endpoint, or at least another bucket_prefix";
+            reader.problems.add(Some(site.at), format!("{path}.endpoint"), what, fix);
+        }
+    }
+}

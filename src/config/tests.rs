@@ -1,0 +1,320 @@
+//! The whole way from text to [`Config`], and the example file held against the code.
+use super::*;
+use crate::policy::Replication;
+use std::path::PathBuf;
+
+const EXAMPLE: &str = include_str!("../../config/strongroom.example.toml");
+
+const GOOD: &str = r#"
+[state]
+folder = "state"
+[keys]
+root = { environment = "ROOT" }
+[credentials]
+file = "credentials.toml"
+[[site]]
+name = "one"
+role = "primary"
+endpoint = "http://127.0.0.1:9010"
+access_key_id = "AK"
+secret_access_key_env = "SECRET"
+[[site]]
+name = "two"
+role = "backup"
+endpoint = "https://backup.example.com/"
+access_key_id = "AK"
+secret_access_key_env = "SECRET"
+"#;
+
+fn environment(name: &str) -> Option<String> {
+    matches!(name, "ROOT" | "SECRET" | "STRONGROOM_BACKUP_SECRET").then(|| "a-secret-value".to_owned())
+}
+
+/// A folder with every file that the texts of these tests name.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
+    for name in ["credentials.toml", "root.key", "primary.secret"] {
+        crate::identity::write_private(&folder.path().join(name), "text").unwrap_or_else(|e| panic!("{e}"));
+    }
+    folder
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    let folder = folder();
+    Config::parse(text, &folder.path().join("strongroom.toml"), &environment)
+}
+
+fn good(text: &str) -> Config {
+    parse(text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The report, with the folder taken away.
+fn report(text: &str) -> String {
+    let error = parse(text).map(|_| ()).err();
+    let lines = error.map(|e| ConfigError { file: PathBuf::from("f"), ..e }.to_string());
+    lines.unwrap_or_default()
+}
+
+fn line_of(text: &str, needle: &str) -> usize {
+    text.lines().position(|line| line.contains(needle)).map_or(0, |at| at + 1)
+}
+
+#[test]
+fn the_shortest_file_gets_the_documented_defaults() {
+    let config = good(GOOD);
+    assert_eq!(config.region, "us-east-1");
+    assert_eq!(config.system_bucket.as_str(), "strongroom-system");
+    assert_eq!(config.listen.address.to_string(), "127.0.0.1:9000");
+    assert_eq!(config.listen.admin.to_string(), "127.0.0.1:9001");
+    assert_eq!((config.logs.access, config.logs.events), (LogTarget::Stdout, LogTarget::Off));
+    assert_eq!(config.primary.endpoint, "http://127.0.0.1:9010");
+    assert_eq!(config.backups[0].endpoint, "https://backup.example.com:443", "the port is spelled out");
+    assert!(config.rules.is_empty() && config.domain.is_none() && config.listen.tls.is_none());
+}
+
+#[test]
+fn the_example_file_is_valid_as_it_stands() {
+    let config = good(EXAMPLE);
+    assert!(config.rules.is_empty());
+    assert_eq!(config.backups.len(), 1);
+}
+
+/// The example with every commented setting switched on (but one of the two forms of the root key, which
+/// exclude each other).
+fn example_in_full() -> String {
+    let setting = |line: &str| {
+        let key = line.split('=').next().unwrap_or_default().trim();
+        let table = line.starts_with('[') && line.ends_with(']');
+        table || (line.contains(" = ") && !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    };
+    let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+        Some(rest) if setting(rest) && !rest.starts_with("root =") => rest,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_shows_every_key_there_is() {
+    let full: toml::Table = example_in_full().parse().unwrap_or_else(|e| panic!("{e}"));
+    for (table, key) in raw::every_key() {
+        if (table, key) == ("keys.root", "environment") {
+            assert!(EXAMPLE.contains("# root = { environment ="));
+            continue;
+        }
+        let places: Vec<&toml::Value> = match table {
+            "" => vec![],
+            "keys.root" => full["keys"].get("root").into_iter().collect(),
+            _ => match full.get(table) {
+                Some(toml::Value::Array(items)) => items.iter().collect(),
+                other => other.into_iter().collect(),
+            },
+        };
+        let shown = if table.is_empty() { full.contains_key(key) } else { places.iter().any(|p| p.get(key).is_some()) };
+        assert!(shown, "config/strongroom.example.toml does not show {table}.{key}");
+    }
+}
+
+#[test]
+fn the_defaults_the_example_states_are_the_real_ones() {
+    let switched_on: String = example_in_full()
+        .lines()
+        .filter(|line| {
+            !["domain", "ca_file", "bucket_prefix", "certificate", "key = \"tls", "[tls]"]
+                .iter()
+                .any(|k| line.starts_with(k))
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let (stated, real) = (good(&switched_on), good(EXAMPLE));
+    assert_eq!(stated.rules[0].replication, Replication::Strict, "the example's rule is a valid one");
+    assert_eq!(stated.limits, real.limits);
+    assert_eq!(stated.listen, real.listen);
+    assert_eq!((stated.retry, stated.backup_grace), (real.retry, real.backup_grace));
+    assert_eq!((stated.region, stated.system_bucket), (real.region, real.system_bucket));
+    assert_eq!(stated.cache_entries, real.cache_entries);
+    assert_eq!((stated.logs.access, stated.logs.level), (real.logs.access, real.logs.level));
+    assert_eq!((stated.logs.events, stated.logs.format), (real.logs.events, real.logs.format));
+    let site =
+        |s: &crate::site::SiteConfig| (s.connect_timeout, s.stall_timeout, s.max_idle_connections, s.region.clone());
+    assert_eq!(site(&stated.primary), site(&real.primary));
+}
+
+#[test]
+fn an_empty_file_is_told_everything_it_lacks() {
+    let report = report("");
+    for field in ["state.folder", "keys.root", "credentials.file", "role \"primary\"", "role \"backup\""] {
+        assert!(report.contains(field), "{field}: {report}");
+    }
+    assert_eq!(report.lines().count(), 5, "{report}");
+}
+
+#[test]
+fn faults_of_shape_and_of_value_come_in_one_report_in_order() {
+    let text = GOOD.replace("role = \"backup\"", "role = \"secondary\"\ncolour = \"red\"")
+        + "[limits]\nidle_timeout = \"5\"\nconnections = 0\n";
+    let report = report(&text);
+    let expected = [
+        (
+            line_of(&text, "secondary"),
+            "site[2].role: \"secondary\" is not known; choose one of \"primary\", \"backup\"",
+        ),
+        (line_of(&text, "colour"), "site[2].colour: there is no setting `colour` here"),
+        (line_of(&text, "idle_timeout"), "limits.idle_timeout: \"5\" is no duration"),
+        (line_of(&text, "connections"), "limits.connections: it is out of bounds; choose 1 to 1000000"),
+    ];
+    for (line, message) in expected {
+        assert!(report.contains(&format!("f:{line}: {message}")), "{line} {message}\n{report}");
+    }
+    let lines: Vec<usize> = report.lines().filter_map(|l| l.split(':').nth(1)?.parse().ok()).collect();
+    assert!(lines.is_sorted(), "{report}");
+}
+
+#[test]
+fn plain_http_stays_on_loopback_unless_it_is_asked_for() {
+    let open = format!("[listen]\naddress = \"0.0.0.0:9000\"\n{GOOD}");
+    assert!(report(&open).starts_with("f:2: listen.address: plain HTTP beyond this machine"), "{}", report(&open));
+    good(&open.replace("[listen]", "[listen]\nallow_plain_http = true"));
+    good(&open.replace("0.0.0.0", "[::1]"));
+    let far = GOOD.replace("https://backup", "http://backup");
+    assert!(report(&far).contains("site[2].endpoint: plain HTTP to another machine"), "{}", report(&far));
+    good(&(far + "allow_plain_http = true\n"));
+}
+
+#[test]
+fn tls_needs_both_files_to_exist() {
+    let text = format!("[tls]\ncertificate = \"none.pem\"\n{GOOD}");
+    let report = report(&text);
+    assert!(report.contains("f:2: tls.certificate: ") && report.contains("none.pem cannot be read"), "{report}");
+    assert!(report.contains("f:1: tls.key: it is missing"), "{report}");
+}
+
+#[test]
+fn sites_must_be_different_places_with_different_names() {
+    let same = GOOD.replace("https://backup.example.com/", "http://127.0.0.1:9010/").replace("\"two\"", "\"one\"");
+    let report = report(&same);
+    assert!(report.contains("site[2].name: the name \"one\" is taken"), "{report}");
+    assert!(report.contains("site[2].endpoint: it is the same place as site \"one\""), "{report}");
+    good(&(GOOD.replace("https://backup.example.com/", "http://127.0.0.1:9010/") + "bucket_prefix = \"b-\"\n"));
+}
+
+#[test]
+fn a_second_primary_and_a_missing_backup_are_both_named() {
+    let report = report(&GOOD.replace("role = \"backup\"", "role = \"primary\""));
+    assert!(report.contains("a second site has the role \"primary\""), "{report}");
+    assert!(report.contains("no site has the role \"backup\""), "{report}");
+}
+
+#[test]
+fn endpoints_are_scheme_host_and_port_only() {
+    for bad in [
+        "ftp://x.example",
+        "x.example:9000",
+        "https://",
+        "https://x.example/path",
+        "https://u:p@x.example",
+        "https://x.example?a=b",
+        "not a url",
+    ] {
+        let report = report(&GOOD.replace("https://backup.example.com/", bad));
+        assert!(report.contains("site[2].endpoint: "), "{bad}: {report}");
+    }
+    assert_eq!(good(&GOOD.replace("http://127.0.0.1:9010", "HTTP://[::1]:9010")).primary.endpoint, "http://[::1]:9010");
+}
+
+#[test]
+fn a_secret_has_exactly_one_place_and_it_must_be_there() {
+    let none = report(&GOOD.replace("secret_access_key_env = \"SECRET\"", ""));
+    assert!(none.contains("give either secret_access_key_file or secret_access_key_env"), "{none}");
+    let unset = report(&GOOD.replace("\"SECRET\"", "\"UNSET\""));
+    assert!(unset.contains("site[1].secret_access_key_env: the environment variable \"UNSET\" is not set"), "{unset}");
+    let missing = report(&GOOD.replace("secret_access_key_env = \"SECRET\"", "secret_access_key_file = \"none\""));
+    assert!(
+        missing.contains("site[1].secret_access_key_file: ") && missing.contains("none: No such file"),
+        "{missing}"
+    );
+    let config =
+        good(&GOOD.replacen("secret_access_key_env = \"SECRET\"", "secret_access_key_file = \"primary.secret\"", 1));
+    assert_eq!(config.primary.secret_access_key.expose(), "text");
+}
+
+#[test]
+fn rules_are_read_in_order_and_their_faults_name_their_line() {
+    let rules = "[[rule]]\nmatch = \"bkt/a/**\"\nkey = \"k1\"\nreplication = \"strict\"\n[[rule]]\nname = \"rest\"\nmatch = \"bkt/**\"\n";
+    let config = good(&format!("{GOOD}{rules}"));
+    let names: Vec<&str> = config.rules.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(names, ["rule-1", "rest"]);
+    assert_eq!((config.rules[0].key.as_str(), config.rules[1].key.as_str()), ("k1", "default"));
+
+    let bad = format!(
+        "{GOOD}[[rule]]\nmatch = \"bkt\"\n[[rule]]\nmatch = \"bkt/**\"\nkey = \"K 1\"\nreplication = \"async\"\n[[rule]]\nmatch = \"bkt/**\"\nkey = \"K 1\"\n"
+    );
+    let report = report(&bad);
+    assert!(
+        report.contains(&format!("f:{}: rule[1].match: the pattern `bkt` is refused", line_of(&bad, "\"bkt\""))),
+        "{report}"
+    );
+    assert!(
+        report.contains("rule[2].replication: \"async\" is not known; choose one of \"tee\", \"strict\""),
+        "{report}"
+    );
+    assert!(report.contains("rule[3].key: the vault key name \"K 1\" is refused"), "{report}");
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let folder = folder();
+    let config = Config::parse(GOOD, &folder.path().join("strongroom.toml"), &environment);
+    assert_eq!(config.map(|c| c.state_folder).ok(), Some(folder.path().join("state")));
+}
+
+#[test]
+fn a_missing_file_is_a_problem_with_a_fix() {
+    let error = Config::load(Path::new("nowhere/strongroom.toml")).map(|_| ()).err();
+    let text = error.map(|e| e.to_string()).unwrap_or_default();
+    assert!(text.starts_with("nowhere/strongroom.toml: the file cannot be read") && text.contains("strongroom init"));
+}
+
+#[test]
+fn nonsense_values_are_each_named() {
+    for (line, message) in [
+        ("region = \"über\"", "region: \"über\" is no region"),
+        ("domain = \"https://x\"", "domain: \"https://x\" is no host name"),
+        ("system_bucket = \"UP\"", "system_bucket: \"UP\" is no bucket name"),
+        ("listen.address = \"localhost\"", "listen.address: \"localhost\" is no address"),
+        ("listen.admin = \"127.0.0.1:9000\"", "listen.admin: it is the same address"),
+        ("limits.max_xml_body = \"1GiB\"", "limits.max_xml_body: it is out of bounds; choose 64KiB to 32768KiB"),
+        ("replication.retry_max = \"1s\"\nreplication.retry_min = \"2s\"", "replication.retry_max: it is shorter"),
+        ("log.level = \"loud\"", "log.level: \"loud\" is not known; choose one of \"error\""),
+        ("log.access = \"a.log\"\nlog.events = \"a.log\"", "log.events: it is the same file"),
+        ("cache.entries = -1", "cache.entries: it is out of bounds"),
+    ] {
+        let report = report(&format!("{line}\n{GOOD}"));
+        assert!(report.contains(message), "{line}: {report}");
+        assert_eq!(report.lines().count(), 1, "{report}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_damaged_file_is_good_or_explained_but_never_a_panic(
+        at in 0usize..EXAMPLE.len(),
+        cut in 0usize..40,
+        put in "[a-z\"=\\[\\]{}.0-9\n ]{0,6}",
+    ) {
+        let full = example_in_full();
+        let boundary = |mut i: usize| { while !full.is_char_boundary(i) { i -= 1 } i };
+        let (from, to) = (boundary(at.min(full.len())), boundary((at + cut).min(full.len())));
+        let text = format!("{}{put}{}", &full[..from], &full[to..]);
+        if let Err(error) = parse(&text) {
+            proptest::prop_assert!(!error.problems.is_empty(), "refused without a reason");
+            for problem in &error.problems {
+                proptest::prop_assert!(problem.line.is_none_or(|line| (1..=text.lines().count() + 1).contains(&line)));
+                proptest::prop_assert!(!problem.what.is_empty() && !problem.fix.is_empty());
+                proptest::prop_assert!(!problem.what.contains("a-secret-value") && !problem.fix.contains("a-secret-value"));
+            }
+        }
+    }
+}

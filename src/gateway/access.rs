@@ -1,0 +1,235 @@
+//! Who may do what, as `s3s` asks it: secrets for signature checks, and one decision per request.
+//!
+//! [`Access::check`] runs after the signature was verified and before the operation reads its input. It leaves a
+//! [`Permit`] in the request's extensions; operations take it with [`permit`] and cannot go on without one.
+use crate::audit::RequestContext;
+use crate::authz::{Authorizer, Permit};
+use crate::identity::Credentials;
+use crate::s3::{BucketName, NameError, ObjectKey, Operation};
+use percent_encoding::percent_decode_str;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::dto::PostObjectInput;
+use s3s::path::S3Path;
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
+use std::sync::Arc;
+
+/// Sub-resources of S3 that none of our operations has. `s3s` routes what it does not know to the plain operation
+/// (`GET /b/k?policy` is GetObject), which must not happen.
+const UNSERVED: &[&str] = &[
+    "abac",
+    "accelerate",
+    "acl",
+    "analytics",
+    "annotation",
+    "annotations",
+    "attributes",
+    "cors",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "logging",
+    "metadataConfiguration",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "session",
+    "tagging",
+    "torrent",
+    "versioning",
+    "versions",
+    "website",
+];
+const SECURITY_TOKEN: &str = "x-amz-security-token";
+const COPY_SOURCE: &str = "x-amz-copy-source";
+/// `s3s`'s name for a form upload; it is a PutObject whose key stands in the form.
+const POST_OBJECT: &str = "PostObject";
+
+/// The permit that [`Access`] left with the request. None: the check did not run, so nothing is served.
+pub(super) fn permit<T>(req: &S3Request<T>) -> S3Result<&Permit> {
+    req.extensions.get::<Permit>().ok_or_else(|| S3Error::new(S3ErrorCode::AccessDenied))
+}
+
+/// Secrets for signature checks.
+pub(super) struct Auth(pub(super) Arc<Credentials>);
+
+/// One decision per request.
+pub(super) struct Access {
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) authorizer: Arc<Authorizer>,
+}
+
+// === impl Auth ===
+
+#[async_trait::async_trait]
+impl S3Auth for Auth {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let secret = self.0.secret(access_key).ok_or_else(|| S3Error::new(S3ErrorCode::InvalidAccessKeyId))?;
+        Ok(SecretKey::from(secret.expose()))
+    }
+}
+
+// === impl Access ===
+
+#[async_trait::async_trait]
+impl S3Access for Access {
+    async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let permit = self.decide(cx)?;
+        cx.extensions_mut().insert(permit);
+        Ok(())
+    }
+
+    /// A form names its key only in its body: the permit for the bucket is narrowed to the object.
+    async fn post_object(&self, req: &mut S3Request<PostObjectInput>) -> S3Result<()> {
+        let key = ObjectKey::parse(&req.input.key).map_err(|error| name_error(&error))?;
+        let of_bucket = permit(req)?;
+        let narrowed =
+            self.authorizer.permit(of_bucket.principal(), Operation::PutObject, of_bucket.bucket(), Some(&key));
+        let narrowed = narrowed.map_err(|_| denied())?;
+        if let Some(context) = req.extensions.get::<RequestContext>() {
+            context.with(|facts| facts.key = Some(key.as_str().to_owned()));
+        }
+        req.extensions.insert(narrowed);
+        Ok(())
+    }
+}
+
+impl Access {
+    fn decide(&self, cx: &mut S3AccessContext<'_>) -> S3Result<Permit> {
+        let context = cx.extensions_mut().get::<RequestContext>().cloned();
+        let name = cx.s3_op().name();
+        let operation = if name == POST_OBJECT { Operation::PutObject } else { Operation::from_name(name) };
+        let principal = match cx.credentials() {
+            Some(credentials) => Some(
+                self.credentials
+                    .principal(&credentials.access_key)
+                    .ok_or_else(|| S3Error::new(S3ErrorCode::InvalidAccessKeyId))?,
+            ),
+            None => None,
+        };
+        if let Some(context) = &context {
+            context.with(|facts| {
+                facts.operation = operation;
+                facts.bucket = cx.s3_path().get_bucket_name().map(str::to_owned);
+                facts.key = cx.s3_path().get_object_key().map(str::to_owned);
+                facts.principal = principal.as_ref().map(|p| p.name.to_string());
+                facts.access_key_id = principal.as_ref().map(|p| p.access_key_id.to_string());
+            });
+        }
+        let principal = principal.ok_or_else(denied)?;
+        refuse_session_token(cx)?;
+        let (bucket, key) = names(cx.s3_path())?;
+        // Before anything is said about what exists or is served there.
+        let permit = self.authorizer.permit(&principal, operation, bucket.as_ref(), key.as_ref());
+        let permit = permit.map_err(|_| denied())?;
+        self.refuse_hidden_source(cx)?;
+        refuse_unserved(operation, name, cx.uri().query())?;
+        Ok(permit)
+    }
+
+    /// A copy reads its source, so what is hidden cannot be one.
+    fn refuse_hidden_source(&self, cx: &S3AccessContext<'_>) -> S3Result<()> {
+        let Some(source) = cx.headers().get(COPY_SOURCE) else { return Ok(()) };
+        let source = String::from_utf8_lossy(source.as_bytes());
+        let source = percent_decode_str(&source).decode_utf8_lossy();
+        let bucket = source.trim_start_matches('/').split(['/', '?']).next();
+        if bucket == Some(self.authorizer.system_bucket().as_str()) { Err(denied()) } else { Ok(()) }
+    }
+}
+
+fn denied() -> S3Error {
+    S3Error::new(S3ErrorCode::AccessDenied)
+}
+
+fn name_error(error: &NameError) -> S3Error {
+    match error {
+        NameError::Bucket => S3Error::new(S3ErrorCode::InvalidBucketName),
+        NameError::KeyTooLong => S3Error::new(S3ErrorCode::KeyTooLongError),
+        NameError::EmptyKey => S3Error::with_message(S3ErrorCode::InvalidArgument, "The object key is empty."),
+    }
+}
+
+fn names(path: &S3Path) -> S3Result<(Option<BucketName>, Option<ObjectKey>)> {
+    let bucket = path.get_bucket_name().map(BucketName::parse).transpose();
+    let key = path.get_object_key().map(ObjectKey::parse).transpose();
+    Ok((bucket.map_err(|error| name_error(&error))?, key.map_err(|error| name_error(&error))?))
+}
+
+/// `s3s` does not look at session tokens. Long-term credentials have none, so a token that comes along is wrong.
+fn refuse_session_token(cx: &S3AccessContext<'_>) -> S3Result<()> {
+    let in_query =
+        cx.uri().query().is_some_and(|query| parameters(query).any(|n| n.eq_ignore_ascii_case(SECURITY_TOKEN)));
+    if in_query || cx.headers().contains_key(SECURITY_TOKEN) {
+        return Err(S3Error::with_message(
+            S3ErrorCode::InvalidToken,
+            "The provided token is malformed or otherwise invalid: this access key has no session tokens.",
+        ));
+    }
+    Ok(())
+}
+
+fn refuse_unserved(operation: Operation, name: &str, query: Option<&str>) -> S3Result<()> {
+    let what = if operation == Operation::Other {
+        name.to_owned()
+    } else {
+        match parameters(query.unwrap_or_default()).find(|name| UNSERVED.contains(&&**name)) {
+            Some(sub) => format!("The sub-resource {sub}"),
+            None => return Ok(()),
+        }
+    };
+    Err(S3Error::with_message(S3ErrorCode::NotImplemented, format!("{what} is not implemented by Strongroom.")))
+}
+
+/// Names of a query's parameters, decoded.
+fn parameters(query: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    query.split('&').map(|parameter| {
+        let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
+        percent_decode_str(name).decode_utf8_lossy()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(result: S3Result<()>) -> Option<S3ErrorCode> {
+        result.err().map(|error| error.code().clone())
+    }
+
+    #[test]
+    fn a_sub_resource_never_falls_through_to_the_plain_operation() {
+        for query in ["policy", "acl=", "x=1&tagging", "%61cl", "versions&prefix=a"] {
+            let refused = refuse_unserved(Operation::GetObject, "GetObject", Some(query));
+            assert_eq!(code(refused), Some(S3ErrorCode::NotImplemented), "{query}");
+        }
+        for query in ["", "versionId=1", "partNumber=1&uploadId=x", "prefix=acl", "x-custom=policy", "list-type=2"] {
+            assert_eq!(code(refuse_unserved(Operation::GetObject, "GetObject", Some(query))), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn an_operation_we_do_not_serve_is_named() {
+        let refused = refuse_unserved(Operation::Other, "PutBucketAcl", None).err();
+        assert!(refused.and_then(|e| e.message().map(|m| m.contains("PutBucketAcl"))).unwrap_or_default());
+    }
+
+    #[test]
+    fn the_list_of_sub_resources_holds_none_that_we_serve() {
+        for served in ["uploads", "uploadId", "partNumber", "delete", "location", "list-type", "versionId"] {
+            assert!(!UNSERVED.contains(&served), "{served}");
+        }
+    }
+}

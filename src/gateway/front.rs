@@ -1,2 +1,0 @@
-//! The HTTP around the operations: request ids, the access log, error bodies, limits, time-outs.
-//! CONTRACT SKELETON (owner: server).

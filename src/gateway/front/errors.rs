@@ -1,0 +1,132 @@
+//! Error answers: the right code for what went wrong with a body, and the ids that SDKs and operators look for.
+use super::inbound::{Fault, Progress};
+use crate::s3::RequestId;
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, StatusCode};
+use s3s::{HttpResponse, S3Error, S3ErrorCode};
+
+const CLOSING: &[u8] = b"</Error>";
+/// Error bodies are small; anything longer is an answer of another kind.
+const LONGEST: usize = 64 * 1024;
+
+/// An error as `s3s` would write it.
+pub(super) fn response(error: S3Error) -> HttpResponse {
+    error.to_http_response().unwrap_or_else(|_| {
+        let mut bare = HttpResponse::new(s3s::Body::empty());
+        *bare.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        bare
+    })
+}
+
+/// Replaces an error that an operation, or `s3s`, could only call internal: what really happened is that the
+/// request's body was not what it should have been.
+pub(super) fn mend(response_: HttpResponse, progress: &Progress) -> HttpResponse {
+    let status = response_.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response_;
+    }
+    match progress.fault() {
+        Some(Fault::Stalled) => {
+            let mut mended = response(S3Error::new(S3ErrorCode::RequestTimeout));
+            mended.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            mended
+        }
+        Some(Fault::TooLong) => response(S3Error::new(S3ErrorCode::MaxMessageLengthExceeded)),
+        Some(Fault::Broken) => response(S3Error::new(S3ErrorCode::IncompleteBody)),
+        None if status == StatusCode::INTERNAL_SERVER_ERROR && progress.has_wrong_hash() => {
+            let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+            let mut error =
+                S3Error::with_message("XAmzContentSHA256Mismatch".parse().unwrap_or(S3ErrorCode::BadDigest), message);
+            error.set_status_code(StatusCode::BAD_REQUEST);
+            response(error)
+        }
+        None => response_,
+    }
+}
+
+/// Adds resource and ids to an error body; what code it has. An answer without a body (HEAD) has none.
+pub(super) fn identify(response: &mut HttpResponse, path: &str, id: RequestId, host_id: &str) -> Option<String> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return None;
+    }
+    let body = response.body().bytes().filter(|body| body.len() <= LONGEST);
+    let text = body.as_deref().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
+    let code = between(text, "<Code>", "</Code>").map(str::to_owned);
+    if code.is_some()
+        && let Some(start) = text.as_bytes().strip_suffix(CLOSING).and_then(|start| std::str::from_utf8(start).ok())
+    {
+        let mut whole = String::with_capacity(start.len() + path.len() + 128);
+        whole.push_str(start);
+        for (name, value) in [("Resource", path), ("RequestId", id.as_str()), ("HostId", host_id)] {
+            if !text.contains(&format!("<{name}>")) {
+                push_element(&mut whole, name, value);
+            }
+        }
+        whole.push_str("</Error>");
+        if response.headers().contains_key(CONTENT_LENGTH) {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
+        }
+        *response.body_mut() = s3s::Body::from(whole);
+    }
+    code
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(start)?;
+    rest.split_once(end).map(|(inside, _)| inside)
+}
+
+fn push_element(xml: &mut String, name: &str, value: &str) {
+    xml.extend(["<", name, ">"]);
+    for character in value.chars() {
+        match character {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '"' => xml.push_str("&quot;"),
+            '\'' => xml.push_str("&apos;"),
+            // XML 1.0 has no way to write these.
+            character if character.is_control() => xml.push('\u{fffd}'),
+            character => xml.push(character),
+        }
+    }
+    xml.extend(["</", name, ">"]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(response: &HttpResponse) -> String {
+        String::from_utf8(response.body().bytes().expect("a whole body").to_vec()).expect("UTF-8")
+    }
+
+    #[test]
+    fn an_error_body_tells_resource_and_ids_and_cannot_be_broken_out_of() {
+        let mut error = response(S3Error::new(S3ErrorCode::NoSuchKey));
+        let code = identify(&mut error, "/b/<&'\">k", RequestId::from_bits(0xabc), "aG9zdA==");
+        assert_eq!(code.as_deref(), Some("NoSuchKey"));
+        let text = body(&error);
+        let tail = "<Resource>/b/&lt;&amp;&apos;&quot;&gt;k</Resource><RequestId>0000000000000ABC</RequestId>\
+                    <HostId>aG9zdA==</HostId></Error>";
+        assert!(text.ends_with(tail) && text.starts_with("<?xml"), "{text}");
+        quick_xml::Reader::from_str(&text).read_event().expect("XML");
+    }
+
+    #[test]
+    fn an_id_that_is_there_already_is_not_repeated() {
+        let mut error = S3Error::new(S3ErrorCode::NoSuchKey);
+        error.set_request_id("MINE");
+        let mut response = response(error);
+        identify(&mut response, "/", RequestId::from_bits(1), "h");
+        assert_eq!(body(&response).matches("<RequestId>").count(), 1);
+    }
+
+    #[test]
+    fn answers_that_are_no_errors_stay_as_they_are() {
+        let mut fine = HttpResponse::new(s3s::Body::from("<Code>x</Code></Error>".to_owned()));
+        assert_eq!(identify(&mut fine, "/", RequestId::from_bits(1), "h"), None);
+        assert_eq!(body(&fine), "<Code>x</Code></Error>");
+    }
+}

@@ -1,0 +1,310 @@
+//! The body of a request on its way in: notices when the client stalls, hangs up or sends too much, hashes XML, and
+//! gives back what nobody read so that an early answer is not lost in a reset connection.
+use super::patience::Patience;
+use super::screen::{Target, takes_xml};
+use super::settings::FrontSettings;
+use bytes::Bytes;
+use http::request::Parts;
+use http_body::{Body, Frame, SizeHint};
+use sha2::{Digest as _, Sha256};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Instant;
+
+const CONTENT_SHA256: &str = "x-amz-content-sha256";
+/// What is read and thrown away, at most, before an early answer: a client that sends its whole body before it
+/// reads would otherwise get a reset instead of the answer.
+const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+const DRAIN_SILENCE: Duration = Duration::from_millis(300);
+
+/// What happened to a body; read by whoever answers.
+#[derive(Debug)]
+pub(super) struct Progress {
+    began: Instant,
+    received: AtomicU64,
+    /// Nanoseconds from `began` to the last byte.
+    last_byte: AtomicU64,
+    fault: AtomicU8,
+    wrong_hash: OnceLock<()>,
+}
+
+/// What went wrong with a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    /// No byte for too long.
+    #[error("the client sent nothing for too long")]
+    Stalled,
+    /// The connection ended first.
+    #[error("the client hung up before the end of its body")]
+    Broken,
+    /// More XML than is read.
+    #[error("the XML body is too long")]
+    TooLong,
+}
+
+/// The body.
+pub(super) struct Inbound<B> {
+    body: Option<B>,
+    progress: Arc<Progress>,
+    leftover: Leftover<B>,
+    patience: Patience,
+    stall_timeout: Duration,
+    xml: Option<Xml>,
+    ended: bool,
+}
+
+/// Where an unread body is given back.
+pub(super) struct Leftover<B> {
+    slot: Arc<Mutex<Option<B>>>,
+    progress: Arc<Progress>,
+    /// The client waits for `100 Continue`: as long as nothing was read it sends nothing.
+    expects: bool,
+}
+
+/// Limit and hash of a body that is read as a whole. `s3s` answers 500 to what is wrong with either.
+struct Xml {
+    left: u64,
+    hash: Option<(Sha256, [u8; 32])>,
+}
+
+// === impl Progress ===
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            received: AtomicU64::new(0),
+            last_byte: AtomicU64::new(0),
+            fault: AtomicU8::new(0),
+            wrong_hash: OnceLock::new(),
+        }
+    }
+
+    /// When the request's head had arrived.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// From the head to the last byte of the body (zero without one).
+    pub(super) fn last_byte(&self) -> Duration {
+        Duration::from_nanos(self.last_byte.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn fault(&self) -> Option<Fault> {
+        match self.fault.load(Ordering::Acquire) {
+            1 => Some(Fault::Stalled),
+            2 => Some(Fault::Broken),
+            3 => Some(Fault::TooLong),
+            _ => None,
+        }
+    }
+
+    /// The body came whole, but is not what `x-amz-content-sha256` says (known for XML only).
+    pub(super) fn has_wrong_hash(&self) -> bool {
+        self.wrong_hash.get().is_some()
+    }
+
+    fn fail(&self, fault: Fault) -> s3s::StdError {
+        let number = match fault {
+            Fault::Stalled => 1,
+            Fault::Broken => 2,
+            Fault::TooLong => 3,
+        };
+        self.fault.store(number, Ordering::Release);
+        fault.into()
+    }
+
+    fn took(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        let passed = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last_byte.store(passed, Ordering::Relaxed);
+    }
+}
+
+// === impl Inbound ===
+
+impl<B> Inbound<B>
+where
+    B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
+    B::Error: Into<s3s::StdError>,
+{
+    pub(super) fn new(
+        settings: &FrontSettings,
+        head: &Parts,
+        target: &Target,
+        body: B,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let xml = takes_xml(head, target).then(|| Xml::new(settings.max_xml_body, head));
+        let leftover = Leftover {
+            slot: Arc::new(Mutex::new(None)),
+            progress: progress.clone(),
+            expects: head.headers.contains_key(http::header::EXPECT),
+        };
+        Self {
+            ended: body.is_end_stream(),
+            body: Some(body),
+            progress,
+            leftover,
+            patience: Patience::default(),
+            stall_timeout: settings.stall_timeout,
+            xml,
+        }
+    }
+
+    pub(super) fn leftover(&self) -> Leftover<B> {
+        self.leftover.another()
+    }
+
+    /// As `s3s` takes it.
+    pub(super) fn into_s3s(mut self) -> s3s::Body {
+        if self.ended {
+            self.finish_hash();
+            return s3s::Body::empty();
+        }
+        s3s::Body::http_body(self)
+    }
+
+    fn finish_hash(&mut self) {
+        if let Some(xml) = self.xml.take()
+            && let Some((hash, expected)) = xml.hash
+            && <[u8; 32]>::from(hash.finalize()) != expected
+        {
+            let _ = self.progress.wrong_hash.set(());
+        }
+    }
+
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, s3s::StdError> {
+        let Some(data) = frame.data_ref() else { return Ok(frame) };
+        self.progress.took(data.len());
+        if let Some(xml) = &mut self.xml
+            && !xml.take(data)
+        {
+            return Err(self.progress.fail(Fault::TooLong));
+        }
+        Ok(frame)
+    }
+}
+
+impl<B> Body for Inbound<B>
+where
+    B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
+    B::Error: Into<s3s::StdError>,
+{
+    type Data = Bytes;
+    type Error = s3s::StdError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, s3s::StdError>>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let Poll::Ready(polled) = Pin::new(body).poll_frame(cx) else {
+            ready!(this.patience.poll(cx, this.stall_timeout));
+            this.ended = true;
+            return Poll::Ready(Some(Err(this.progress.fail(Fault::Stalled))));
+        };
+        this.patience.rewarded();
+        match polled {
+            Some(Ok(frame)) => {
+                let frame = this.take(frame);
+                if this.body.as_ref().is_some_and(Body::is_end_stream) {
+                    this.ended = true;
+                    this.finish_hash();
+                }
+                Poll::Ready(Some(frame))
+            }
+            Some(Err(error)) => {
+                let error = error.into();
+                tracing::debug!(%error, "a body broke off");
+                this.ended = true;
+                Poll::Ready(Some(Err(this.progress.fail(Fault::Broken))))
+            }
+            None => {
+                this.ended = true;
+                this.finish_hash();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl<B> Drop for Inbound<B> {
+    fn drop(&mut self) {
+        if !self.ended {
+            *self.leftover.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+        }
+    }
+}
+
+// === impl Leftover ===
+
+impl<B> Leftover<B> {
+    fn another(&self) -> Self {
+        Self { slot: self.slot.clone(), progress: self.progress.clone(), expects: self.expects }
+    }
+}
+
+impl<B> Leftover<B>
+where
+    B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
+    B::Error: Into<s3s::StdError>,
+{
+    /// Reads what is left, within bounds.
+    pub(super) async fn drain(self) {
+        let Some(mut body) = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        if self.expects && self.progress.received() == 0 {
+            return;
+        }
+        let drained = async {
+            let mut left = DRAIN_BYTES;
+            while left > 0 {
+                let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+                let Ok(Some(Ok(frame))) = tokio::time::timeout(DRAIN_SILENCE, next).await else { return };
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.progress.received.fetch_add(bytes as u64, Ordering::Relaxed);
+                left = left.saturating_sub(bytes as u64);
+            }
+        };
+        let _ = tokio::time::timeout(DRAIN_TIME, drained).await;
+    }
+}
+
+// === impl Xml ===
+
+impl Xml {
+    fn new(limit: usize, head: &Parts) -> Self {
+        let declared = head.headers.get(CONTENT_SHA256).map(http::HeaderValue::as_bytes);
+        let mut expected = [0; 32];
+        let given = declared.is_some_and(|hex| hex::decode_to_slice(hex, &mut expected).is_ok());
+        Self { left: limit as u64, hash: given.then(|| (Sha256::new(), expected)) }
+    }
+
+    /// False when it is too much.
+    fn take(&mut self, data: &[u8]) -> bool {
+        if let Some((hash, _)) = &mut self.hash {
+            hash.update(data);
+        }
+        match self.left.checked_sub(data.len() as u64) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
+    }
+}

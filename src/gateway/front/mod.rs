@@ -1,0 +1,242 @@
+//! The HTTP around the operations. [`Front`] takes a request from a connection and always gives a response back:
+//! with a request id, with an error body that an SDK understands, and with exactly one line in the access log when
+//! the response has been sent or its reader is gone.
+//!
+//! ```text
+//! request -> screen -> s3s (signature -> access -> operation) -> mend -> response
+//!               \________________ refusals ________________________/
+//! ```
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `screen` | refuses what `s3s` would let through or misread |
+//! | `inbound` | the request's body: stalls, hang-ups, limits, its hash |
+//! | `errors` | error bodies: what went wrong with a body, ids, codes |
+//! | `exchange` | what is known of one request until its line is written |
+//! | `patience` | how long a silent client is waited for |
+//! | `outbound` | the response's body: counts bytes, knows when it is over |
+//! | `persevere` | lets a write end although its client is gone |
+mod errors;
+mod exchange;
+mod inbound;
+mod observers;
+mod outbound;
+mod patience;
+mod persevere;
+mod screen;
+mod settings;
+
+pub use outbound::FrontBody;
+pub use patience::Patience;
+pub use settings::{FrontError, FrontSettings, Guards};
+
+use super::access::{Access, Auth};
+use super::get::lenient::drop_bad_range;
+use super::{Gateway, Service};
+use crate::audit::AuditLog;
+use crate::telemetry::Metrics;
+use bytes::Bytes;
+use exchange::Exchange;
+use futures_util::FutureExt as _;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use inbound::Inbound;
+use persevere::Persevere;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{HttpResponse, S3Error, S3ErrorCode};
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+const SERVER: HeaderValue = HeaderValue::from_static("Strongroom");
+
+/// Where a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address.
+    pub remote: IpAddr,
+    /// What was negotiated; `None` on plain HTTP.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What a TLS handshake settled, in IANA's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// For example `TLSv1.3`.
+    pub version: Arc<str>,
+    /// For example `TLS_AES_128_GCM_SHA256`.
+    pub cipher: Arc<str>,
+}
+
+/// Serves S3 requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Front(Arc<Inner>);
+
+struct Inner {
+    service: S3Service,
+    audit: AuditLog,
+    metrics: Arc<Metrics>,
+    settings: FrontSettings,
+    /// Random, for `x-amz-id-2`: tells proxies behind one load balancer apart.
+    node: [u8; 16],
+    /// Writes whose clients are gone.
+    orphans: TaskTracker,
+}
+
+// === impl Front ===
+
+impl Front {
+    /// Over the operations of a gateway.
+    ///
+    /// # Errors
+    /// When the domain is none, or the system has no randomness.
+    pub fn new(gateway: Arc<Gateway>, audit: AuditLog, settings: FrontSettings) -> Result<Self, FrontError> {
+        let guards = Guards {
+            credentials: gateway.credentials.clone(),
+            authorizer: gateway.authorizer.clone(),
+            metrics: gateway.metrics.clone(),
+        };
+        Self::over(Service(gateway), guards, audit, settings)
+    }
+
+    /// Over any S3 operations. Authentication and authorisation always stand before them.
+    ///
+    /// # Errors
+    /// When the domain is none, or the system has no randomness.
+    pub fn over(
+        operations: impl s3s::S3,
+        guards: Guards,
+        audit: AuditLog,
+        settings: FrontSettings,
+    ) -> Result<Self, FrontError> {
+        let Guards { credentials, authorizer, metrics } = guards;
+        let mut builder = S3ServiceBuilder::new(operations);
+        builder.set_config(settings.s3s_config()?);
+        if let Some(host) = settings.s3s_host()? {
+            builder.set_host(host);
+        }
+        builder.set_auth(Auth(credentials.clone()));
+        builder.set_access(Access { credentials, authorizer });
+        let mut node = [0; 16];
+        crate::clock::random(&mut node)?;
+        let queue = audit.clone();
+        metrics.before_scrape(move |metrics| metrics.audit_queue(queue.queued()));
+        let service = builder.build();
+        Ok(Self(Arc::new(Inner { service, audit, metrics, settings, node, orphans: TaskTracker::new() })))
+    }
+
+    /// Serves one request. Never fails: whatever goes wrong is an S3 error response. When the returned future is
+    /// dropped (the client is gone) a write under way still runs to its end.
+    pub async fn handle<B>(&self, request: Request<B>, peer: Peer) -> Response<FrontBody>
+    where
+        B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
+        B::Error: Into<s3s::StdError>,
+    {
+        let Ok(slot) = self.0.audit.slot().await else {
+            // Nothing is served that cannot be written down.
+            tracing::error!("the audit log is closed: a request is refused");
+            return errors::response(S3Error::new(S3ErrorCode::ServiceUnavailable)).map(FrontBody::unlogged);
+        };
+        let (head, body) = request.into_parts();
+        let exchange = Exchange::begin(&self.0, slot, &head, peer);
+        let persevere = !head.method.is_safe();
+        let span = tracing::info_span!("request", request_id = %exchange.id());
+        let answer = self.0.clone().answer(head, body, exchange).instrument(span);
+        Persevere::new(Box::pin(answer), persevere.then(|| self.0.orphans.clone())).await
+    }
+
+    /// Writes one line for a request that could not even be read; `status` is what the client was sent, if anything.
+    pub fn unreadable(&self, peer: Peer, status: Option<u16>, code: &str) {
+        if let Some(slot) = self.0.audit.try_slot() {
+            Exchange::unreadable(&self.0, slot, peer, status, code);
+        }
+    }
+
+    /// Waits until writes whose clients are gone have ended. No request may be handed in any more.
+    pub async fn settle(&self) {
+        self.0.orphans.close();
+        self.0.orphans.wait().await;
+    }
+
+    /// Opens log files anew, for log rotation.
+    pub fn reopen_logs(&self) {
+        self.0.audit.reopen();
+    }
+
+    /// The metrics that requests are counted in.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.0.metrics
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    async fn answer<B>(self: Arc<Self>, mut head: Parts, body: B, mut exchange: Exchange) -> Response<FrontBody>
+    where
+        B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
+        B::Error: Into<s3s::StdError>,
+    {
+        drop_bad_range(&mut head.headers, &head.uri);
+        let inbound = Inbound::new(&self.settings, &head, exchange.target(), body, exchange.progress().clone());
+        let leftover = inbound.leftover();
+        let response = match screen::screen(&self.settings, &head, exchange.target()) {
+            Ok(()) => self.call(head, inbound, &mut exchange).await,
+            Err(refusal) => {
+                drop(inbound);
+                errors::response(refusal)
+            }
+        };
+        leftover.drain().await;
+        self.finish(response, exchange)
+    }
+
+    /// Hands the request to `s3s`. A panic on the way becomes an error like any other.
+    async fn call<B>(&self, head: Parts, inbound: Inbound<B>, exchange: &mut Exchange) -> HttpResponse
+    where
+        B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
+        B::Error: Into<s3s::StdError>,
+    {
+        let mut request = Request::from_parts(head, inbound.into_s3s());
+        request.extensions_mut().insert(exchange.context().clone());
+        match AssertUnwindSafe(self.service.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the answer cannot be written out");
+                errors::response(S3Error::new(S3ErrorCode::InternalError))
+            }
+            Err(_panic) => {
+                // The panic hook has said where.
+                tracing::error!(operation = exchange.operation().name(), "a handler panicked");
+                exchange.panicked();
+                errors::response(S3Error::new(S3ErrorCode::InternalError))
+            }
+        }
+    }
+
+    /// The last steps that every response takes.
+    fn finish(&self, response: HttpResponse, mut exchange: Exchange) -> Response<FrontBody> {
+        let mut response = errors::mend(response, exchange.progress());
+        let id = exchange.id();
+        if let Some(code) = errors::identify(&mut response, exchange.path(), id, exchange.host_id()) {
+            exchange.error_code(code);
+        }
+        if response.status().is_server_error() && response.status() != StatusCode::NOT_IMPLEMENTED {
+            let (operation, status) = (exchange.operation().name(), response.status().as_u16());
+            tracing::warn!(operation, status, code = exchange.code(), "answered with an error of ours");
+        }
+        let headers = response.headers_mut();
+        headers.insert(http::header::SERVER, SERVER);
+        if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+            headers.insert("x-amz-request-id", id);
+        }
+        if let Ok(host_id) = HeaderValue::from_str(exchange.host_id()) {
+            headers.insert("x-amz-id-2", host_id);
+        }
+        exchange.answered(response.status());
+        response.map(|body| FrontBody::new(body, exchange))
+    }
+}

@@ -1,0 +1,144 @@
+//! The ETags that clients know, for a page of sealed objects: from the index, the missing ones from the trailers.
+//!
+//! One bad object must not hide a thousand good ones, so nothing about a single object fails a listing. What is not
+//! ours (its length is not a canonical one) is shown as it is; a GET of it is refused.
+use crate::gateway::Gateway;
+use crate::gateway::open::{Glimpse, glimpse_at, open};
+use crate::gateway::respond::GatewayError;
+use crate::s3::{BucketName, ObjectKey, PlainETag, SealedETag};
+use crate::seal::plain_len;
+use crate::site::{ListedObject, Location, Site};
+use crate::state::IndexEntry;
+use futures_util::{StreamExt, TryStreamExt};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Trailers of one listing that are read at the same time.
+const PARALLEL: usize = 32;
+/// Behind an ETag that says nothing about the plaintext: clients take `-` for a multipart upload and do not
+/// compare it with an MD5; no real upload has 0 parts.
+const OPAQUE: &str = "-0";
+
+/// One object as the client sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub key: String,
+    pub size: u64,
+    /// Without quotes.
+    pub etag: String,
+    pub last_modified: time::OffsetDateTime,
+}
+
+type Known = HashMap<(String, SealedETag), PlainETag>;
+
+/// Turns what a site lists into what clients see, in the same order. Fails only when the site does.
+pub(super) async fn fill(
+    gateway: &Arc<Gateway>,
+    site: &Site,
+    bucket: &BucketName,
+    objects: Vec<ListedObject>,
+) -> Result<Vec<Entry>, GatewayError> {
+    let known = known(gateway, bucket, &objects).await;
+    let entries: Vec<Option<Entry>> = futures_util::stream::iter(objects)
+        .map(|object| entry(gateway, site, bucket, object, &known))
+        .buffered(PARALLEL)
+        .try_collect()
+        .await?;
+    Ok(entries.into_iter().flatten().collect())
+}
+
+/// What the index knows of this page; it is a cache, so its failure costs time, not the listing.
+async fn known(gateway: &Gateway, bucket: &BucketName, objects: &[ListedObject]) -> Known {
+    let keys = || objects.iter().map(|object| object.key.as_str());
+    let (Some(first), Some(last)) = (keys().min(), keys().max()) else { return Known::new() };
+    gateway.state.known(bucket, first, last).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a listing goes on without the ETag index");
+        Known::new()
+    })
+}
+
+/// `None`: the object is gone meanwhile.
+async fn entry(
+    gateway: &Arc<Gateway>,
+    site: &Site,
+    bucket: &BucketName,
+    object: ListedObject,
+    known: &Known,
+) -> Result<Option<Entry>, GatewayError> {
+    let (Some(size), Ok(key)) = (plain_len(object.size), ObjectKey::parse(&object.key)) else {
+        tracing::warn!(%bucket, site = %site.name(), "a listing shows an object that is not sealed");
+        return Ok(Some(as_stored(object)));
+    };
+    let found = object.etag.clone().and_then(|etag| known.get(&(object.key.clone(), etag)));
+    gateway.metrics.list_etag(found.is_some());
+    if let Some(etag) = found {
+        let etag = etag.as_str().to_owned();
+        return Ok(Some(Entry { key: object.key, size: size.0, etag, last_modified: object.last_modified }));
+    }
+    let at = Location { bucket: bucket.clone(), key };
+    match glimpse_at(gateway, site, &at).await {
+        Ok(glimpse) => {
+            remember(gateway, &at, &glimpse);
+            Ok(Some(as_glimpsed(object.key, glimpse)))
+        }
+        Err(GatewayError::Site(error)) if error.is_not_found() => Ok(None),
+        Err(error @ GatewayError::Site(_)) => Err(error),
+        Err(error) => Ok(Some(from_elsewhere(gateway, &at, object, size.0, &error).await)),
+    }
+}
+
+/// The site's copy does not open: another site's may.
+async fn from_elsewhere(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    object: ListedObject,
+    size: u64,
+    error: &GatewayError,
+) -> Entry {
+    tracing::warn!(bucket = %at.bucket, %error, "a listing meets an object that does not open");
+    match open(gateway, at).await {
+        Ok(opened) => Entry {
+            key: object.key,
+            size: opened.object.plain_len().0,
+            etag: opened.object.etag().as_str().to_owned(),
+            last_modified: opened.last_modified,
+        },
+        Err(_) => Entry { size, etag: opaque(object.etag.as_ref()), ..as_stored(object) },
+    }
+}
+
+fn remember(gateway: &Gateway, at: &Location, glimpse: &Glimpse) {
+    let entry = IndexEntry { sealed_etag: glimpse.sealed_etag.clone(), etag: glimpse.etag.clone() };
+    gateway.state.note(&at.bucket, &at.key, entry);
+}
+
+fn as_glimpsed(key: String, glimpse: Glimpse) -> Entry {
+    Entry {
+        key,
+        size: glimpse.plain_len.0,
+        etag: glimpse.etag.as_str().to_owned(),
+        last_modified: glimpse.last_modified,
+    }
+}
+
+fn as_stored(object: ListedObject) -> Entry {
+    let etag = object.etag.as_ref().map_or_else(|| opaque(None), |etag| etag.as_str().to_owned());
+    Entry { key: object.key, size: object.size.0, etag, last_modified: object.last_modified }
+}
+
+fn opaque(sealed: Option<&SealedETag>) -> String {
+    let stem = sealed.and_then(|etag| etag.as_str().split('-').next()).unwrap_or("00000000000000000000000000000000");
+    format!("{stem}{OPAQUE}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_opaque_etag_can_be_taken_for_no_md5() {
+        assert_eq!(opaque(Some(&SealedETag::from_backend("abc-7"))), "abc-0");
+        assert_eq!(opaque(Some(&SealedETag::from_backend("abc"))), "abc-0");
+        assert_eq!(opaque(None).len(), 34);
+    }
+}

@@ -1,0 +1,120 @@
+//! ListObjects and ListObjectsV2: plain sizes by arithmetic, plain ETags from the index or the trailers.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`ask`] | what the client asks for, checked; where a listing goes on |
+//! | [`page`] | one page from the first site that answers |
+//! | [`etags`] | the ETags that clients know, for a page of sealed objects |
+//! | [`text`] | `encoding-type=url` |
+use super::Gateway;
+use super::request;
+use s3s::dto::{
+    self, CommonPrefix, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
+    ObjectStorageClass, Owner,
+};
+use s3s::{S3Request, S3Response, S3Result};
+use std::sync::Arc;
+
+mod ask;
+mod etags;
+mod page;
+mod text;
+
+use ask::{Ask, Position};
+use etags::Entry;
+use page::Page;
+pub(super) use text::Encoding;
+
+/// The owner of everything, as listings name it.
+const OWNER: &str = "strongroom";
+
+pub(super) async fn list_objects(
+    gateway: &Arc<Gateway>,
+    req: S3Request<ListObjectsInput>,
+) -> S3Result<S3Response<ListObjectsOutput>> {
+    let bucket = request::bucket_of(&request::permit(&req)?)?;
+    let context = request::context(&req);
+    let input = req.input;
+    let encoding = Encoding::parse(input.encoding_type.as_ref())?;
+    let ask = Ask::new(bucket, input.prefix, input.delimiter, input.max_keys)?.after(input.marker.as_deref());
+    let page = page::fetch(gateway, &ask).await?;
+    request::note(context.as_ref(), |facts| facts.served_by = Some(page.site.name().to_string()));
+
+    let next_marker = page.next.as_ref().map(|next| encoding.apply(next.text()));
+    let output = ListObjectsOutput {
+        name: Some(ask.bucket.as_str().to_owned()),
+        prefix: Some(encoding.apply(&ask.prefix)),
+        marker: Some(encoding.apply(input.marker.as_deref().unwrap_or_default())),
+        max_keys: i32::try_from(ask.max_keys).ok(),
+        is_truncated: Some(page.next.is_some()),
+        delimiter: ask.delimiter.as_deref().map(|delimiter| encoding.apply(delimiter)),
+        next_marker,
+        encoding_type: input.encoding_type,
+        common_prefixes: prefixes(&page, encoding),
+        contents: contents(page.entries, encoding, true),
+        ..ListObjectsOutput::default()
+    };
+    Ok(S3Response::with_headers(output, served_by(gateway, &page.site)))
+}
+
+pub(super) async fn list_objects_v2(
+    gateway: &Arc<Gateway>,
+    req: S3Request<ListObjectsV2Input>,
+) -> S3Result<S3Response<ListObjectsV2Output>> {
+    let bucket = request::bucket_of(&request::permit(&req)?)?;
+    let context = request::context(&req);
+    let input = req.input;
+    let encoding = Encoding::parse(input.encoding_type.as_ref())?;
+    let ask = Ask::new(bucket, input.prefix, input.delimiter, input.max_keys)?;
+    let ask = match &input.continuation_token {
+        Some(token) => ask.resume(Position::from_token(token)?),
+        None => ask.after(input.start_after.as_deref()),
+    };
+    let page = page::fetch(gateway, &ask).await?;
+    request::note(context.as_ref(), |facts| facts.served_by = Some(page.site.name().to_string()));
+
+    let output = ListObjectsV2Output {
+        name: Some(ask.bucket.as_str().to_owned()),
+        prefix: Some(encoding.apply(&ask.prefix)),
+        max_keys: i32::try_from(ask.max_keys).ok(),
+        key_count: i32::try_from(page.entries.len() + page.prefixes.len()).ok(),
+        is_truncated: Some(page.next.is_some()),
+        delimiter: ask.delimiter.as_deref().map(|delimiter| encoding.apply(delimiter)),
+        start_after: input.start_after.as_deref().map(|start| encoding.apply(start)),
+        continuation_token: input.continuation_token,
+        next_continuation_token: page.next.as_ref().map(Position::to_token),
+        encoding_type: input.encoding_type,
+        common_prefixes: prefixes(&page, encoding),
+        contents: contents(page.entries, encoding, input.fetch_owner.unwrap_or(false)),
+        ..ListObjectsV2Output::default()
+    };
+    Ok(S3Response::with_headers(output, served_by(gateway, &page.site)))
+}
+
+/// Who owns every bucket and object.
+pub(super) fn owner() -> Owner {
+    Owner { id: Some(OWNER.to_owned()), display_name: Some(OWNER.to_owned()) }
+}
+
+fn contents(entries: Vec<Entry>, encoding: Encoding, with_owner: bool) -> Option<Vec<Object>> {
+    let object = |entry: Entry| Object {
+        key: Some(encoding.apply(&entry.key)),
+        size: i64::try_from(entry.size).ok(),
+        e_tag: Some(dto::ETag::Strong(entry.etag)),
+        last_modified: Some(entry.last_modified.into()),
+        owner: with_owner.then(owner),
+        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+        ..Object::default()
+    };
+    Some(entries.into_iter().map(object).collect())
+}
+
+fn prefixes(page: &Page, encoding: Encoding) -> Option<Vec<CommonPrefix>> {
+    Some(page.prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(encoding.apply(prefix)) }).collect())
+}
+
+fn served_by(gateway: &Gateway, site: &crate::site::Site) -> http::HeaderMap {
+    let mut headers = http::HeaderMap::new();
+    request::name_site(gateway, site, &mut headers);
+    headers
+}

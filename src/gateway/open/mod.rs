@@ -1,0 +1,198 @@
+//! The one place that opens sealed objects: trailer, key, index, metadata; cached by the sealed ETag.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`sites`] | which site is asked next, and when a failure is final |
+//! | [`trailer`] | from stored bytes to an authenticated object |
+//! | [`cache`] | opened objects, kept for a short while |
+//! | [`whole`] | a whole object in as few requests as possible |
+//! | [`body`] | the stream of verified plaintext |
+use super::Gateway;
+use super::respond::GatewayError;
+use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedETag};
+use crate::seal::{Layout, OpenObject, TRAILER_LEN};
+use crate::site::{Location, SealedRange, Site, SiteError};
+use bytes::Bytes;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+mod body;
+mod cache;
+mod sites;
+mod trailer;
+mod whole;
+
+pub(super) use body::PlainStream;
+pub use cache::ObjectCache;
+pub(super) use sites::{Candidates, has_changed};
+pub(super) use whole::whole_at;
+
+/// An opened object: authenticated trailer, which site and sealed version it was read from.
+pub struct Opened {
+    /// The authenticated object (DEK inside; no `Debug`).
+    pub object: OpenObject,
+    /// The site that served it.
+    pub site: Site,
+    /// Its sealed ETag there: pins every further request.
+    pub sealed_etag: SealedETag,
+    /// When the site says it was written.
+    pub last_modified: time::OffsetDateTime,
+    /// Version id, where versioned.
+    pub version_id: Option<String>,
+    /// Opened, decoded metadata.
+    pub metadata: crate::gateway::metadata::UserMetadata,
+    /// True when the trailer remembers metadata that the site no longer has.
+    pub metadata_missing: bool,
+    /// The sealed metadata value as stored (for copies).
+    pub sealed_metadata: Option<String>,
+    layout: OnceLock<Layout>,
+}
+
+/// What a listing needs to know of one object.
+pub(super) struct Glimpse {
+    pub etag: PlainETag,
+    pub sealed_etag: SealedETag,
+    pub plain_len: PlainLen,
+    pub last_modified: time::OffsetDateTime,
+}
+
+/// A stream of verified plaintext.
+pub type PlainBody = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, GatewayError>> + Send + Sync>>;
+
+/// Opens the current version of an object: one request (the trailer comes by suffix range; the cache is
+/// revalidated against the sealed ETag). Primary first, then backups when it is down or damaged.
+pub(super) async fn open(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Opened>, GatewayError> {
+    let mut candidates = Candidates::of_object(gateway, at);
+    while let Some(site) = candidates.next().await {
+        match open_at(gateway, &site, at, None).await {
+            Ok(opened) => {
+                candidates.served(&site);
+                return Ok(opened);
+            }
+            Err(error) => candidates.failed(&site, error)?,
+        }
+    }
+    Err(candidates.exhausted())
+}
+
+/// The same at one site, of exactly the version `pin` names.
+pub(super) async fn open_at(
+    gateway: &Arc<Gateway>,
+    site: &Site,
+    at: &Location,
+    pin: Option<&SealedETag>,
+) -> Result<Arc<Opened>, GatewayError> {
+    let (stored, bytes) = last_bytes(site, at, pin).await?;
+    let cached = gateway.objects.confirmed(at, site, &stored);
+    gateway.metrics.trailer_cache(cached.is_some());
+    if let Some(opened) = cached {
+        return Ok(opened);
+    }
+    let opened = Arc::new(trailer::unseal(gateway, site, at, stored, &bytes)?);
+    gateway.objects.keep(at, &opened);
+    Ok(opened)
+}
+
+/// What a listing needs, without metadata and without the cache. At one site.
+pub(super) async fn glimpse_at(gateway: &Arc<Gateway>, site: &Site, at: &Location) -> Result<Glimpse, GatewayError> {
+    let (stored, bytes) = last_bytes(site, at, None).await?;
+    let object = trailer::authenticate(gateway, site, at, stored.total, &bytes)?;
+    Ok(Glimpse {
+        etag: object.etag(),
+        sealed_etag: stored.etag,
+        plain_len: object.plain_len(),
+        last_modified: stored.last_modified,
+    })
+}
+
+/// The layout of an opened object (fetches and keeps the index when there are several parts).
+pub(super) async fn layout(
+    _gateway: &Arc<Gateway>,
+    at: &Location,
+    opened: &Arc<Opened>,
+) -> Result<Layout, GatewayError> {
+    if let Some(layout) = opened.layout.get() {
+        return Ok(layout.clone());
+    }
+    let damaged = trailer::damaged(&opened.site);
+    let layout = match opened.object.index_span() {
+        None => opened.object.layout_single().map_err(damaged)?,
+        Some((start, length)) => {
+            let mut got = get_pinned(at, opened, SealedRange::Span { start, length }).await?;
+            let index = trailer::collect(&opened.site, &mut got).await?;
+            opened.object.layout_from_index(&index).map_err(damaged)?
+        }
+    };
+    Ok(opened.layout.get_or_init(|| layout).clone())
+}
+
+/// Streams a span of plaintext of exactly this version (also the source of copies).
+pub(super) async fn read(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    opened: &Arc<Opened>,
+    span: PlainSpan,
+) -> Result<PlainBody, GatewayError> {
+    Ok(Box::pin(read_span(gateway, at, opened, span).await?))
+}
+
+/// [`read`], before it is boxed. Returns when the first batch is verified.
+pub(super) async fn read_span(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    opened: &Arc<Opened>,
+    span: PlainSpan,
+) -> Result<PlainStream, GatewayError> {
+    let layout = layout(gateway, at, opened).await?;
+    let reader = opened.object.reader(&layout, span).map_err(trailer::damaged(&opened.site))?;
+    let (start, length) = reader.sealed_span();
+    if length == 0 {
+        reader.finish().map_err(trailer::damaged(&opened.site))?;
+        return Ok(PlainStream::ready(&opened.site, bytes::BytesMut::new(), 0, &gateway.metrics));
+    }
+    let got = get_pinned(at, opened, SealedRange::Span { start, length }).await?;
+    PlainStream::new(&opened.site, got.body, reader, 0, &gateway.metrics).prime().await
+}
+
+/// A further request for a version that is open already; 412 when it is no longer the current one.
+async fn get_pinned(
+    at: &Location,
+    opened: &Opened,
+    range: SealedRange,
+) -> Result<crate::site::GotObject, GatewayError> {
+    let site = &opened.site;
+    let got = site.get(at, range, Some(&opened.sealed_etag)).await?;
+    if got.etag != opened.sealed_etag {
+        return Err(sites::changed(site));
+    }
+    let wanted = match range {
+        SealedRange::Span { length, .. } | SealedRange::Last(length) => length,
+        SealedRange::Whole => opened.object.sealed_len().0,
+    };
+    if got.length != wanted {
+        let detail = format!("{} bytes where {wanted} were asked for", got.length);
+        return Err(SiteError::Protocol { site: site.name().clone(), detail }.into());
+    }
+    Ok(got)
+}
+
+/// The trailer's bytes of the current (or the pinned) version: one suffix request.
+async fn last_bytes(
+    site: &Site,
+    at: &Location,
+    pin: Option<&SealedETag>,
+) -> Result<(trailer::Stored, Bytes), GatewayError> {
+    let mut got = match site.get(at, SealedRange::Last(TRAILER_LEN), pin).await {
+        // an empty object has no last bytes
+        Err(SiteError::S3 { status: 416, .. }) => {
+            return Err(trailer::damaged(site)(crate::seal::SealError::NotSealed("empty")));
+        }
+        result => result?,
+    };
+    if pin.is_some_and(|pin| *pin != got.etag) {
+        return Err(sites::changed(site));
+    }
+    let stored = trailer::Stored::of(&got);
+    let bytes = trailer::collect(site, &mut got).await?;
+    Ok((stored, bytes))
+}

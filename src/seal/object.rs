@@ -1,0 +1,376 @@
+//! One object version's secrets: [`ObjectSealer`] while it is written, [`OpenObject`] when it is read.
+use super::aead::{Aead, Fast, TAG};
+use super::derive::{Expander, INDEX, Identity, METADATA, PART, SALT, SUITE_AES};
+use super::error::{Entropy, SealError, random};
+use super::length::{ENTRY, MAX_PARTS, MIN_PART, TRAILER_LEN, message_len, sealed_len};
+use super::message::MessageSealer;
+use super::metadata::{self, SealedMetadata};
+use super::part::{ContentInfo, Fields, PartEntry};
+use super::reader::{Layout, SpanReader};
+use super::trailer::{self, Clear, ObjectName, Secret};
+use super::vault_key::{VaultKey, VaultKeyId, VaultKeyRef, WRAPPED};
+use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedLen};
+use crate::secret::SecretBytes;
+
+/// The secrets and identity of one object version being written: made once per PUT or per CreateMultipartUpload. Holds
+/// the DEK; no `Debug`. Shared between parts.
+pub struct ObjectSealer {
+    identity: Identity,
+    expander: Expander,
+    key: VaultKeyRef,
+    wrapped: [u8; WRAPPED],
+}
+
+/// An authenticated object: its DEK (no `Debug`, zeroised on drop) and its facts.
+pub struct OpenObject {
+    clear: Clear,
+    secret: Secret,
+    sealed: SealedLen,
+    dek: SecretBytes<32>,
+    expander: Expander,
+}
+
+/// Version of the wrapped form that the state database keeps.
+const WRAPPED_FORM: u8 = 1;
+
+// === impl ObjectSealer ===
+
+impl ObjectSealer {
+    /// A fresh DEK and object id, wrapped under `vault`, and unwrapped again as a check.
+    ///
+    /// # Errors
+    /// When there is no randomness or the key is unusable.
+    pub fn generate(vault: &VaultKey, entropy: &dyn Entropy) -> Result<Self, SealError> {
+        let dek = SecretBytes::new(random(entropy)?);
+        let identity = Identity::new(SUITE_AES, random(entropy)?);
+        Self::wrapped_under(identity, &dek, vault, entropy)
+    }
+
+    /// A new sealer for a copy of an existing object whose body is reused: same DEK and object id, new wrap under `vault`.
+    ///
+    /// # Errors
+    /// As [`Self::generate`].
+    pub fn rewrap(open: &OpenObject, vault: &VaultKey, entropy: &dyn Entropy) -> Result<Self, SealError> {
+        Self::wrapped_under(open.clear.identity, &open.dek, vault, entropy)
+    }
+
+    fn wrapped_under(
+        identity: Identity,
+        dek: &SecretBytes<32>,
+        vault: &VaultKey,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, SealError> {
+        let wrapped = vault.wrap(&identity, dek, entropy)?;
+        if vault.unwrap(&identity, &wrapped)?.expose() != dek.expose() {
+            return Err(SealError::BadKey("a wrapped key did not unwrap to itself"));
+        }
+        Ok(Self { identity, expander: Expander::new(dek)?, key: vault.reference.clone(), wrapped })
+    }
+
+    /// The wrapped form (object id, key reference, wrapped DEK), safe to keep in the state database.
+    pub fn to_wrapped(&self) -> Vec<u8> {
+        let name = self.key.id.as_str().as_bytes();
+        let mut out = vec![WRAPPED_FORM];
+        out.extend_from_slice(self.identity.bytes());
+        out.push(name.len() as u8);
+        out.extend_from_slice(name);
+        out.extend_from_slice(&self.key.version.to_be_bytes());
+        out.extend_from_slice(&self.wrapped);
+        out
+    }
+
+    /// Which vault key a wrapped form needs.
+    ///
+    /// # Errors
+    /// `Malformed` for anything that [`Self::to_wrapped`] did not make.
+    pub fn wrapped_key_ref(wrapped: &[u8]) -> Result<VaultKeyRef, SealError> {
+        parse_wrapped(wrapped).map(|(_, key, _)| key)
+    }
+
+    /// Back from the wrapped form.
+    ///
+    /// # Errors
+    /// `Authentication` under another key.
+    pub fn from_wrapped(wrapped: &[u8], vault: &VaultKey) -> Result<Self, SealError> {
+        let (identity, key, wrapped) = parse_wrapped(wrapped)?;
+        let dek = vault.unwrap(&identity, &wrapped)?;
+        Ok(Self { identity, expander: Expander::new(&dek)?, key, wrapped })
+    }
+
+    /// The vault key version it is wrapped under.
+    pub fn key_ref(&self) -> &VaultKeyRef {
+        &self.key
+    }
+
+    /// The 16-byte object id.
+    pub fn object_id(&self) -> [u8; 16] {
+        self.identity.object_id()
+    }
+
+    /// Starts one message (a whole plain PUT, or one part) under a fresh random salt.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn message(&self, entropy: &dyn Entropy) -> Result<MessageSealer, SealError> {
+        let salt = random(entropy)?;
+        MessageSealer::new(&message_keys(&self.expander, &self.identity, &salt)?, salt)
+    }
+
+    /// Seals user metadata (an opaque byte string that the gateway encodes).
+    ///
+    /// # Errors
+    /// `TooLarge` beyond 16 KiB.
+    pub fn seal_metadata(&self, plain: &[u8], entropy: &dyn Entropy) -> Result<SealedMetadata, SealError> {
+        let salt = random::<SALT>(entropy)?;
+        metadata::seal(&self.expander.derive(&[METADATA, self.identity.bytes(), &salt])?, &salt, plain)
+    }
+
+    /// Seals one part's record for the state database (bound to `part_number`).
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn seal_part_record(
+        &self,
+        part_number: u16,
+        part: &PartEntry,
+        entropy: &dyn Entropy,
+    ) -> Result<Vec<u8>, SealError> {
+        let salt = random::<SALT>(entropy)?;
+        let derived = self.expander.derive(&[PART, self.identity.bytes(), &salt])?;
+        let mut out = salt.to_vec();
+        part.encode(&mut out);
+        let tag = Fast::new(&derived.key)?.seal(derived.nonce, &part_number.to_be_bytes(), &mut out[SALT..])?;
+        out.extend_from_slice(&tag);
+        Ok(out)
+    }
+
+    /// Opens what [`Self::seal_part_record`] made.
+    ///
+    /// # Errors
+    /// `Authentication` for another upload's or another part's record.
+    pub fn open_part_record(&self, part_number: u16, sealed: &[u8]) -> Result<PartEntry, SealError> {
+        let (salt, text) = sealed.split_first_chunk::<SALT>().ok_or(SealError::Malformed("part record"))?;
+        let derived = self.expander.derive(&[PART, self.identity.bytes(), salt])?;
+        let mut text = text.to_vec();
+        let plain = Fast::new(&derived.key)?.open(derived.nonce, &part_number.to_be_bytes(), &mut text)?;
+        PartEntry::decode((&*plain).try_into().map_err(|_| SealError::Malformed("part record"))?)
+    }
+
+    /// The footer (index, padding, trailer) that completes an object made of `parts` in this order. Together with the
+    /// messages it makes exactly `sealed_len(sum of plain lengths)` bytes.
+    ///
+    /// # Errors
+    /// `Malformed` when a part but the last is under 5 MiB or there is none; `TooLarge` past the limits.
+    pub fn footer(
+        &self,
+        name: &ObjectName<'_>,
+        parts: &[PartEntry],
+        content: &ContentInfo,
+        entropy: &dyn Entropy,
+    ) -> Result<Vec<u8>, SealError> {
+        let first = parts.first().ok_or(SealError::Malformed("an object has at least one part"))?.clone();
+        let (plain_len, body_len) = measure(parts)?;
+        let salt = random(entropy)?;
+        let index = if parts.len() > 1 { self.index(parts, &salt)? } else { Vec::new() };
+        let clear = Clear {
+            multipart: content.multipart,
+            has_metadata: content.metadata_tag.is_some(),
+            identity: self.identity,
+            plain_len,
+            parts: parts.len() as u32,
+            index_len: index.len() as u32,
+            body_len,
+            salt,
+            commitment: [0; 32],
+            key: self.key.clone(),
+            wraps: vec![self.wrapped],
+        };
+        let total = sealed_len(plain_len)?.0;
+        let length = total.checked_sub(body_len).filter(|l| *l >= index.len() as u64 + TRAILER_LEN);
+        let length = length.ok_or(SealError::Malformed("the parts leave no room for the footer"))? as usize;
+        let mut footer = index;
+        footer.resize(length - TRAILER_LEN as usize, 0);
+        let secret = Secret { content: content.clone(), first };
+        footer.extend_from_slice(&trailer::seal(&clear, &secret, &self.expander, name)?);
+        Ok(footer)
+    }
+
+    fn index(&self, parts: &[PartEntry], salt: &[u8; SALT]) -> Result<Vec<u8>, SealError> {
+        let mut index = Vec::with_capacity(parts.len() * ENTRY as usize + TAG);
+        parts.iter().for_each(|part| part.encode(&mut index));
+        let derived = self.expander.derive(&[INDEX, self.identity.bytes(), salt])?;
+        let tag = Fast::new(&derived.key)?.seal(derived.nonce, &[], &mut index)?;
+        index.extend_from_slice(&tag);
+        Ok(index)
+    }
+}
+
+// === impl OpenObject ===
+
+impl OpenObject {
+    pub(super) fn new(
+        clear: Clear,
+        secret: Secret,
+        sealed: SealedLen,
+        dek: SecretBytes<32>,
+        expander: Expander,
+    ) -> Result<Self, SealError> {
+        Ok(Self { clear, secret, sealed, dek, expander })
+    }
+
+    /// Plain length.
+    pub fn plain_len(&self) -> PlainLen {
+        self.clear.plain_len
+    }
+
+    /// Sealed length of the whole object.
+    pub fn sealed_len(&self) -> SealedLen {
+        self.sealed
+    }
+
+    /// The ETag the client sees.
+    pub fn etag(&self) -> PlainETag {
+        self.secret.content.etag(self.clear.parts)
+    }
+
+    /// Everything the trailer keeps encrypted.
+    pub fn content(&self) -> &ContentInfo {
+        &self.secret.content
+    }
+
+    /// How many parts (1 for a plain PUT).
+    pub fn part_count(&self) -> u32 {
+        self.clear.parts
+    }
+
+    /// The vault key version.
+    pub fn key_ref(&self) -> &VaultKeyRef {
+        &self.clear.key
+    }
+
+    /// The object id.
+    pub fn object_id(&self) -> [u8; 16] {
+        self.clear.identity.object_id()
+    }
+
+    /// The sealed byte span (start, length) of the index; `None` when there is one part.
+    pub fn index_span(&self) -> Option<(u64, u64)> {
+        (self.clear.parts > 1).then_some((self.clear.body_len, u64::from(self.clear.index_len)))
+    }
+
+    /// The sealed byte span (start, length) of the footer: index, padding, trailer.
+    pub fn footer_span(&self) -> (u64, u64) {
+        (self.clear.body_len, self.sealed.0 - self.clear.body_len)
+    }
+
+    /// Checks the padding of a footer (all the bytes of [`Self::footer_span`]).
+    ///
+    /// # Errors
+    /// `Authentication` when it is not all zero or not of the right length.
+    pub fn check_footer(&self, footer: &[u8]) -> Result<(), SealError> {
+        let padding = footer
+            .get(self.clear.index_len as usize..footer.len().saturating_sub(TRAILER_LEN as usize))
+            .filter(|_| footer.len() as u64 == self.footer_span().1);
+        match padding {
+            Some(padding) if padding.iter().all(|b| *b == 0) => Ok(()),
+            _ => Err(SealError::Authentication("the padding is not zero")),
+        }
+    }
+
+    /// Opens user metadata that came with the object. A missing value where the trailer remembers one (or the other way
+    /// round) is the caller's decision.
+    ///
+    /// # Errors
+    /// `Authentication` for a changed or foreign value, or an older one of the same object.
+    pub fn open_metadata(&self, value: &str) -> Result<Vec<u8>, SealError> {
+        let sealed = metadata::parse(value)?;
+        if self.secret.content.metadata_tag != Some(sealed.tag()) {
+            return Err(SealError::Authentication("the metadata is not this version's"));
+        }
+        let derived = self.expander.derive(&[METADATA, self.clear.identity.bytes(), sealed.salt()])?;
+        metadata::open(&derived, sealed)
+    }
+
+    /// The layout of a one-part object (no index needed).
+    ///
+    /// # Errors
+    /// `Malformed` when there are several parts.
+    pub fn layout_single(&self) -> Result<Layout, SealError> {
+        if self.clear.parts != 1 {
+            return Err(SealError::Malformed("several parts need the index"));
+        }
+        Layout::new(vec![self.secret.first.clone()], self.clear.plain_len)
+    }
+
+    /// The layout from the sealed index bytes (exactly [`Self::index_span`]).
+    ///
+    /// # Errors
+    /// `Authentication` when they are not this trailer's index.
+    pub fn layout_from_index(&self, sealed_index: &[u8]) -> Result<Layout, SealError> {
+        let derived = self.expander.derive(&[INDEX, self.clear.identity.bytes(), &self.clear.salt])?;
+        if sealed_index.len() != self.clear.index_len as usize {
+            return Err(SealError::Authentication("the index has another length"));
+        }
+        let mut bytes = sealed_index.to_vec();
+        let plain = Fast::new(&derived.key)?.open(derived.nonce, &[], &mut bytes);
+        let plain = plain.map_err(|_| SealError::Authentication("the index does not authenticate"))?;
+        let entries = plain.as_chunks::<{ ENTRY as usize }>().0;
+        let parts = entries.iter().map(PartEntry::decode).collect::<Result<Vec<_>, _>>()?;
+        let (_, body) = measure(&parts)?;
+        if body != self.clear.body_len || parts.first().map(|p| p.salt) != Some(self.secret.first.salt) {
+            return Err(SealError::Malformed("index and trailer contradict each other"));
+        }
+        Layout::new(parts, self.clear.plain_len)
+    }
+
+    /// Reads `span` of the plaintext. The caller fetches [`SpanReader::sealed_span`] and pushes its bytes.
+    ///
+    /// # Errors
+    /// `Malformed` when the span is not inside the object.
+    pub fn reader(&self, layout: &Layout, span: PlainSpan) -> Result<SpanReader, SealError> {
+        SpanReader::new(&self.dek, self.clear.identity, layout, span)
+    }
+}
+
+/// One message's key, base nonce and commitment.
+pub(super) fn message_keys(
+    expander: &Expander,
+    identity: &Identity,
+    salt: &[u8; SALT],
+) -> Result<super::derive::Derived, SealError> {
+    expander.message(salt, &[super::derive::MESSAGE, identity.bytes()])
+}
+
+/// Plain length of all parts and sealed length of all their messages.
+fn measure(parts: &[PartEntry]) -> Result<(PlainLen, u64), SealError> {
+    if parts.len() > MAX_PARTS {
+        return Err(SealError::TooLarge("an object has at most 10,000 parts"));
+    }
+    let (mut plain, mut body, mut previous) = (0u64, 0u64, 0);
+    for (at, part) in parts.iter().enumerate() {
+        if at + 1 < parts.len() && part.plain_len.0 < MIN_PART {
+            return Err(SealError::Malformed("a part other than the last is under 5 MiB"));
+        }
+        if part.part_number <= previous {
+            return Err(SealError::Malformed("part numbers do not ascend"));
+        }
+        previous = part.part_number;
+        plain = plain.checked_add(part.plain_len.0).ok_or(SealError::TooLarge("object"))?;
+        body = body.checked_add(message_len(part.plain_len).0).ok_or(SealError::TooLarge("object"))?;
+    }
+    Ok((PlainLen(plain), body))
+}
+
+fn parse_wrapped(bytes: &[u8]) -> Result<(Identity, VaultKeyRef, [u8; WRAPPED]), SealError> {
+    let mut fields = Fields(bytes);
+    let [form, suite] = fields.take()?;
+    if form != WRAPPED_FORM || suite != SUITE_AES {
+        return Err(SealError::Unsupported("wrapped form"));
+    }
+    let identity = Identity::new(suite, fields.take()?);
+    let [length] = fields.take()?;
+    let name = std::str::from_utf8(fields.slice(usize::from(length))?).map_err(|_| SealError::Malformed("key name"))?;
+    let key = VaultKeyRef { id: VaultKeyId::parse(name)?, version: u32::from_be_bytes(fields.take()?) };
+    let wrapped = fields.take()?;
+    if fields.0.is_empty() { Ok((identity, key, wrapped)) } else { Err(SealError::Malformed("wrapped form")) }
+}

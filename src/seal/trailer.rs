@@ -1,0 +1,301 @@
+//! The trailer: the last 528 bytes of every sealed object, big-endian.
+//!
+//! | offset | bytes | field | |
+//! |---|---|---|---|
+//! | 0 | 1 | format version: 1 | clear |
+//! | 1 | 1 | suite: 1 | clear |
+//! | 2 | 1 | flags: bit 0 multipart ETag, bit 1 has metadata; the rest zero | clear |
+//! | 3 | 1 | number of wraps, 1-3 | clear |
+//! | 4 | 16 | object id | clear |
+//! | 20 | 8 | plain length | clear |
+//! | 28 | 4 | part count, 1-10000 | clear |
+//! | 32 | 4 | index length: 84 * parts + 16, or 0 for one part | clear |
+//! | 36 | 8 | body length: all messages | clear |
+//! | 44 | 24 | trailer salt | clear |
+//! | 68 | 32 | key commitment | clear |
+//! | 100 | 1 | length of the vault key's name | clear |
+//! | 101 | 64 | vault key's name, zero-filled | clear |
+//! | 165 | 4 | vault key's version | clear |
+//! | 169 | 180 | three wraps of 60 bytes: nonce, wrapped DEK, tag; unused ones zero | clear |
+//! | 349 | 3 | zero | clear |
+//! | 352 | 168 | 152 bytes under AES-256-GCM, and the tag | sealed |
+//! | 520 | 8 | magic `SRSEAL\x01\x00` | clear |
+//!
+//! The AAD is bytes 0-351, then bucket and key, each after its length in two bytes. The sealed part:
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 16 | content MD5 |
+//! | 16 | 1 | checksum algorithm |
+//! | 17 | 1 | checksum type: 0 none, 1 full object, 2 composite |
+//! | 18 | 32 | checksum value |
+//! | 50 | 24 | salt of message 1 |
+//! | 74 | 8 | time written, Unix seconds |
+//! | 82 | 16 | tag of the sealed metadata, or zero |
+//! | 98 | 16 | MD5 of part 1 |
+//! | 114 | 2 | part number of part 1 |
+//! | 116 | 36 | zero |
+use super::aead::{Aead, Fast, TAG};
+use super::derive::{COMMITMENT, Expander, Identity, SALT, SUITE_AES, TRAILER};
+use super::error::SealError;
+use super::length::{ENTRY, MAX_PARTS, TRAILER_LEN, message_len, sealed_len};
+use super::message::check_commitment;
+use super::object::OpenObject;
+use super::part::{ChecksumType, ChecksumValue, ContentInfo, Fields, PartEntry};
+use super::vault_key::{VaultKey, VaultKeyId, VaultKeyRef, WRAPPED};
+use crate::s3::{BucketName, ObjectKey, PlainLen, SealedLen};
+
+pub(super) const MAGIC: [u8; 8] = *b"SRSEAL\x01\x00";
+const VERSION: u8 = 1;
+const CLEAR: usize = 352;
+const SECRET: usize = 152;
+const MAX_WRAPS: usize = 3;
+const FLAG_MULTIPART: u8 = 1;
+const FLAG_METADATA: u8 = 2;
+
+/// The logical name that the trailer is bound to (as the client says it, not the backend's bucket).
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectName<'a> {
+    /// Bucket.
+    pub bucket: &'a BucketName,
+    /// Key.
+    pub key: &'a ObjectKey,
+}
+
+/// A parsed, not yet authenticated trailer: enough to know which key to bring.
+#[derive(Clone, Debug)]
+pub struct Trailer {
+    clear: Clear,
+    bytes: [u8; TRAILER_LEN as usize],
+    sealed: SealedLen,
+}
+
+/// The clear fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Clear {
+    pub(super) multipart: bool,
+    pub(super) has_metadata: bool,
+    pub(super) identity: Identity,
+    pub(super) plain_len: PlainLen,
+    pub(super) parts: u32,
+    pub(super) index_len: u32,
+    pub(super) body_len: u64,
+    pub(super) salt: [u8; SALT],
+    pub(super) commitment: [u8; COMMITMENT],
+    pub(super) key: VaultKeyRef,
+    pub(super) wraps: Vec<[u8; WRAPPED]>,
+}
+
+/// The sealed fields.
+pub(super) struct Secret {
+    pub(super) content: ContentInfo,
+    pub(super) first: PartEntry,
+}
+
+// === impl Trailer ===
+
+impl Trailer {
+    /// Parses the last [`TRAILER_LEN`] bytes of an object of `sealed` bytes in all; checks that `sealed` is the canonical
+    /// length of the plain length it claims.
+    ///
+    /// # Errors
+    /// `NotSealed` without the magic, `Unsupported` for another version or suite, `Malformed` for a contradiction.
+    pub fn parse(last_bytes: &[u8], sealed: SealedLen) -> Result<Self, SealError> {
+        let bytes = last_bytes.last_chunk().ok_or(SealError::NotSealed("shorter than a trailer"))?;
+        if !bytes.ends_with(&MAGIC) {
+            return Err(SealError::NotSealed("no magic at its end"));
+        }
+        let clear = Clear::decode(&bytes[..CLEAR])?;
+        if sealed_len(clear.plain_len)? != sealed {
+            return Err(SealError::Authentication("the length is not the one it was sealed with"));
+        }
+        Ok(Self { clear, bytes: *bytes, sealed })
+    }
+
+    /// Which vault key version unwraps it.
+    pub fn key_ref(&self) -> &VaultKeyRef {
+        &self.clear.key
+    }
+
+    /// Unwraps, derives, authenticates. After this everything the trailer says is proven.
+    ///
+    /// # Errors
+    /// `Authentication` for another key, another name, or a changed trailer.
+    pub fn open(&self, vault: &VaultKey, name: &ObjectName<'_>) -> Result<OpenObject, SealError> {
+        let identity = self.clear.identity;
+        let opened = self.clear.wraps.iter().find_map(|wrap| vault.unwrap(&identity, wrap).ok());
+        let dek = opened.ok_or(SealError::Authentication("the object's key does not unwrap"))?;
+        let expander = Expander::new(&dek)?;
+        let derived = expander.derive(&[TRAILER, identity.bytes(), &self.clear.salt])?;
+        check_commitment(&derived.commitment, &self.clear.commitment)?;
+        let mut secret = [0u8; SECRET + TAG];
+        secret.copy_from_slice(&self.bytes[CLEAR..CLEAR + SECRET + TAG]);
+        let cipher = Fast::new(&derived.key)?;
+        let plain = cipher.open(derived.nonce, &aad(&self.bytes[..CLEAR], name), &mut secret);
+        let plain = plain.map_err(|_| SealError::Authentication("the trailer, for this bucket and key"))?;
+        let secret = Secret::decode(plain, &self.clear)?;
+        OpenObject::new(self.clear.clone(), secret, self.sealed, dek, expander)
+    }
+}
+
+/// Seals a trailer.
+pub(super) fn seal(
+    clear: &Clear,
+    secret: &Secret,
+    expander: &Expander,
+    name: &ObjectName<'_>,
+) -> Result<Vec<u8>, SealError> {
+    let derived = expander.derive(&[TRAILER, clear.identity.bytes(), &clear.salt])?;
+    let mut clear = clear.clone();
+    clear.commitment = derived.commitment;
+    let mut out = clear.encode()?;
+    let mut text = secret.encode();
+    let tag = Fast::new(&derived.key)?.seal(derived.nonce, &aad(&out, name), &mut text)?;
+    out.extend_from_slice(&text);
+    out.extend_from_slice(&tag);
+    out.extend_from_slice(&MAGIC);
+    Ok(out)
+}
+
+fn aad(clear: &[u8], name: &ObjectName<'_>) -> Vec<u8> {
+    let (bucket, key) = (name.bucket.as_str().as_bytes(), name.key.as_str().as_bytes());
+    let mut aad = Vec::with_capacity(clear.len() + 4 + bucket.len() + key.len());
+    aad.extend_from_slice(clear);
+    for text in [bucket, key] {
+        // Names are at most 1,024 bytes by construction, so their length always fits.
+        aad.extend_from_slice(&(text.len() as u16).to_be_bytes());
+        aad.extend_from_slice(text);
+    }
+    aad
+}
+
+// === impl Clear ===
+
+impl Clear {
+    fn encode(&self) -> Result<Vec<u8>, SealError> {
+        let name = self.key.id.as_str().as_bytes();
+        let wraps = u8::try_from(self.wraps.len()).ok().filter(|n| (1..=MAX_WRAPS as u8).contains(n));
+        let flags = if self.multipart { FLAG_MULTIPART } else { 0 } | if self.has_metadata { FLAG_METADATA } else { 0 };
+        let mut out = Vec::with_capacity(TRAILER_LEN as usize);
+        out.extend_from_slice(&[VERSION, self.identity.suite(), flags, wraps.ok_or(SealError::Malformed("wraps"))?]);
+        out.extend_from_slice(&self.identity.object_id());
+        out.extend_from_slice(&self.plain_len.0.to_be_bytes());
+        out.extend_from_slice(&self.parts.to_be_bytes());
+        out.extend_from_slice(&self.index_len.to_be_bytes());
+        out.extend_from_slice(&self.body_len.to_be_bytes());
+        out.extend_from_slice(&self.salt);
+        out.extend_from_slice(&self.commitment);
+        out.push(name.len() as u8);
+        out.extend_from_slice(name);
+        out.resize(165, 0);
+        out.extend_from_slice(&self.key.version.to_be_bytes());
+        self.wraps.iter().for_each(|wrap| out.extend_from_slice(wrap));
+        out.resize(CLEAR, 0);
+        Ok(out)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, SealError> {
+        let mut fields = Fields(bytes);
+        let [version, suite, flags, wraps] = fields.take()?;
+        if version != VERSION {
+            return Err(SealError::Unsupported("format version"));
+        }
+        if suite != SUITE_AES {
+            return Err(SealError::Unsupported("suite"));
+        }
+        if flags & !(FLAG_MULTIPART | FLAG_METADATA) != 0 {
+            return Err(SealError::Unsupported("flags"));
+        }
+        let clear = Self {
+            multipart: flags & FLAG_MULTIPART != 0,
+            has_metadata: flags & FLAG_METADATA != 0,
+            identity: Identity::new(suite, fields.take()?),
+            plain_len: PlainLen(u64::from_be_bytes(fields.take()?)),
+            parts: u32::from_be_bytes(fields.take()?),
+            index_len: u32::from_be_bytes(fields.take()?),
+            body_len: u64::from_be_bytes(fields.take()?),
+            salt: fields.take()?,
+            commitment: fields.take()?,
+            key: decode_key(&mut fields)?,
+            wraps: {
+                let slots = fields.slice(WRAPPED * MAX_WRAPS)?.as_chunks::<WRAPPED>().0;
+                slots.get(..usize::from(wraps)).filter(|used| !used.is_empty()).map(<[_]>::to_vec)
+            }
+            .ok_or(SealError::Malformed("number of wraps"))?,
+        };
+        clear.check()?;
+        Ok(clear)
+    }
+
+    /// The clear lengths must agree with each other before anything is computed from them.
+    fn check(&self) -> Result<(), SealError> {
+        let parts = u64::from(self.parts);
+        let index = if self.parts > 1 { parts * ENTRY + TAG as u64 } else { 0 };
+        let total = sealed_len(self.plain_len)?.0;
+        let fits = self.body_len.checked_add(index + TRAILER_LEN).is_some_and(|sum| sum <= total);
+        if self.parts == 0 || self.parts as usize > MAX_PARTS || u64::from(self.index_len) != index || !fits {
+            return Err(SealError::Malformed("lengths contradict each other"));
+        }
+        if self.parts == 1 && self.body_len != message_len(self.plain_len).0 {
+            return Err(SealError::Malformed("body length"));
+        }
+        Ok(())
+    }
+}
+
+fn decode_key(fields: &mut Fields<'_>) -> Result<VaultKeyRef, SealError> {
+    let [length] = fields.take()?;
+    let (name, zeros) =
+        fields.slice(VaultKeyId::MAX)?.split_at_checked(usize::from(length)).ok_or(SealError::Malformed("key name"))?;
+    if zeros.iter().any(|b| *b != 0) {
+        return Err(SealError::Malformed("key name"));
+    }
+    let name = std::str::from_utf8(name).map_err(|_| SealError::Malformed("key name"))?;
+    let id = VaultKeyId::parse(name).map_err(|_| SealError::Malformed("key name"))?;
+    Ok(VaultKeyRef { id, version: u32::from_be_bytes(fields.take()?) })
+}
+
+// === impl Secret ===
+
+impl Secret {
+    fn encode(&self) -> [u8; SECRET] {
+        let content = &self.content;
+        let (code, value) = ChecksumValue::encode(content.checksum.as_ref().map(|(value, _)| value));
+        let kind = match content.checksum {
+            None => 0,
+            Some((_, ChecksumType::FullObject)) => 1,
+            Some((_, ChecksumType::Composite)) => 2,
+        };
+        let mut out = [0; SECRET];
+        out[..16].copy_from_slice(&content.md5);
+        out[16] = code;
+        out[17] = kind;
+        out[18..50].copy_from_slice(&value);
+        out[50..74].copy_from_slice(&self.first.salt);
+        out[74..82].copy_from_slice(&content.written_at.to_be_bytes());
+        out[82..98].copy_from_slice(&content.metadata_tag.unwrap_or_default());
+        out[98..114].copy_from_slice(&self.first.md5);
+        out[114..116].copy_from_slice(&self.first.part_number.to_be_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8], clear: &Clear) -> Result<Self, SealError> {
+        let mut fields = Fields(bytes);
+        let md5 = fields.take()?;
+        let [code, kind] = fields.take()?;
+        let value = ChecksumValue::decode(code, fields.take()?)?;
+        let checksum = match (value, kind) {
+            (None, 0) => None,
+            (Some(value), 1) => Some((value, ChecksumType::FullObject)),
+            (Some(value), 2) => Some((value, ChecksumType::Composite)),
+            _ => return Err(SealError::Malformed("checksum type")),
+        };
+        let salt = fields.take()?;
+        let written_at = u64::from_be_bytes(fields.take()?);
+        let tag = fields.take()?;
+        let first = PartEntry { part_number: 0, plain_len: clear.plain_len, salt, md5: fields.take()?, checksum: None };
+        let first = PartEntry { part_number: u16::from_be_bytes(fields.take()?), ..first };
+        let metadata_tag = clear.has_metadata.then_some(tag);
+        Ok(Self { content: ContentInfo { md5, multipart: clear.multipart, checksum, written_at, metadata_tag }, first })
+    }
+}

@@ -1,0 +1,231 @@
+//! One site's share of a write: a request under way in a task of its own, fed through a channel.
+use crate::s3::SealedETag;
+use crate::site::{Location, PutBody, Site, SiteError, WriteCondition, Written};
+use bytes::Bytes;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Chunks on their way to a site: enough to keep it busy, little enough for hundreds of writes.
+const IN_FLIGHT: usize = 2;
+/// What S3 takes in one request.
+const ONE_REQUEST: u64 = 5 * 1024 * 1024 * 1024;
+/// Part size of a write that is too long for one request.
+const LARGE_PART: u64 = 1024 * 1024 * 1024;
+
+/// A site's request under way. Dropping it breaks the request off: the site has not seen the last bytes.
+pub(super) struct Leg {
+    pub(super) site: Site,
+    /// True when the write cannot succeed without this site.
+    pub(super) required: bool,
+    feed: Option<mpsc::Sender<Bytes>>,
+    task: Option<JoinHandle<Result<Written, SiteError>>>,
+    /// Why it is out, once it is.
+    pub(super) failure: Option<SiteError>,
+    /// True once the last bytes were handed over: from then on the site may have the object.
+    pub(super) may_have_it: bool,
+}
+
+/// What a leg sends.
+#[derive(Clone)]
+pub(super) enum Request {
+    Put { metadata: Option<String>, condition: WriteCondition },
+    Part { upload: String, number: u16 },
+}
+
+// === impl Leg ===
+
+impl Leg {
+    pub(super) fn start(site: Site, required: bool, at: Location, length: u64, request: Request) -> Self {
+        let (feed, chunks) = mpsc::channel(IN_FLIGHT);
+        let body = PutBody { length, chunks };
+        let task = tokio::spawn({
+            let site = site.clone();
+            async move { run(&site, &at, request, body).await }
+        });
+        Self { site, required, feed: Some(feed), task: Some(task), failure: None, may_have_it: false }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// Hands a chunk over. A required site may take its time (it has its own time-outs); another one has `patience`.
+    pub(super) async fn send(&mut self, chunk: Bytes, patience: Duration) {
+        let Some(feed) = &self.feed else { return };
+        let chunk = match feed.try_send(chunk) {
+            Ok(()) => return,
+            Err(mpsc::error::TrySendError::Full(chunk)) => chunk,
+            Err(mpsc::error::TrySendError::Closed(_)) => return self.fail_from_task(patience).await,
+        };
+        let sent = if self.required {
+            Some(feed.send(chunk).await)
+        } else {
+            tokio::time::timeout(patience, feed.send(chunk)).await.ok()
+        };
+        match sent {
+            Some(Ok(())) => {}
+            Some(Err(_)) => self.fail_from_task(patience).await,
+            None => self.give_up("it takes no more bytes"),
+        }
+    }
+
+    /// Hands over the last bytes and closes the feed.
+    pub(super) async fn send_last(&mut self, chunk: Bytes, patience: Duration) {
+        if self.is_live() {
+            self.may_have_it = true;
+            self.send(chunk, patience).await;
+            self.feed = None;
+        }
+    }
+
+    /// The site's answer; `None` when the leg is out. Without `patience` it takes as long as the site's own time-outs allow.
+    pub(super) async fn answer(&mut self, patience: Option<Duration>) -> Option<Written> {
+        let mut task = self.task.take()?;
+        let joined = match patience {
+            None => (&mut task).await,
+            Some(patience) => match tokio::time::timeout(patience, &mut task).await {
+                Ok(joined) => joined,
+                Err(_) => {
+                    task.abort();
+                    self.give_up("it did not answer in time");
+                    return None;
+                }
+            },
+        };
+        self.note(joined)
+    }
+
+    /// The site's answer; from the moment `decided` resolves it has `grace` left.
+    pub(super) async fn answer_within(
+        &mut self,
+        decided: impl Future<Output = bool>,
+        grace: Duration,
+    ) -> Option<Written> {
+        let finished = {
+            let task = self.task.as_mut()?;
+            tokio::select! {
+                joined = &mut *task => Some(joined),
+                _ = async { decided.await; tokio::time::sleep(grace).await } => None,
+            }
+        };
+        match finished {
+            Some(joined) => {
+                self.task = None;
+                self.note(joined)
+            }
+            None => {
+                self.task.take().inspect(JoinHandle::abort);
+                self.give_up("it did not answer in time");
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, joined: Result<Result<Written, SiteError>, tokio::task::JoinError>) -> Option<Written> {
+        match joined {
+            Ok(Ok(written)) => Some(written),
+            Ok(Err(error)) => {
+                self.failure.get_or_insert(error);
+                None
+            }
+            Err(_) => {
+                self.give_up("its task ended unexpectedly");
+                None
+            }
+        }
+    }
+
+    /// The channel is closed: the request has ended early, with an answer worth knowing.
+    async fn fail_from_task(&mut self, patience: Duration) {
+        self.feed = None;
+        if self.answer(Some(patience)).await.is_some() {
+            self.give_up("it answered before it had the whole body");
+        }
+    }
+
+    fn give_up(&mut self, detail: &str) {
+        self.feed = None;
+        let site = self.site.name().clone();
+        self.failure.get_or_insert(SiteError::Unreachable { site, detail: detail.to_owned() });
+    }
+}
+
+async fn run(site: &Site, at: &Location, request: Request, body: PutBody) -> Result<Written, SiteError> {
+    match request {
+        Request::Put { metadata, condition } if body.length <= ONE_REQUEST => {
+            site.put(at, metadata.as_deref(), &condition, body).await
+        }
+        Request::Put { metadata, condition } => put_large(site, at, metadata.as_deref(), &condition, body).await,
+        Request::Part { upload, number } => {
+            let etag = site.upload_part(at, &upload, number, body).await?;
+            Ok(Written { etag, version_id: None })
+        }
+    }
+}
+
+/// A write that is too long for one request: a multipart upload of the backend's own, invisible to everybody until the
+/// last bytes have come.
+async fn put_large(
+    site: &Site,
+    at: &Location,
+    metadata: Option<&str>,
+    condition: &WriteCondition,
+    body: PutBody,
+) -> Result<Written, SiteError> {
+    let upload = site.create_multipart(at, metadata).await?;
+    let sent = send_parts(site, at, &upload, body).await;
+    let done = match sent {
+        Ok(parts) => site.complete_multipart(at, &upload, &parts, condition).await,
+        Err(error) => Err(error),
+    };
+    if done.is_err() {
+        // Best effort: what stays behind is an unfinished upload, which no reader sees.
+        let _ = site.abort_multipart(at, &upload).await;
+    }
+    done
+}
+
+async fn send_parts(
+    site: &Site,
+    at: &Location,
+    upload: &str,
+    mut body: PutBody,
+) -> Result<Vec<(u16, SealedETag)>, SiteError> {
+    let mut parts = Vec::new();
+    let mut left = body.length;
+    let mut carried = Bytes::new();
+    while left > 0 {
+        // The last part takes up to twice the usual size, so that none is too small.
+        let length = if left < 2 * LARGE_PART { left } else { LARGE_PART };
+        let number = parts.len() as u16 + 1;
+        let (feed, chunks) = mpsc::channel(IN_FLIGHT);
+        let part = site.upload_part(at, upload, number, PutBody { length, chunks });
+        let (etag, rest) = tokio::join!(part, forward(&mut body, carried, length, feed));
+        parts.push((number, etag?));
+        carried = rest?;
+        left -= length;
+    }
+    Ok(parts)
+}
+
+/// Feeds one part; what is left of the chunk that crosses its end.
+async fn forward(
+    body: &mut PutBody,
+    mut carried: Bytes,
+    mut length: u64,
+    feed: mpsc::Sender<Bytes>,
+) -> Result<Bytes, SiteError> {
+    loop {
+        let take = usize::try_from(length).unwrap_or(usize::MAX).min(carried.len());
+        let chunk = carried.split_to(take);
+        length -= take as u64;
+        if !chunk.is_empty() && feed.send(chunk).await.is_err() {
+            return Err(SiteError::Aborted);
+        }
+        if length == 0 {
+            return Ok(carried);
+        }
+        carried = body.chunks.recv().await.ok_or(SiteError::Aborted)?;
+    }
+}

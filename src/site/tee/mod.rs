@@ -1,0 +1,148 @@
+//! The tee: one sealed stream in, every site out, one commit.
+//!
+//! Rules it keeps:
+//! - Sites are fed at once with the same `Bytes` (reference-counted), with back-pressure from the primary
+//!   (and, in `Mode::Strict`, from all). A backup that stalls longer than `backup_grace` is dropped from the
+//!   write and recorded as a miss; it never stalls the client in `Mode::Tee`.
+//! - The last bytes (the footer) are held back until `commit`. Dropping a `TeeWrite` breaks the request
+//!   off at every site: nothing becomes visible.
+//! - `commit` holds a per-key lock (in-process) from the last bytes to the answers of the sites, so that two
+//!   writers of one key commit in the same order everywhere. `delete` and the replication worker take it too.
+//! - Unconditional writes commit everywhere at once; conditional ones first at the primary, then at the
+//!   backups (whose own write is unconditional).
+//! - Whatever makes the sites differ after the primary decided is recorded through [`MissRecorder`]
+//!   *before* the caller gets its answer. If recording fails the write is answered with an error.
+//! - In `Mode::Strict` every site is required: when one fails after another has committed, the caller gets the error and the
+//!   sites are levelled to what the primary holds, which may be the new object. (No protocol over plain S3 can take it back.)
+//! - A miss names a backup and means "make it equal to the primary", never "repeat this write": it stays right whatever
+//!   happens to the key afterwards.
+use super::{Location, Site, SiteError, SiteName, Sites, WriteCondition, Written};
+use crate::s3::{BucketName, ObjectKey, SealedETag};
+use bytes::Bytes;
+use leg::Request;
+use lock::KeyLocks;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod leg;
+mod lock;
+mod rare;
+mod write;
+
+pub use lock::KeyGuard;
+pub use write::TeeWrite;
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// When the primary has it; what a backup missed is recorded durably first.
+    #[default]
+    Tee,
+    /// When every site has it.
+    Strict,
+}
+
+/// A site that does not (or may not) have what the primary has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Miss {
+    /// The site to bring up to date.
+    pub site: SiteName,
+    /// Bucket.
+    pub bucket: BucketName,
+    /// The object; `None`: the bucket itself was created or deleted.
+    pub key: Option<ObjectKey>,
+    /// Why, for the operator. No secrets, no keys of objects.
+    pub reason: String,
+}
+
+/// The port through which misses become durable (implemented by `replication`).
+#[async_trait::async_trait]
+pub trait MissRecorder: Send + Sync {
+    /// Returns only when the miss would survive a power cut.
+    async fn record(&self, miss: Miss) -> Result<(), MissError>;
+}
+
+/// A miss could not be recorded.
+#[derive(Debug, thiserror::Error)]
+#[error("what a site missed could not be recorded: {0}")]
+pub struct MissError(pub String);
+
+/// What a tee'd operation can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum TeeError {
+    /// A site refused or failed (the primary; in strict mode any).
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The journal is not writable: acknowledge nothing.
+    #[error(transparent)]
+    Journal(#[from] MissError),
+}
+
+/// The outcome of a write.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// What the primary answered.
+    pub primary: Written,
+    /// Every site that has it, with the ETag it gave (primary first).
+    pub written: Vec<(SiteName, SealedETag)>,
+    /// Sites recorded as missing it.
+    pub pending: Vec<SiteName>,
+}
+
+/// Writes to every site. Cheap to clone.
+#[derive(Clone)]
+pub struct Tee {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    sites: Sites,
+    misses: Arc<dyn MissRecorder>,
+    backup_grace: Duration,
+    locks: KeyLocks,
+}
+
+/// The upload ids of one multipart upload: one per site that takes part (a site that failed is left out).
+pub type SiteUploads = Vec<(SiteName, String)>;
+
+// === impl Tee ===
+
+impl Tee {
+    /// Over these sites. `backup_grace`: how long a backup may keep a `Mode::Tee` write waiting.
+    pub fn new(sites: Sites, misses: Arc<dyn MissRecorder>, backup_grace: Duration) -> Self {
+        Self { inner: Arc::new(Inner { sites, misses, backup_grace, locks: KeyLocks::new() }) }
+    }
+
+    /// The sites.
+    pub fn sites(&self) -> &Sites {
+        &self.inner.sites
+    }
+
+    /// The per-key commit lock (also for the replication worker). Never take a second one while holding one.
+    pub async fn lock(&self, at: &Location) -> KeyGuard {
+        self.inner.locks.one(at).await
+    }
+
+    /// Starts a PUT of exactly `length` sealed bytes.
+    pub fn put(
+        &self,
+        at: &Location,
+        length: u64,
+        metadata: Option<String>,
+        condition: WriteCondition,
+        mode: Mode,
+    ) -> TeeWrite {
+        let request = Request::Put { metadata, condition };
+        let requests = self.inner.sites.all().map(|site| (site.clone(), request.clone())).collect();
+        TeeWrite::start(Arc::clone(&self.inner), at, mode, length, requests)
+    }
+
+    /// Starts an UploadPart at the sites of `uploads`. A backup that fails is reported in `Committed::pending` (not recorded
+    /// as a miss: the caller takes it out of the upload and Complete records it).
+    pub fn part(&self, at: &Location, uploads: &SiteUploads, part: u16, length: u64, mode: Mode) -> TeeWrite {
+        let request = |upload: &String| Request::Part { upload: upload.clone(), number: part };
+        let upload_of = |site: &Site| uploads.iter().find(|(name, _)| name == site.name());
+        let taking_part = self.inner.sites.all().filter_map(|site| Some((site.clone(), request(&upload_of(site)?.1))));
+        TeeWrite::start(Arc::clone(&self.inner), at, mode, length, taking_part.collect())
+    }
+}

@@ -1,0 +1,139 @@
+"""`strongroom serve` over a pair of sites, with a configuration made for one test."""
+
+import dataclasses
+import json
+import pathlib
+import secrets
+import subprocess
+
+from . import places
+from .certs import Pair
+from .logs import AccessLog, Events
+from .ports import free_port
+from .process import StrongroomProcess, clean_environment
+from .sites import Site, s3_client
+
+ACCESS_KEY_ID = "AKSTRONGROOMTEST"
+
+
+@dataclasses.dataclass
+class Settings:
+    """What a test may choose about its proxy."""
+
+    sites: list[Site]
+    tls: Pair | None = None
+    ca: pathlib.Path | None = None
+    replication: str = "tee"
+    system_bucket: str = dataclasses.field(default_factory=lambda: f"system-{secrets.token_hex(6)}")
+    root_key: str = dataclasses.field(default_factory=lambda: secrets.token_hex(32))
+    secret_access_key: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(30))
+    limits: dict = dataclasses.field(default_factory=dict)
+    site_options: dict = dataclasses.field(default_factory=dict)
+    log_level: str = "info"
+    region: str = "us-east-1"
+    domain: str | None = None
+
+
+def _table(name: str, values: dict) -> str:
+    # JSON's strings, numbers and booleans are TOML's too.
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join([name, *lines, ""])
+
+
+def _private(path: pathlib.Path, text: str) -> pathlib.Path:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path
+
+
+class Proxy(StrongroomProcess):
+    """A configured proxy; `folder` holds all its files."""
+
+    def __init__(self, folder: pathlib.Path, settings: Settings):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.settings = settings
+        self.port, self.admin_port = free_port(), free_port()
+        self.config = folder / "strongroom.toml"
+        super().__init__(folder, ["serve", "--config", str(self.config)], f"127.0.0.1:{self.admin_port}")
+        self.secrets = [settings.root_key, settings.secret_access_key]
+        self.access_log = AccessLog(folder / "access.log")
+        self.events = Events(folder / "events.jsonl")
+        self.write_config()
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "https" if self.settings.tls else "http"
+
+    @property
+    def endpoint(self) -> str:
+        """What a client is pointed at."""
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+    def write_config(self) -> None:
+        """(Re)writes every file the proxy reads."""
+        settings = self.settings
+        _private(self.folder / "root.key", settings.root_key + "\n")
+        credential = {
+            "name": "tests",
+            "access_key_id": ACCESS_KEY_ID,
+            "secret_access_key": settings.secret_access_key,
+        }
+        _private(self.folder / "credentials.toml", _table("[[credential]]", credential))
+        top = {"region": settings.region, "system_bucket": settings.system_bucket}
+        if settings.domain:
+            top["domain"] = settings.domain
+        tables = [
+            _table("", top),
+            _table("[listen]", {"address": f"127.0.0.1:{self.port}", "admin": self.admin}),
+            _table("[state]", {"folder": str(self.folder / "state")}),
+            _table("[credentials]", {"file": str(self.folder / "credentials.toml")}),
+            f"[keys]\nroot = {{ file = {json.dumps(str(self.folder / 'root.key'))} }}\n",
+            _table("[log]", self._log()),
+            _table("[replication]", {"retry_min": "100ms", "retry_max": "1s"}),
+            _table("[limits]", settings.limits),
+            _table("[[rule]]", {"name": "all", "match": "**", "key": "main", "replication": settings.replication}),
+        ]
+        if settings.tls:
+            pair = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}
+            tables.append(_table("[tls]", pair))
+        tables += [self._site(index, site) for index, site in enumerate(settings.sites)]
+        self.config.write_text("\n".join(tables))
+
+    def _log(self) -> dict:
+        return {
+            "access": str(self.access_log.path),
+            "events": str(self.events.path),
+            "level": self.settings.log_level,
+            "format": "json",
+        }
+
+    def _site(self, index: int, site: Site) -> str:
+        secret = _private(self.folder / f"{site.name}.secret", site.secret_access_key + "\n")
+        values = {
+            "name": site.name,
+            "role": "backup" if index else "primary",
+            "endpoint": site.endpoint,
+            "region": site.region,
+            "access_key_id": site.access_key_id,
+            "secret_access_key_file": str(secret),
+            "bucket_prefix": site.bucket_prefix,
+            **self.settings.site_options,
+        }
+        return _table("[[site]]", values)
+
+    def s3(self, **config):
+        """A boto3 client of the proxy."""
+        settings = self.settings
+        return s3_client(
+            self.endpoint, ACCESS_KEY_ID, settings.secret_access_key, settings.region, settings.ca, **config
+        )
+
+
+def strongroom(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    """Runs one of the short commands."""
+    command = [str(places.strongroom()), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=clean_environment(**environment))
+    assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done

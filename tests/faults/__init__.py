@@ -1,0 +1,1 @@
+"""Faults on demand, put between the proxy and a site."""
