@@ -5,7 +5,7 @@ use pair::{Pair, at, bucket, get, pattern, put};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use strongroom::replication::{Backoff, Journal, ReplicationObserver, Settings, run_with};
+use strongroom::replication::{BackOff, Journal, ReplicationObserver, Settings, run_with};
 use strongroom::s3::ObjectKey;
 use strongroom::site::tee::{Miss, MissRecorder, Tee};
 use strongroom::site::{Site, SiteName};
@@ -68,7 +68,7 @@ impl Bench {
     fn start(&mut self) {
         // Small enough that a few MiB already travel in parts.
         let settings = Settings {
-            rows: Backoff::new(Duration::from_secs(1), Duration::from_secs(2), 0.5).expect("valid"),
+            rows: BackOff::new(Duration::from_secs(1), Duration::from_secs(2)).expect("valid"),
             single_limit: 8 * MIB as u64,
             part_size: 5 * MIB as u64,
             ..Settings::default()
@@ -316,7 +316,7 @@ async fn a_site_that_is_said_to_be_back_is_tried_at_once() {
     bench.pair.backup.stop().await;
     put(bench.primary(), &at("a"), b"body", None).await;
     let settled = |bench: &Bench| bench.seen.settled.load(Ordering::SeqCst);
-    let slow = Backoff::new(Duration::from_secs(600), Duration::from_secs(600), 0.0).expect("valid");
+    let slow = BackOff::new(Duration::from_secs(600), Duration::from_secs(600)).expect("valid");
     let settings = Settings { rows: slow, sites: slow, ..Settings::default() };
     let run = run_with(settings, bench.journal.clone(), bench.tee.clone(), bench.seen.clone(), bench.stop.clone());
     bench.worker = Some(tokio::spawn(run));

@@ -81,7 +81,7 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replication::Backoff;
+    use crate::replication::BackOff;
 
     fn names() -> (SiteName, BucketName) {
         (SiteName("backup".into()), BucketName::parse("bucket").expect("a name"))
@@ -92,7 +92,7 @@ mod tests {
     }
 
     fn doubling(failures: u32) -> Duration {
-        Backoff::new(seconds(1), seconds(30), 0.0).expect("valid").wait(failures, 0)
+        BackOff::new(seconds(1), seconds(30)).expect("valid").wait(failures, u32::MAX)
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod mirror;
 mod transfer;
 mod worker;
 
-pub use backoff::{Backoff, BackoffError};
+pub use backoff::BackOff;
 pub use journal::Journal;
 pub use worker::{Settings, run, run_with};
 

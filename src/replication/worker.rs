@@ -2,7 +2,7 @@
 use super::gate::Gates;
 use super::mirror::{Failure, Mirror};
 use super::transfer::Cut;
-use super::{Backoff, Journal, ReplicationObserver};
+use super::{BackOff, Journal, ReplicationObserver};
 use crate::clock;
 use crate::s3::BucketName;
 use crate::site::SiteName;
@@ -28,9 +28,9 @@ pub struct Settings {
     /// Rows of one site worked on at once.
     pub parallel: u32,
     /// What a row waits after a failure.
-    pub rows: Backoff,
+    pub rows: BackOff,
     /// How long a site that is down is left alone.
-    pub sites: Backoff,
+    pub sites: BackOff,
     /// Sealed bytes above which an object is copied in parts.
     pub single_limit: u64,
     /// Sealed bytes of such a part, 5 MiB or more.
@@ -40,8 +40,14 @@ pub struct Settings {
 /// Retries until told to stop: for each due row makes the site's object equal to the primary's
 /// (streamed copy of the sealed bytes and metadata, or a delete), verified, under the tee's key lock at the
 /// commit. Back-off with jitter, for ever. When told to stop it drops copies in flight; their rows stay.
-pub async fn run(journal: Arc<Journal>, tee: Tee, observer: Arc<dyn ReplicationObserver>, stop: CancellationToken) {
-    run_with(Settings::default(), journal, tee, observer, stop).await;
+pub async fn run(
+    journal: Arc<Journal>,
+    tee: Tee,
+    back_off: BackOff,
+    observer: Arc<dyn ReplicationObserver>,
+    stop: CancellationToken,
+) {
+    run_with(Settings { rows: back_off, ..Settings::default() }, journal, tee, observer, stop).await;
 }
 
 /// As [`run`], with settings.
@@ -98,8 +104,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             parallel: 8,
-            rows: Backoff::rows(),
-            sites: Backoff::sites(),
+            rows: BackOff::rows(),
+            sites: BackOff::sites(),
             single_limit: 5 * 1024 * 1024 * 1024,
             part_size: 512 * 1024 * 1024,
         }
