@@ -1,172 +1,63 @@
-//! What each site holds of one vault key, which copy is right, and bringing the others up to it.
-use super::record::{PREFIX, Record};
-use super::{KeyError, RootKey};
-use crate::s3::{BucketName, ObjectKey, SealedETag};
-use crate::seal::{Entropy, SealError, VaultKeyId};
-use crate::site::{ListQuery, Location, Site, SiteError, Sites, WriteCondition};
+//! Writing copies of keyring objects.
+use super::KeyError;
+use super::settle::Settled;
+use super::survey::{self, Copy};
+use crate::s3::BucketName;
+use crate::seal::VaultKeyId;
+use crate::secret::SecretBytes;
+use crate::site::{Site, SiteError, WriteCondition};
 use bytes::Bytes;
-use std::collections::BTreeSet;
 
-/// One site's copy of a key's file.
-pub(super) enum Copy {
-    Good(Record, SealedETag),
-    /// There, but it does not open.
-    Bad(SealError, SealedETag),
-    /// The site said that there is none.
-    Absent,
-    /// The site could not be asked.
-    Unknown(SiteError),
-}
-
-/// Every site's copy of one key, primary first.
-pub(super) struct Copies {
-    id: VaultKeyId,
-    found: Vec<(Site, Copy)>,
-}
-
-// === impl Copies ===
-
-impl Copies {
-    /// Asks every site.
-    pub(super) async fn read(root: &RootKey, sites: &Sites, at: &Location, id: &VaultKeyId) -> Self {
-        let asked = sites.all().map(|site| async move {
-            let copy = match site.get_small(at).await {
-                Ok((bytes, etag)) => match Record::open(root, id.as_str(), &bytes) {
-                    Ok(record) => Copy::Good(record, etag),
-                    Err(error) => Copy::Bad(error, etag),
-                },
-                Err(error) if error.is_not_found() => Copy::Absent,
-                Err(error) => Copy::Unknown(error),
-            };
-            (site.clone(), copy)
-        });
-        Self { id: id.clone(), found: futures_util::future::join_all(asked).await }
-    }
-
-    /// The newest good copy. `None` only when every site said for certain that it has none.
-    pub(super) fn newest(&self) -> Result<Option<&Record>, KeyError> {
-        let mut newest: Option<&Record> = None;
-        for (site, copy) in &self.found {
-            let Copy::Good(record, _) = copy else { continue };
-            match newest {
-                Some(known) if known.serial == record.serial && known != record => {
-                    return Err(KeyError::Conflict(format!(
-                        "{} holds another {} of serial {}",
-                        site.name(),
-                        self.id,
-                        record.serial
-                    )));
-                }
-                Some(known) if known.serial >= record.serial => {}
-                _ => newest = Some(record),
-            }
-        }
-        if newest.is_some() {
-            self.warn_of_bad_copies();
-            return Ok(newest);
-        }
-        match self.found.iter().find(|(_, copy)| !matches!(copy, Copy::Absent)) {
-            Some((site, Copy::Bad(error, _))) => {
-                Err(KeyError::WrongRoot { site: site.name().to_string(), source: error.clone() })
-            }
-            Some((site, Copy::Unknown(error))) => Err(KeyError::Unsettled(format!(
-                "no site shows the vault key {}, and {} cannot be asked whether it has it ({error}); start again when it answers",
-                self.id,
-                site.name()
-            ))),
-            _ => Ok(None),
-        }
-    }
-
-    /// Brings every reachable site to `record`; how many sites still lack it.
-    pub(super) async fn level(
-        &self,
-        root: &RootKey,
-        at: &Location,
-        record: &Record,
-        entropy: &dyn Entropy,
-    ) -> Result<usize, KeyError> {
-        let mut lacking = 0;
-        for (site, copy) in &self.found {
-            let condition = match copy {
-                Copy::Good(known, _) if known.serial == record.serial => continue,
-                Copy::Good(_, etag) | Copy::Bad(_, etag) if site.capabilities().put_if_match => {
-                    WriteCondition::IfMatch(etag.clone())
-                }
-                Copy::Absent if site.capabilities().put_if_none_match => WriteCondition::IfAbsent,
-                _ => WriteCondition::Always,
-            };
-            let sealed = Bytes::from(record.seal(root, entropy)?);
-            if let Err(error) = site.put_small(at, sealed, &condition).await {
-                tracing::warn!(site = %site.name(), key = %self.id, %error, "the keyring's copy is not up to date; tried again later");
-                lacking += 1;
-            }
-        }
-        Ok(lacking)
-    }
-
-    fn warn_of_bad_copies(&self) {
-        for (site, copy) in &self.found {
-            if let Copy::Bad(error, _) = copy {
-                tracing::error!(site = %site.name(), key = %self.id, %error, "the keyring's copy is damaged; it is replaced from another site");
-            }
-        }
-    }
-}
-
-/// Creates a key that no site has: at the primary under `If-None-Match: *`. False when somebody else was first.
-pub(super) async fn create(
-    root: &RootKey,
-    sites: &Sites,
-    at: &Location,
-    id: &VaultKeyId,
-    entropy: &dyn Entropy,
-) -> Result<bool, KeyError> {
-    let primary = &sites.primary;
-    if !primary.capabilities().put_if_none_match {
-        let what = format!(
-            "{} does not honour If-None-Match on PUT, so the vault key {id} cannot be created safely",
-            primary.name()
-        );
-        return Err(KeyError::Unsettled(what));
-    }
-    let sealed = Record::create(id, entropy)?.seal(root, entropy)?;
-    match primary.put_small(at, Bytes::from(sealed), &WriteCondition::IfAbsent).await {
+/// Writes a new key's object where there is none. False when another proxy was faster.
+pub(super) async fn create(site: &Site, bucket: &BucketName, id: &VaultKeyId, sealed: Bytes) -> Result<bool, KeyError> {
+    match site.put_small(&survey::location(bucket, id)?, sealed, &WriteCondition::IfAbsent).await {
         Ok(_) => Ok(true),
-        Err(error) if error.is_precondition_failed() => Ok(false),
+        // 409: two conditional writes crossed; like a 412, the other one won.
+        Err(error) if error.is_precondition_failed() || is_conflict(&error) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
-/// The names of all keys that any reachable site lists.
-pub(super) async fn listed(sites: &Sites, bucket: &BucketName) -> BTreeSet<VaultKeyId> {
-    let mut ids = BTreeSet::new();
-    for site in sites.all() {
-        let mut after = None;
-        loop {
-            let query = ListQuery {
-                bucket: bucket.clone(),
-                prefix: PREFIX.to_owned(),
-                delimiter: None,
-                token: None,
-                start_after: after.take(),
-                max_keys: 1000,
-            };
-            let Ok(page) = site.list(&query).await else { break };
-            let names = page.objects.iter().filter_map(|object| object.key.strip_prefix(PREFIX));
-            ids.extend(names.filter_map(|name| VaultKeyId::parse(name).ok()));
-            after = page.objects.last().map(|object| object.key.clone()).filter(|_| page.truncated);
-            if after.is_none() {
-                break;
-            }
+/// Makes a site's copy say what `settled` says, unless it says so already. True when it was written.
+///
+/// # Errors
+/// [`KeyError::WrongRoot`] for a copy that does not open (it is left alone); [`KeyError::Conflict`] for one that
+/// contradicts; [`KeyError::Site`].
+pub(super) async fn bring_up(
+    root: &SecretBytes<32>,
+    site: &Site,
+    bucket: &BucketName,
+    id: &VaultKeyId,
+    settled: &Settled,
+) -> Result<bool, KeyError> {
+    let condition = match survey::copy(root, site, bucket, id).await? {
+        Copy::Missing => WriteCondition::IfAbsent,
+        Copy::Closed(source) => return Err(KeyError::WrongRoot { site: site.name().to_string(), source }),
+        Copy::Good { document, etag, .. } if document.serial < settled.document.serial => WriteCondition::IfMatch(etag),
+        Copy::Good { document, .. } if document.says_the_same(&settled.document) => return Ok(false),
+        Copy::Good { document, .. } => {
+            return Err(KeyError::Conflict(format!(
+                "site {} has serial {} of key {}, which is not what this proxy works with (serial {}): restart it",
+                site.name(),
+                document.serial,
+                id.as_str(),
+                settled.document.serial
+            )));
         }
+    };
+    let at = survey::location(bucket, id)?;
+    match site.put_small(&at, settled.sealed.clone(), &condition).await {
+        // A copy is no decision: where the site ignores conditions, a plain write of what was decided will do.
+        Err(SiteError::Unsupported { .. }) => {
+            site.put_small(&at, settled.sealed.clone(), &WriteCondition::Always).await?;
+        }
+        // Another proxy writes the same copy at this moment; the next look tells.
+        Err(error) if error.is_precondition_failed() || is_conflict(&error) => {}
+        other => drop(other?),
     }
-    ids
+    Ok(true)
 }
 
-/// Where a key's file lies.
-pub(super) fn location(bucket: &BucketName, id: &VaultKeyId) -> Result<Location, KeyError> {
-    let key = ObjectKey::parse(&format!("{PREFIX}{id}"));
-    let key = key.map_err(|error| KeyError::Unsettled(format!("the name of the vault key {id}: {error}")))?;
-    Ok(Location { bucket: bucket.clone(), key })
+fn is_conflict(error: &SiteError) -> bool {
+    matches!(error, SiteError::S3 { status: 409, .. })
 }

@@ -1,62 +1,29 @@
-//! Vault keys: the root key wraps vault-key versions; they live in the keyring, a few small sealed objects in the system bucket of
-//! every site, changed by conditional writes. A site plus the root key rebuild everything.
+//! Vault keys: the root key wraps vault-key versions; they live in the keyring, a few small sealed objects in
+//! the system bucket of every site, changed by conditional writes.
 //!
-//! | file | holds |
+//! | file | what it holds |
 //! |---|---|
-//! | [`root`] | the root key: file or environment |
-//! | [`record`] | one vault key's file: its versions, serial, sealing |
-//! | [`copies`] | what each site holds, and which copy is right |
-//! | [`ring`] | the opened keyring: lookups without I/O |
+//! | [`root`] | the root key: loading, checking, making one |
+//! | [`document`] | what a keyring object says, and how it is sealed |
+//! | [`survey`] | every copy at every site, each authenticated |
+//! | [`settle`] | which copy counts; when a key may be made anew |
+//! | [`copies`] | writing copies, and reading back what was written |
+//! | [`keyring`] | the opened keyring: lookups that never do I/O |
+//! | [`folder`] | the keyring out of a folder, for `unseal` |
+//!
+//! One object per vault key: `keyring/v1/ID` = `seal_blob(root, label = its own object key, JSON)`. A site and the root
+//! key are therefore enough to read everything back. See `docs/KEYS.md`.
 mod copies;
-mod record;
-mod ring;
+mod document;
+mod entropy;
+mod error;
+mod folder;
+mod keyring;
 mod root;
+mod settle;
+mod survey;
 
-#[cfg(test)]
-mod tests;
-
-use crate::seal::{Entropy, SealError};
-use crate::site::SiteError;
-pub use ring::Keyring;
+pub use entropy::OsEntropy;
+pub use error::KeyError;
+pub use keyring::Keyring;
 pub use root::{RootKey, RootSource};
-
-/// What can go wrong with keys. Maps to S3's KMS codes in `gateway::respond`.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// No such key or version.
-    #[error("vault key {0} version {1} is not in the keyring")]
-    NotFound(String, u32),
-    /// The keyring at a site does not open under this root key.
-    #[error("the keyring at site {site} does not open with this root key: {source}")]
-    WrongRoot {
-        /// The site.
-        site: String,
-        /// What sealing said.
-        source: SealError,
-    },
-    /// A site could not be asked, and without its answer it is not safe to go on.
-    #[error("the keyring cannot be settled: {0}")]
-    Unsettled(String),
-    /// Sites hold different keyrings that cannot be reconciled.
-    #[error("the sites' keyrings contradict each other: {0}")]
-    Conflict(String),
-    /// The root key is unusable (missing, zero, wrong length, readable by others).
-    #[error("root key: {0}")]
-    Root(String),
-    /// A site failed.
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    /// Sealing failed.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-}
-
-/// Randomness from the operating system.
-pub struct OsEntropy;
-
-impl Entropy for OsEntropy {
-    fn fill(&self, out: &mut [u8]) -> Result<(), SealError> {
-        crate::clock::random(out).map_err(|_| SealError::NoEntropy)
-    }
-}

@@ -1,30 +1,33 @@
 //! What a site missed: recorded durably, retried until it is there.
 //!
-//! A miss says "make this site equal to the primary for this name", never "repeat that write". So it does not matter what happens to the name
-//! meanwhile, nor how often a miss is worked on. Only sealed bytes move; no key is needed.
-//!
-//! | file | holds |
+//! | file | what it holds |
 //! |---|---|
-//! | [`journal`] | the port through which the tee records misses |
-//! | [`level`] | making one object or bucket at one site equal to the primary's |
-//! | [`copy`] | streaming the sealed bytes from site to site |
-//! | [`worker`] | which misses are due, how many at once, how long to wait after a failure |
-mod back_off;
-mod copy;
+//! | [`journal`] | [`Journal`]: the tee's way to make a miss durable, and the worker's alarm clock |
+//! | [`worker`] | [`run`]: which rows are worked on, when, and what a failure means for the next try |
+//! | [`gate`] | sites that are down: left alone, then asked with one small request |
+//! | [`backoff`] | how long to wait |
+//! | [`mirror`] | one row: make the site's object (or bucket) equal to the primary's |
+//! | [`compare`] | are two sites' objects the same version? |
+//! | [`transfer`] | the streamed copy, in one request or in parts |
+//!
+//! The primary decides, always: a row says only *where to look*, never what to write. So rows can be worked on in any
+//! order, twice, or after the object has changed again. Every change at a site happens under the tee's commit lock of
+//! the key, after a last look at the primary. Nothing here can read what it copies: sealed bytes travel as they are.
+mod backoff;
+mod compare;
+mod gate;
 mod journal;
-mod level;
+mod mirror;
+mod transfer;
 mod worker;
 
-#[cfg(test)]
-mod tests;
-
-pub use back_off::BackOff;
+pub use backoff::BackOff;
 pub use journal::Journal;
-pub use worker::run;
+pub use worker::{Settings, run, run_with};
 
 /// Told of progress, for metrics.
 pub trait ReplicationObserver: Send + Sync {
-    /// Backlog after a round: operations pending, age of the oldest in seconds.
+    /// Backlog after a round, and every 15 seconds: operations pending, age of the oldest in seconds.
     fn backlog(&self, pending: u64, oldest_seconds: f64);
     /// One operation settled (`ok`) or failed for now.
     fn attempt(&self, site: &str, ok: bool);

@@ -1,21 +1,45 @@
-//! Which misses are due, how many at once, how long to wait after a failure. Never gives up.
-use super::{BackOff, Journal, ReplicationObserver, level};
+//! The worker: takes due rows, a few at a time, for ever.
+use super::gate::Gates;
+use super::mirror::{Failure, Mirror};
+use super::transfer::Cut;
+use super::{BackOff, Journal, ReplicationObserver};
+use crate::clock;
+use crate::s3::BucketName;
+use crate::site::SiteName;
 use crate::site::tee::Tee;
-use crate::site::{Location, SiteError, SiteName};
 use crate::state::{Pending, StateError};
-use futures_util::{StreamExt, stream};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Misses worked on at once.
-const PARALLEL: usize = 8;
-/// Misses taken from the journal at a time.
-const ROUND: u32 = 256;
-/// The longest sleep: the backlog is reported at least this often, and rows that became due are found.
+/// A backlog is reported after this long at the latest.
+const REPORT_EVERY: Duration = Duration::from_secs(15);
+/// While work is going on a backlog is not reported more often.
+const REPORT_PAUSE: Duration = Duration::from_secs(1);
+/// The journal counts in seconds; looking more often finds nothing new.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Retries until told to stop: for each due row makes the site's object equal to the primary's. Back-off with jitter, for ever.
+/// How the worker works.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Rows of one site worked on at once.
+    pub parallel: u32,
+    /// What a row waits after a failure.
+    pub rows: BackOff,
+    /// How long a site that is down is left alone.
+    pub sites: BackOff,
+    /// Sealed bytes above which an object is copied in parts.
+    pub single_limit: u64,
+    /// Sealed bytes of such a part, 5 MiB or more.
+    pub part_size: u64,
+}
+
+/// Retries until told to stop: for each due row makes the site's object equal to the primary's
+/// (streamed copy of the sealed bytes and metadata, or a delete), verified, under the tee's key lock at the
+/// commit. Back-off with jitter, for ever. When told to stop it drops copies in flight; their rows stay.
 pub async fn run(
     journal: Arc<Journal>,
     tee: Tee,
@@ -23,81 +47,263 @@ pub async fn run(
     observer: Arc<dyn ReplicationObserver>,
     stop: CancellationToken,
 ) {
-    let work = async {
+    run_with(Settings { rows: back_off, ..Settings::default() }, journal, tee, observer, stop).await;
+}
+
+/// As [`run`], with settings.
+pub async fn run_with(
+    settings: Settings,
+    journal: Arc<Journal>,
+    tee: Tee,
+    observer: Arc<dyn ReplicationObserver>,
+    stop: CancellationToken,
+) {
+    let cut = Cut { single: settings.single_limit, part: settings.part_size };
+    let mirror = Mirror { tee, state: journal.state().clone(), cut };
+    let mut worker = Worker {
+        settings,
+        journal,
+        mirror,
+        observer,
+        gates: Gates::default(),
+        tasks: JoinSet::new(),
+        rows: HashMap::new(),
+        reported: None,
+        unreported: true,
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = worker.work() => {}
+    }
+}
+
+struct Worker {
+    settings: Settings,
+    journal: Arc<Journal>,
+    mirror: Mirror,
+    observer: Arc<dyn ReplicationObserver>,
+    gates: Gates,
+    /// Dropped with the worker, which aborts what is in flight.
+    tasks: JoinSet<Ended>,
+    /// The rows in flight, and their sites.
+    rows: HashMap<i64, SiteName>,
+    reported: Option<Instant>,
+    /// Something ended since the last report.
+    unreported: bool,
+}
+
+/// A task's end.
+enum Ended {
+    Row { row: Pending, result: Result<(), Failure> },
+    Question { site: SiteName, answered: bool },
+}
+
+// === impl Settings ===
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            parallel: 8,
+            rows: BackOff::rows(),
+            sites: BackOff::sites(),
+            single_limit: 5 * 1024 * 1024 * 1024,
+            part_size: 512 * 1024 * 1024,
+        }
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    async fn work(&mut self) {
+        self.warn_of_unknown_sites().await;
         loop {
-            let worked = round(&journal, &tee, back_off, observer.as_ref()).await.unwrap_or_else(|error| {
-                tracing::error!(%error, "replication waits for the state database");
-                0
+            let pause = match self.round().await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(%error, "replication cannot read its journal");
+                    TICK
+                }
+            };
+            tokio::select! {
+                Some(ended) = self.tasks.join_next() => self.ended(ended).await,
+                () = self.journal.woken() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Rows of a site that was taken out of the configuration stay: it may be put back.
+    async fn warn_of_unknown_sites(&self) {
+        for site in self.journal.state().sites_behind().await.unwrap_or_default() {
+            if self.mirror.tee.sites().by_name(&SiteName(site.as_str().into())).is_none() {
+                tracing::warn!(site, "the journal speaks of a site that is not in the configuration (any more)");
+            }
+        }
+    }
+
+    /// Starts what can be started; how long to sleep unless something happens.
+    async fn round(&mut self) -> Result<Duration, StateError> {
+        for site in self.journal.take_back() {
+            self.site_is_back(&site).await?;
+        }
+        self.ask_closed_sites();
+        self.start_rows().await?;
+        self.report().await?;
+        self.pause().await
+    }
+
+    async fn site_is_back(&mut self, site: &SiteName) -> Result<(), StateError> {
+        self.gates.open(site);
+        let sites = self.mirror.tee.sites();
+        let waiting: Vec<_> = if site == sites.primary.name() {
+            sites.all().map(|site| site.name().clone()).collect()
+        } else {
+            vec![site.clone()]
+        };
+        for site in waiting {
+            self.journal.state().hasten(&site.0, now()).await?;
+        }
+        Ok(())
+    }
+
+    /// One small request to each site that was left alone for long enough.
+    fn ask_closed_sites(&mut self) {
+        for (name, bucket) in self.gates.questions(Instant::now()) {
+            let site = self.mirror.tee.sites().by_name(&name).cloned();
+            self.tasks.spawn(async move {
+                let answered = match site {
+                    Some(site) => !site.head_bucket(&bucket).await.is_err_and(|error| error.is_outage()),
+                    None => true,
+                };
+                Ended::Question { site: name, answered }
             });
-            if worked < ROUND as usize {
-                let woken = tokio::time::timeout(TICK, journal.wake.notified());
-                // Woken or not, the journal says what is due.
-                let _ = woken.await;
-            }
-        }
-    };
-    stop.run_until_cancelled(work).await;
-}
-
-/// Works through what is due; how many rows that were.
-async fn round(
-    journal: &Journal,
-    tee: &Tee,
-    back_off: BackOff,
-    observer: &dyn ReplicationObserver,
-) -> Result<usize, StateError> {
-    let due = journal.state.due(now(), ROUND).await?;
-    let count = due.len();
-    let attempts = stream::iter(due).map(|pending| attempt(journal, tee, back_off, observer, pending));
-    let mut attempts = attempts.buffer_unordered(PARALLEL);
-    while let Some(done) = attempts.next().await {
-        done?;
-    }
-    let (pending, oldest) = journal.state.backlog().await?;
-    observer.backlog(pending, oldest.map_or(0.0, |oldest| (now() - oldest).max(0) as f64));
-    Ok(count)
-}
-
-async fn attempt(
-    journal: &Journal,
-    tee: &Tee,
-    back_off: BackOff,
-    observer: &dyn ReplicationObserver,
-    pending: Pending,
-) -> Result<(), StateError> {
-    let outcome = level(tee, &pending).await;
-    observer.attempt(&pending.site, outcome.is_ok());
-    match outcome {
-        Ok(()) => {
-            if journal.state.settle(&pending).await? {
-                tracing::info!(site = pending.site, bucket = %pending.bucket, "a site has caught up on a change");
-            }
-            Ok(())
-        }
-        Err(error) => {
-            let mut chance = [0; 8];
-            // Without randomness the pauses are merely regular.
-            let _ = crate::clock::random(&mut chance);
-            let pause = back_off.pause(pending.attempts, u64::from_ne_bytes(chance));
-            tracing::warn!(site = pending.site, bucket = %pending.bucket, attempts = pending.attempts + 1, %error, "a site still misses a change");
-            let not_before = now() + i64::try_from(pause.as_secs_f64().ceil() as u64).unwrap_or(1);
-            journal.state.postpone(&pending, not_before, &error.to_string()).await
         }
     }
-}
 
-async fn level(tee: &Tee, pending: &Pending) -> Result<(), SiteError> {
-    let name = SiteName(pending.site.as_str().into());
-    let Some(site) = tee.sites().by_name(&name) else {
-        let detail = "the configuration no longer names it; its misses wait until it does".to_owned();
-        return Err(SiteError::Unreachable { site: name, detail });
-    };
-    match &pending.key {
-        None => level::bucket(tee, site, &pending.bucket).await,
-        Some(key) => level::object(tee, site, &Location { bucket: pending.bucket.clone(), key: key.clone() }).await,
+    async fn start_rows(&mut self) -> Result<(), StateError> {
+        // Nothing can be compared while the primary is down.
+        if self.gates.is_closed(self.mirror.tee.sites().primary.name()) {
+            return Ok(());
+        }
+        let names: Vec<_> = self.mirror.tee.sites().all().map(|site| site.name().clone()).collect();
+        for name in names {
+            if !self.gates.is_closed(&name) {
+                self.start_rows_of(&name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A site that is slow takes only its own places.
+    async fn start_rows_of(&mut self, site: &SiteName) -> Result<(), StateError> {
+        let parallel = self.settings.parallel as usize;
+        let free = parallel.saturating_sub(self.rows.values().filter(|busy| *busy == site).count());
+        if free == 0 {
+            return Ok(());
+        }
+        // The rows in flight are still in the journal and come again.
+        let due = self.journal.state().due_for(&site.0, now(), self.settings.parallel).await?;
+        let fresh: Vec<_> = due.into_iter().filter(|row| !self.rows.contains_key(&row.id)).take(free).collect();
+        for row in fresh {
+            self.rows.insert(row.id, site.clone());
+            let mirror = self.mirror.clone();
+            self.tasks.spawn(async move {
+                let result = mirror.equalise(&row).await;
+                Ended::Row { row, result }
+            });
+        }
+        Ok(())
+    }
+
+    async fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        self.unreported = true;
+        let result = match ended {
+            Ok(Ended::Row { row, result }) => {
+                self.rows.remove(&row.id);
+                self.row_ended(&row, result).await
+            }
+            Ok(Ended::Question { site, answered: true }) => {
+                tracing::info!(%site, "a site answers again; what it missed is copied");
+                self.site_is_back(&site).await
+            }
+            Ok(Ended::Question { site, answered: false }) => {
+                self.gates.still_down(&site, self.site_wait(), Instant::now());
+                Ok(())
+            }
+            // A bug: the row is not known any more, so let every row be tried again.
+            Err(error) => {
+                tracing::error!(%error, "a replication task broke");
+                self.rows.clear();
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            tracing::error!(%error, "replication cannot write its journal; the row is tried again");
+        }
+    }
+
+    async fn row_ended(&mut self, row: &Pending, result: Result<(), Failure>) -> Result<(), StateError> {
+        self.observer.attempt(&row.site, result.is_ok());
+        let Err(failure) = result else {
+            self.gates.success(&SiteName(row.site.as_str().into()));
+            self.gates.success(self.mirror.tee.sites().primary.name());
+            self.journal.state().settle(row).await?;
+            return Ok(());
+        };
+        self.close_gate(&failure, &row.bucket);
+        tracing::warn!(
+            site = row.site, bucket = %row.bucket, attempts = row.attempts + 1, error = %failure,
+            "what a site missed could not be copied yet"
+        );
+        let wait = self.settings.rows.wait(row.attempts, random());
+        let not_before = now().saturating_add(i64::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(i64::MAX));
+        self.journal.state().postpone(row, not_before, &failure.to_string()).await
+    }
+
+    fn close_gate(&mut self, failure: &Failure, bucket: &BucketName) {
+        if let Some(site) = failure.outage() {
+            self.gates.outage(site, bucket, self.site_wait(), Instant::now());
+        }
+    }
+
+    fn site_wait(&self) -> impl FnOnce(u32) -> Duration + use<> {
+        let backoff = self.settings.sites;
+        move |failures| backoff.wait(failures, random())
+    }
+
+    /// When something may be due next. New rows and ended tasks come by themselves.
+    async fn pause(&self) -> Result<Duration, StateError> {
+        let next = self.journal.state().next_due().await?;
+        let wait = next
+            .map_or(REPORT_EVERY, |next| Duration::from_secs(u64::try_from(next.saturating_sub(now())).unwrap_or(0)));
+        Ok(wait.clamp(TICK, REPORT_EVERY))
+    }
+
+    /// After a round, every second while one is going on, and every 15 seconds anyway.
+    async fn report(&mut self) -> Result<(), StateError> {
+        let pause = match (self.unreported, self.tasks.is_empty()) {
+            (true, true) => Duration::ZERO,
+            (true, false) => REPORT_PAUSE,
+            (false, _) => REPORT_EVERY,
+        };
+        if self.reported.is_some_and(|reported| reported.elapsed() < pause) {
+            return Ok(());
+        }
+        (self.reported, self.unreported) = (Some(Instant::now()), false);
+        let (pending, oldest) = self.journal.state().backlog().await?;
+        let age = oldest.map_or(0, |oldest| now().saturating_sub(oldest).max(0));
+        self.observer.backlog(pending, age as f64);
+        Ok(())
     }
 }
 
 fn now() -> i64 {
-    crate::clock::now().unix_timestamp()
+    clock::now().unix_timestamp()
+}
+
+/// For jitter only; without randomness there is simply less of it.
+fn random() -> u32 {
+    let mut bytes = [0u8; 4];
+    clock::random(&mut bytes).map_or(0, |()| u32::from_le_bytes(bytes))
 }

@@ -1,106 +1,169 @@
-//! The database file: its permissions, its schema, its connections.
-use super::StateError;
+//! [`State`]: opening, closing, and the doors to the two files.
+use super::IndexEntry;
+use super::database::Database;
+use super::error::{StateError, is_damage};
+use super::folder;
 use super::index::Index;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use super::schema::{self, MigrateError};
+use super::writer::Writer;
+use crate::s3::{BucketName, ObjectKey, PlainETag, SealedETag};
+use sqlx::sqlite::{SqlitePool, SqliteSynchronous};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+
+/// The file that must not be lost.
+const STATE_FILE: &str = "state.sqlite3";
 
 /// The open state. Cheap to clone.
 #[derive(Clone)]
 pub struct State {
-    /// One connection: SQLite has one writer, and waiting in our queue is fairer than in its busy loop.
-    pub(super) writer: SqlitePool,
-    pub(super) readers: SqlitePool,
-    pub(super) index: Arc<Index>,
+    inner: Arc<Inner>,
 }
 
-/// Each step brings the schema from its number to the next; a step is never changed once released.
-const STEPS: [&[&str]; 1] = [&[
-    "CREATE TABLE uploads (
-        id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, wrapped BLOB NOT NULL, metadata_tag BLOB,
-        checksum_algorithm TEXT NOT NULL, checksum_type TEXT NOT NULL, initiator TEXT NOT NULL,
-        created_at INTEGER NOT NULL, extra TEXT NOT NULL)",
-    "CREATE INDEX uploads_by_key ON uploads (bucket, key, id)",
-    "CREATE TABLE upload_sites (
-        upload TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE, site TEXT NOT NULL, site_upload TEXT NOT NULL,
-        position INTEGER NOT NULL, PRIMARY KEY (upload, site))",
-    "CREATE TABLE parts (
-        upload TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE, part_number INTEGER NOT NULL, record BLOB NOT NULL,
-        plain_len INTEGER NOT NULL, etags TEXT NOT NULL, staged_key TEXT, written_at INTEGER NOT NULL,
-        PRIMARY KEY (upload, part_number))",
-    "CREATE TABLE journal (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL, bucket TEXT NOT NULL, key TEXT NOT NULL,
-        generation INTEGER NOT NULL, attempts INTEGER NOT NULL, recorded_at INTEGER NOT NULL, not_before INTEGER NOT NULL,
-        reason TEXT NOT NULL, UNIQUE (site, bucket, key))",
-    "CREATE INDEX journal_by_time ON journal (not_before)",
-    "CREATE TABLE etags (
-        bucket TEXT NOT NULL, key TEXT NOT NULL, sealed_etag TEXT NOT NULL, etag TEXT NOT NULL, noted INTEGER NOT NULL,
-        PRIMARY KEY (bucket, key, sealed_etag)) WITHOUT ROWID",
-]];
+struct Inner {
+    database: Database,
+    writer: Writer,
+    index: Index,
+}
+
+// === impl State ===
 
 impl State {
-    /// Opens or creates `folder/state.sqlite3` (folder 0700, file 0600).
+    /// Opens or creates `folder/state.sqlite3` and `folder/index.sqlite3` (folder 0700, files 0600).
     ///
     /// # Errors
-    /// When the folder or file cannot be made, is damaged, or was written by a newer version.
+    /// When the folder cannot be used; when `state.sqlite3` is damaged (it is never thrown away) or was written by a
+    /// newer build. A damaged index is replaced by an empty one.
     pub async fn open(folder: &Path) -> Result<Self, StateError> {
-        let file = folder.join("state.sqlite3");
-        let named =
-            |what: &str, error: &dyn std::fmt::Display| StateError(format!("{what} {}: {error}", file.display()));
-        private(folder, &file).map_err(|error| named("cannot make", &error))?;
-        let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5));
-        let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(30))
-        };
-        let writer = pool(1).connect_with(options.clone()).await.map_err(|error| named("cannot open", &error))?;
-        migrate(&writer).await?;
-        let readers = pool(4).connect_with(options).await.map_err(|error| named("cannot open", &error))?;
-        let index = Index::start(writer.clone());
-        Ok(Self { writer, readers, index })
+        folder::prepare(folder)?;
+        folder::prepare_file(folder, STATE_FILE)?;
+        let path = folder.join(STATE_FILE);
+        let opened = Database::open(&path, SqliteSynchronous::Full, &schema::STATE).await;
+        let database = opened.map_err(|error| refusal(&path, error))?;
+        check(&path, &database).await?;
+        let index = Index::open(folder).await?;
+        let writer = Writer::start(database.writer.clone());
+        Ok(Self { inner: Arc::new(Inner { database, writer, index }) })
     }
 
-    /// Writes behind what is queued and closes.
+    /// Writes behind what is queued and closes. Later calls fail.
     pub async fn close(&self) {
-        self.index.stop().await;
-        self.readers.close().await;
-        self.writer.close().await;
+        self.inner.index.close().await;
+        self.inner.database.close().await;
+    }
+
+    pub(super) fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+
+    pub(super) fn readers(&self) -> &SqlitePool {
+        &self.inner.database.readers
+    }
+
+    /// Tells the index. Queued, written behind in batches; dropped when the queue is full. Never blocks.
+    pub fn note(&self, bucket: &BucketName, key: &ObjectKey, entry: IndexEntry) {
+        self.inner.index.note(bucket, key, entry);
+    }
+
+    /// What is known of the keys from `first` to `last` (inclusive, in order of bytes), by (key, sealed ETag). At most
+    /// 20,000 rows are read: for a page of a listing with a delimiter, whose range may span any number of keys that
+    /// are not on it, ask [`State::known_of`].
+    ///
+    /// # Errors
+    /// When the index cannot be read; the caller may go on as if nothing were known.
+    pub async fn known(
+        &self,
+        bucket: &BucketName,
+        first: &str,
+        last: &str,
+    ) -> Result<HashMap<(String, SealedETag), PlainETag>, StateError> {
+        self.inner.index.known(bucket, first, last).await
+    }
+
+    /// What is known of exactly these keys, by (key, sealed ETag).
+    ///
+    /// # Errors
+    /// As [`State::known`].
+    pub async fn known_of(
+        &self,
+        bucket: &BucketName,
+        keys: &[&str],
+    ) -> Result<HashMap<(String, SealedETag), PlainETag>, StateError> {
+        self.inner.index.known_of(bucket, keys).await
     }
 }
 
-/// Folder and file exist and are nobody else's. SQLite gives its side files the permissions of the main one.
-fn private(folder: &Path, file: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
+/// Reads the whole file once: damage is better met now than in the middle of a Complete.
+async fn check(path: &Path, database: &Database) -> Result<(), StateError> {
+    let found: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&database.readers).await;
+    match found {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(verdict) => Err(damaged(path, &verdict)),
+        Err(error) => Err(refusal(path, MigrateError::Sql(error))),
+    }
 }
 
-async fn migrate(writer: &SqlitePool) -> Result<(), StateError> {
-    let failed = |error: sqlx::Error| StateError::new("bringing the schema up to date", &error);
-    let mut transaction = writer.begin().await.map_err(failed)?;
-    let create = sqlx::query("CREATE TABLE IF NOT EXISTS schema (version INTEGER NOT NULL)");
-    create.execute(&mut *transaction).await.map_err(failed)?;
-    let version: Option<i64> =
-        sqlx::query_scalar("SELECT version FROM schema").fetch_optional(&mut *transaction).await.map_err(failed)?;
-    let done = usize::try_from(version.unwrap_or(0)).unwrap_or(usize::MAX);
-    if done > STEPS.len() {
-        return Err(StateError(format!(
-            "the schema is version {done}; this build knows {}: use a newer build",
-            STEPS.len()
-        )));
+fn refusal(path: &Path, error: MigrateError) -> StateError {
+    match error {
+        MigrateError::Newer(StateError(text)) => StateError(format!("{}: {text}", path.display())),
+        MigrateError::Sql(error) if is_damage(&error) => damaged(path, &error.to_string()),
+        MigrateError::Sql(error) => StateError(format!("{}: {error}", path.display())),
     }
-    for statement in STEPS.iter().skip(done).copied().flatten().copied() {
-        sqlx::query(statement).execute(&mut *transaction).await.map_err(failed)?;
+}
+
+fn damaged(path: &Path, detail: &str) -> StateError {
+    let path = path.display();
+    StateError(format!(
+        "{path} is damaged ({detail}). It holds the journal of what the backups still lack and the multipart uploads \
+         in progress, so it is not thrown away by itself. Put it back from a copy, or rescue it with \
+         `sqlite3 {path} .recover | sqlite3 rescued.sqlite3`, or move it (with -wal and -shm) aside: the proxy then \
+         starts with an empty journal, uploads in progress are lost, and the backups must be compared with the primary."
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Upload;
+
+    fn upload(id: u32) -> Upload {
+        Upload {
+            id: id.to_string(),
+            bucket: BucketName::parse("bucket").expect("a name"),
+            key: ObjectKey::parse("key").expect("a key"),
+            wrapped: vec![1; 600],
+            sites: Vec::new(),
+            metadata_tag: None,
+            checksum_algorithm: String::new(),
+            checksum_type: String::new(),
+            initiator: String::new(),
+            created_at: 0,
+            extra: "x".repeat(4000),
+        }
     }
-    let note =
-        if version.is_some() { "UPDATE schema SET version = ?" } else { "INSERT INTO schema (version) VALUES (?)" };
-    sqlx::query(note).bind(STEPS.len() as i64).execute(&mut *transaction).await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)
+
+    /// `max_page_count` makes SQLite answer `SQLITE_FULL` as a full disk does
+    /// (<https://www.sqlite.org/pragma.html#pragma_max_page_count>).
+    async fn limit_pages(state: &State, pages: &'static str) {
+        sqlx::query(pages).execute(&state.inner.database.writer).await.expect("a pragma");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_an_error_that_passes_with_its_cause() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = State::open(folder.path()).await.expect("opens");
+        limit_pages(&state, "PRAGMA max_page_count = 40").await;
+        let mut written = 0;
+        let error = loop {
+            match state.create_upload(&upload(written)).await {
+                Ok(()) => written += 1,
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(error.contains("full"), "{error}");
+        assert_eq!(state.upload(&written.to_string()).await.expect("readable"), None, "all or nothing");
+        limit_pages(&state, "PRAGMA max_page_count = 4000").await;
+        state.create_upload(&upload(written)).await.expect("recovers without a restart");
+    }
 }

@@ -1,72 +1,48 @@
 //! Multipart uploads and their parts.
 use super::{Part, State, StateError, Upload};
 use crate::s3::{BucketName, ObjectKey, PlainLen, SealedETag};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
-const UPLOAD: &str =
-    "SELECT id, bucket, key, wrapped, metadata_tag, checksum_algorithm, checksum_type, initiator, created_at, extra
-    FROM uploads WHERE id = ?";
-const UPLOADS: &str =
-    "SELECT id, bucket, key, wrapped, metadata_tag, checksum_algorithm, checksum_type, initiator, created_at, extra
-    FROM uploads WHERE bucket = ?1 AND substr(key, 1, length(?2)) = ?2 AND (key > ?3 OR (key = ?3 AND id > ?4))
-    ORDER BY key, id LIMIT ?5";
-const PARTS: &str = "SELECT part_number, record, plain_len, etags, staged_key, written_at FROM parts
-    WHERE upload = ? AND part_number > ? ORDER BY part_number LIMIT ?";
+const UPLOAD: &str = "SELECT id, bucket, object_key, wrapped, sites, metadata_tag, checksum_algorithm, checksum_type,
+    initiator, created_at, extra FROM uploads WHERE id = $1";
+
+/// Bytes of UTF-8 are all below 0xFF, so `prefix` followed by it is above every key with that prefix.
+const UPLOADS: &str = "SELECT id, bucket, object_key, wrapped, sites, metadata_tag, checksum_algorithm, checksum_type,
+    initiator, created_at, extra FROM uploads
+    WHERE bucket = $1 AND object_key >= $2 AND object_key < $3 AND (object_key, id) > ($4, $5)
+    ORDER BY object_key, id LIMIT $6";
+
 const PART: &str = "SELECT part_number, record, plain_len, etags, staged_key, written_at FROM parts
-    WHERE upload = ? AND part_number = ?";
+    WHERE upload_id = $1 AND part_number = $2";
+
+const PARTS: &str = "SELECT part_number, record, plain_len, etags, staged_key, written_at FROM parts
+    WHERE upload_id = $1 AND part_number > $2 ORDER BY part_number LIMIT $3";
 
 impl State {
-    /// Durable when it returns.
+    /// Remembers a new upload; durable when it returns.
     ///
     /// # Errors
-    /// When it is not.
+    /// When it cannot be written, or the id exists.
     pub async fn create_upload(&self, upload: &Upload) -> Result<(), StateError> {
-        let failed = |error: sqlx::Error| StateError::new("recording a multipart upload", &error);
-        let mut transaction = self.writer.begin().await.map_err(failed)?;
-        sqlx::query("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-            .bind(&upload.id)
-            .bind(upload.bucket.as_str())
-            .bind(upload.key.as_str())
-            .bind(&upload.wrapped)
-            .bind(upload.metadata_tag.map(|tag| tag.to_vec()))
-            .bind(&upload.checksum_algorithm)
-            .bind(&upload.checksum_type)
-            .bind(&upload.initiator)
-            .bind(upload.created_at)
-            .bind(&upload.extra)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        for (position, (site, site_upload)) in upload.sites.iter().enumerate() {
-            sqlx::query("INSERT INTO upload_sites VALUES (?, ?, ?, ?)")
-                .bind(&upload.id)
-                .bind(site)
-                .bind(site_upload)
-                .bind(position as i64)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-        }
-        transaction.commit().await.map_err(failed)
+        let upload = upload.clone();
+        self.writer().run(move |connection| Box::pin(insert_upload(connection, upload))).await
     }
 
-    /// By our own upload id.
+    /// An upload by its id.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When it cannot be read.
     pub async fn upload(&self, id: &str) -> Result<Option<Upload>, StateError> {
-        let failed = |error: sqlx::Error| StateError::new("looking up a multipart upload", &error);
-        match sqlx::query(UPLOAD).bind(id).fetch_optional(&self.readers).await.map_err(failed)? {
-            Some(row) => self.complete(row).await.map(Some),
-            None => Ok(None),
-        }
+        let row = sqlx::query(UPLOAD).bind(id).fetch_optional(self.readers()).await?;
+        row.as_ref().map(read_upload).transpose()
     }
 
-    /// In order of (key, id), after the marker.
+    /// The uploads of a bucket whose keys begin with `prefix`, in order of (key, id), after the marker `(key, id)`.
+    /// With the id `"\u{10FFFF}"` the marker is past every upload of its key.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When they cannot be read.
     pub async fn uploads(
         &self,
         bucket: &BucketName,
@@ -74,106 +50,169 @@ impl State {
         after: Option<(&str, &str)>,
         limit: u32,
     ) -> Result<Vec<Upload>, StateError> {
-        let failed = |error: sqlx::Error| StateError::new("listing multipart uploads", &error);
         let (key, id) = after.unwrap_or_default();
-        let query = sqlx::query(UPLOADS).bind(bucket.as_str()).bind(prefix).bind(key).bind(id).bind(limit);
-        let mut uploads = Vec::new();
-        for row in query.fetch_all(&self.readers).await.map_err(failed)? {
-            uploads.push(self.complete(row).await?);
-        }
-        Ok(uploads)
+        let rows = sqlx::query(UPLOADS)
+            .bind(bucket.as_str())
+            .bind(prefix.as_bytes())
+            .bind([prefix.as_bytes(), &[0xFF]].concat())
+            .bind(key.as_bytes())
+            .bind(id)
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(read_upload).collect()
     }
 
-    /// Takes a site out of an upload: it missed a part.
+    /// Takes a site that failed out of an upload.
     ///
     /// # Errors
-    /// When it is not durable.
+    /// When it cannot be written.
     pub async fn drop_upload_site(&self, id: &str, site: &str) -> Result<(), StateError> {
-        let query = sqlx::query("DELETE FROM upload_sites WHERE upload = ? AND site = ?").bind(id).bind(site);
-        let done = query.execute(&self.writer).await;
-        done.map(drop).map_err(|error| StateError::new("taking a site out of an upload", &error))
+        let (id, site) = (id.to_owned(), site.to_owned());
+        self.writer().run(move |connection| Box::pin(drop_site(connection, id, site))).await
     }
 
     /// Removes the upload and its parts.
     ///
     /// # Errors
-    /// When it is not durable.
+    /// When it cannot be written.
     pub async fn delete_upload(&self, id: &str) -> Result<(), StateError> {
-        let done = sqlx::query("DELETE FROM uploads WHERE id = ?").bind(id).execute(&self.writer).await;
-        done.map(drop).map_err(|error| StateError::new("removing a multipart upload", &error))
+        let id = id.to_owned();
+        self.writer().run(move |connection| Box::pin(delete(connection, id))).await
     }
 
-    /// Adds or replaces a part; returns the one it replaced.
+    /// Adds or replaces a part; returns the one it replaced. Durable when it returns.
     ///
     /// # Errors
-    /// When it is not durable, or the upload is gone.
+    /// When it cannot be written, or the upload is not there (any more): [`State::upload`] tells which.
     pub async fn put_part(&self, upload: &str, part: &Part) -> Result<Option<Part>, StateError> {
-        let failed = |error: sqlx::Error| StateError::new("recording a part", &error);
-        let mut transaction = self.writer.begin().await.map_err(failed)?;
-        let number = i64::from(part.part_number);
-        let old =
-            sqlx::query(PART).bind(upload).bind(number).fetch_optional(&mut *transaction).await.map_err(failed)?;
-        let etags: Vec<(&str, &str)> = part.etags.iter().map(|(site, etag)| (site.as_str(), etag.as_str())).collect();
-        let etags = serde_json::to_string(&etags).map_err(|error| StateError(format!("recording a part: {error}")))?;
-        sqlx::query("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)")
-            .bind(upload)
-            .bind(number)
-            .bind(&part.record)
-            .bind(part.plain_len.0 as i64)
-            .bind(etags)
-            .bind(&part.staged_key)
-            .bind(part.written_at)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
-        old.map(part_of).transpose()
+        let (upload, part) = (upload.to_owned(), part.clone());
+        self.writer().run(move |connection| Box::pin(replace_part(connection, upload, part))).await
     }
 
     /// In order of part number, after `after`.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When they cannot be read.
     pub async fn parts(&self, upload: &str, after: u16, limit: u32) -> Result<Vec<Part>, StateError> {
-        let query = sqlx::query(PARTS).bind(upload).bind(i64::from(after)).bind(limit);
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| StateError::new("listing parts", &error))?;
-        rows.into_iter().map(part_of).collect()
-    }
-
-    async fn complete(&self, row: SqliteRow) -> Result<Upload, StateError> {
-        let id: String = row.get("id");
-        let failed = |error: sqlx::Error| StateError::new("looking up an upload's sites", &error);
-        let sites = sqlx::query_as("SELECT site, site_upload FROM upload_sites WHERE upload = ? ORDER BY position");
-        let sites: Vec<(String, String)> = sites.bind(&id).fetch_all(&self.readers).await.map_err(failed)?;
-        Ok(Upload {
-            bucket: bucket(row.get("bucket"))?,
-            key: ObjectKey::parse(row.get("key")).map_err(|_| StateError::row("key"))?,
-            wrapped: row.get("wrapped"),
-            sites,
-            metadata_tag: row.get::<Option<Vec<u8>>, _>("metadata_tag").and_then(|tag| tag.try_into().ok()),
-            checksum_algorithm: row.get("checksum_algorithm"),
-            checksum_type: row.get("checksum_type"),
-            initiator: row.get("initiator"),
-            created_at: row.get("created_at"),
-            extra: row.get("extra"),
-            id,
-        })
+        let query = sqlx::query(PARTS).bind(upload).bind(i64::from(after)).bind(i64::from(limit));
+        query.fetch_all(self.readers()).await?.iter().map(read_part).collect()
     }
 }
 
-pub(super) fn bucket(name: &str) -> Result<BucketName, StateError> {
-    BucketName::parse(name).map_err(|_| StateError::row("bucket"))
+/// The parts go with it (`ON DELETE CASCADE`).
+async fn delete(connection: &mut SqliteConnection, id: String) -> Result<(), StateError> {
+    sqlx::query("DELETE FROM uploads WHERE id = $1").bind(id).execute(connection).await?;
+    Ok(())
 }
 
-fn part_of(row: SqliteRow) -> Result<Part, StateError> {
-    let etags: Vec<(String, String)> =
-        serde_json::from_str(row.get("etags")).map_err(|_| StateError::row("list of ETags"))?;
-    Ok(Part {
-        part_number: u16::try_from(row.get::<i64, _>("part_number")).map_err(|_| StateError::row("part number"))?,
-        record: row.get("record"),
-        plain_len: PlainLen(row.get::<i64, _>("plain_len") as u64),
-        etags: etags.into_iter().map(|(site, etag)| (site, SealedETag::from_backend(&etag))).collect(),
-        staged_key: row.get("staged_key"),
-        written_at: row.get("written_at"),
+async fn insert_upload(connection: &mut SqliteConnection, upload: Upload) -> Result<(), StateError> {
+    let insert = "INSERT INTO uploads (id, bucket, object_key, wrapped, sites, metadata_tag, checksum_algorithm,
+        checksum_type, initiator, created_at, extra) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    sqlx::query(insert)
+        .bind(upload.id)
+        .bind(upload.bucket.as_str())
+        .bind(upload.key.as_str().as_bytes())
+        .bind(upload.wrapped)
+        .bind(pairs_to_json(&upload.sites)?)
+        .bind(upload.metadata_tag.map(|tag| tag.to_vec()))
+        .bind(upload.checksum_algorithm)
+        .bind(upload.checksum_type)
+        .bind(upload.initiator)
+        .bind(upload.created_at)
+        .bind(upload.extra)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn drop_site(connection: &mut SqliteConnection, id: String, site: String) -> Result<(), StateError> {
+    let found = sqlx::query(UPLOAD).bind(&id).fetch_optional(&mut *connection).await?;
+    let Some(upload) = found.as_ref().map(read_upload).transpose()? else { return Ok(()) };
+    let left: Vec<_> = upload.sites.into_iter().filter(|(name, _)| *name != site).collect();
+    let update = sqlx::query("UPDATE uploads SET sites = $1 WHERE id = $2").bind(pairs_to_json(&left)?).bind(id);
+    update.execute(connection).await?;
+    Ok(())
+}
+
+async fn replace_part(
+    connection: &mut SqliteConnection,
+    upload: String,
+    part: Part,
+) -> Result<Option<Part>, StateError> {
+    let number = i64::from(part.part_number);
+    let found = sqlx::query(PART).bind(&upload).bind(number).fetch_optional(&mut *connection).await?;
+    let replaced = found.as_ref().map(read_part).transpose()?;
+    let etags: Vec<_> = part.etags.iter().map(|(site, etag)| (site.clone(), etag.as_str().to_owned())).collect();
+    let upsert = "INSERT INTO parts (upload_id, part_number, record, plain_len, etags, staged_key, written_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (upload_id, part_number) DO UPDATE SET record = excluded.record, plain_len = excluded.plain_len,
+        etags = excluded.etags, staged_key = excluded.staged_key, written_at = excluded.written_at";
+    let plain_len = i64::try_from(part.plain_len.0).map_err(|_| StateError("a part of 8 EiB".to_owned()))?;
+    sqlx::query(upsert)
+        .bind(upload)
+        .bind(number)
+        .bind(part.record)
+        .bind(plain_len)
+        .bind(pairs_to_json(&etags)?)
+        .bind(part.staged_key)
+        .bind(part.written_at)
+        .execute(connection)
+        .await?;
+    Ok(replaced)
+}
+
+fn read_upload(row: &SqliteRow) -> Result<Upload, StateError> {
+    let tag: Option<Vec<u8>> = row.try_get("metadata_tag")?;
+    let tag = tag.map(|tag| <[u8; 16]>::try_from(tag).map_err(|_| StateError::unreadable("metadata_tag")));
+    Ok(Upload {
+        id: row.try_get("id")?,
+        bucket: read_bucket(row)?,
+        key: read_key(row)?.ok_or_else(|| StateError::unreadable("object_key"))?,
+        wrapped: row.try_get("wrapped")?,
+        sites: pairs_from_json(row.try_get("sites")?)?,
+        metadata_tag: tag.transpose()?,
+        checksum_algorithm: row.try_get("checksum_algorithm")?,
+        checksum_type: row.try_get("checksum_type")?,
+        initiator: row.try_get("initiator")?,
+        created_at: row.try_get("created_at")?,
+        extra: row.try_get("extra")?,
     })
+}
+
+fn read_part(row: &SqliteRow) -> Result<Part, StateError> {
+    let number: i64 = row.try_get("part_number")?;
+    let length: i64 = row.try_get("plain_len")?;
+    let etags = pairs_from_json(row.try_get("etags")?)?;
+    Ok(Part {
+        part_number: u16::try_from(number).map_err(|_| StateError::unreadable("part_number"))?,
+        record: row.try_get("record")?,
+        plain_len: PlainLen(u64::try_from(length).map_err(|_| StateError::unreadable("plain_len"))?),
+        etags: etags.into_iter().map(|(site, etag)| (site, SealedETag::from_backend(&etag))).collect(),
+        staged_key: row.try_get("staged_key")?,
+        written_at: row.try_get("written_at")?,
+    })
+}
+
+/// The column `bucket`.
+pub(super) fn read_bucket(row: &SqliteRow) -> Result<BucketName, StateError> {
+    BucketName::parse(row.try_get("bucket")?).map_err(|_| StateError::unreadable("bucket"))
+}
+
+/// The column `object_key`; empty: `None`.
+pub(super) fn read_key(row: &SqliteRow) -> Result<Option<ObjectKey>, StateError> {
+    let bytes: &[u8] = row.try_get("object_key")?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let key = std::str::from_utf8(bytes).ok().and_then(|key| ObjectKey::parse(key).ok());
+    key.map(Some).ok_or_else(|| StateError::unreadable("object_key"))
+}
+
+fn pairs_to_json(pairs: &[(String, String)]) -> Result<String, StateError> {
+    serde_json::to_string(pairs).map_err(|e| StateError(e.to_string()))
+}
+
+fn pairs_from_json(text: &str) -> Result<Vec<(String, String)>, StateError> {
+    serde_json::from_str(text).map_err(|_| StateError::unreadable("a list of sites"))
 }

@@ -1,0 +1,47 @@
+//! What can go wrong with keys, in words that say what to do.
+use crate::seal::SealError;
+use crate::site::SiteError;
+
+/// What can go wrong with keys. Maps to S3's KMS codes in `gateway::respond`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// No such key or version.
+    #[error("vault key {0} version {1} is not in the keyring")]
+    NotFound(String, u32),
+    /// The keyring at a site does not open under this root key.
+    #[error(
+        "the keyring at site {site} does not open with this root key: {source}. Start with the root key that made the \
+         keyring (the log names its fingerprint at every start); if the object itself was damaged, put it back from a \
+         copy of that site's system bucket. Nothing was changed"
+    )]
+    WrongRoot {
+        /// The site (or folder) whose copy does not open.
+        site: String,
+        /// Why.
+        source: SealError,
+    },
+    /// A keyring object opens under the root key and does not make sense.
+    #[error("the keyring at site {site} opens but cannot be used: {detail}")]
+    Malformed {
+        /// The site (or folder).
+        site: String,
+        /// What is wrong. Never key material.
+        detail: String,
+    },
+    /// A site could not be asked, and without its answer it is not safe to go on.
+    #[error("the keyring cannot be settled: {0}")]
+    Unsettled(String),
+    /// Sites hold different keyrings that cannot be reconciled.
+    #[error("the sites' keyrings contradict each other: {0}")]
+    Conflict(String),
+    /// The root key is unusable (missing, zero, wrong length, readable by others).
+    #[error("root key: {0}")]
+    Root(String),
+    /// A site failed.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// Sealing failed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}

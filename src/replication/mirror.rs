@@ -1,0 +1,159 @@
+//! One row of the journal: make the site equal to the primary, whatever that takes by now.
+use super::compare::{self, Version};
+use super::transfer::{Copied, Cut, Transfer};
+use crate::s3::{BucketName, ObjectKey};
+use crate::site::tee::Tee;
+use crate::site::{Location, Site, SiteError, SiteName};
+use crate::state::{Pending, State, StateError};
+
+/// How often an object that keeps changing under the copy is followed before its turn is over.
+const ROUNDS: u32 = 3;
+
+/// Why a row is not settled yet.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("site {0} is not in the configuration any more")]
+    UnknownSite(String),
+    #[error("the object changes faster than it can be copied")]
+    Changing,
+    #[error(
+        "the primary has no bucket {0} and nobody deleted it through the proxy: the backup's copy is not deleted. \
+         Restore the primary from the backup first"
+    )]
+    LostBucket(BucketName),
+}
+
+/// What the work on a row needs.
+#[derive(Clone)]
+pub(super) struct Mirror {
+    pub(super) tee: Tee,
+    pub(super) state: State,
+    pub(super) cut: Cut,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// The site that is down, when that is the reason.
+    pub(super) fn outage(&self) -> Option<&SiteName> {
+        match self {
+            Self::Site(error) if error.is_outage() => match error {
+                SiteError::S3 { site, .. } | SiteError::Unreachable { site, .. } | SiteError::Protocol { site, .. } => {
+                    Some(site)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+// === impl Mirror ===
+
+impl Mirror {
+    /// Returns when the site was seen to equal the primary.
+    pub(super) async fn equalise(&self, row: &Pending) -> Result<(), Failure> {
+        let name = SiteName(row.site.as_str().into());
+        let site = self.tee.sites().by_name(&name).ok_or_else(|| Failure::UnknownSite(row.site.clone()))?;
+        match &row.key {
+            None => Ok(self.bucket(site, &row.bucket).await?),
+            Some(key) => self.object(site, &row.bucket, key).await,
+        }
+    }
+
+    fn primary(&self) -> &Site {
+        &self.tee.sites().primary
+    }
+
+    /// A bucket that is not empty is never deleted: S3 itself refuses, and the row waits.
+    async fn bucket(&self, site: &Site, bucket: &BucketName) -> Result<(), SiteError> {
+        match (exists(self.primary(), bucket).await?, exists(site, bucket).await?) {
+            (true, false) => create(site, bucket).await,
+            (false, true) => match site.delete_bucket(bucket).await {
+                Err(error) if error.is_not_found() => Ok(()),
+                other => other,
+            },
+            _ => Ok(()),
+        }
+    }
+
+    async fn object(&self, site: &Site, bucket: &BucketName, key: &ObjectKey) -> Result<(), Failure> {
+        let at = Location { bucket: bucket.clone(), key: key.clone() };
+        for _ in 0..ROUNDS {
+            let equal = match compare::version(self.primary(), &at).await? {
+                None => self.delete(site, &at).await?,
+                Some(source) => self.copy(site, &at, &source).await?,
+            };
+            if equal {
+                return Ok(());
+            }
+        }
+        Err(Failure::Changing)
+    }
+
+    /// False when the primary has the object after all.
+    async fn delete(&self, site: &Site, at: &Location) -> Result<bool, Failure> {
+        if !exists(self.primary(), &at.bucket).await? {
+            if !exists(site, &at.bucket).await? {
+                return Ok(true);
+            }
+            // A bucket deleted through the proxy leaves a row of its own while the backup still has objects in it.
+            // Without one the primary has lost the bucket, and its backup is all there is.
+            if !self.state.is_bucket_pending(&site.name().0, &at.bucket).await? {
+                return Err(Failure::LostBucket(at.bucket.clone()));
+            }
+        }
+        let _guard = self.tee.lock(at).await;
+        if compare::version(self.primary(), at).await?.is_some() {
+            return Ok(false);
+        }
+        match site.delete(at).await {
+            Err(error) if error.is_not_found() => Ok(true),
+            other => Ok(other.map(|()| true)?),
+        }
+    }
+
+    /// False when the primary's version changed meanwhile, or the copy is not (yet) seen to be the same.
+    async fn copy(&self, site: &Site, at: &Location, source: &Version) -> Result<bool, Failure> {
+        let sides = |target: Version| async move {
+            compare::same(at, (self.primary(), source), (site, &target)).await.map_err(Failure::from)
+        };
+        if let Some(target) = compare::version(site, at).await?
+            && sides(target).await?
+        {
+            return Ok(true);
+        }
+        let transfer = Transfer { tee: &self.tee, site, at, source, cut: self.cut };
+        let copied = match transfer.run().await {
+            Err(SiteError::S3 { site: from, code, .. }) if code == "NoSuchBucket" && from == *site.name() => {
+                create(site, &at.bucket).await?;
+                return Ok(false);
+            }
+            other => other?,
+        };
+        match copied {
+            Copied::Changed => Ok(false),
+            Copied::Done(etag) if etag == source.etag => Ok(true),
+            Copied::Done(etag) => sides(Version { etag, length: source.length }).await,
+        }
+    }
+}
+
+async fn exists(site: &Site, bucket: &BucketName) -> Result<bool, SiteError> {
+    match site.head_bucket(bucket).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn create(site: &Site, bucket: &BucketName) -> Result<(), SiteError> {
+    match site.create_bucket(bucket, None).await {
+        Err(SiteError::S3 { code, .. }) if code == "BucketAlreadyOwnedByYou" => Ok(()),
+        other => other,
+    }
+}

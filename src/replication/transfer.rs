@@ -1,0 +1,176 @@
+//! The streamed copy of one version from the primary to a site. Bounded memory; nothing becomes visible before the
+//! primary was seen, under the key's commit lock, to hold that version still.
+use super::compare::{self, Version};
+use crate::s3::SealedETag;
+use crate::site::tee::{KeyGuard, Tee};
+use crate::site::{GotObject, Location, PutBody, SealedRange, Site, SiteError, WriteCondition, Written};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+
+/// Chunks in flight between the two sites.
+const CHUNKS: usize = 4;
+/// The most parts an upload may have.
+const MAX_PARTS: u64 = 10_000;
+/// How often one part is tried: a large object should not start over because one of its requests broke.
+const PART_TRIES: u32 = 3;
+
+/// Where objects are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// Longer objects go in parts (S3: at most 5 GiB in one PUT).
+    pub(super) single: u64,
+    /// Bytes of a part, 5 MiB or more.
+    pub(super) part: u64,
+}
+
+/// One copy to be made.
+pub(super) struct Transfer<'a> {
+    pub(super) tee: &'a Tee,
+    pub(super) site: &'a Site,
+    pub(super) at: &'a Location,
+    pub(super) source: &'a Version,
+    pub(super) cut: Cut,
+}
+
+/// How a copy ended.
+pub(super) enum Copied {
+    /// The site has it, under this ETag.
+    Done(SealedETag),
+    /// The primary holds another version by now; nothing was changed.
+    Changed,
+}
+
+/// Why the feeding side stopped.
+enum Fed {
+    /// Everything was handed over; the lock is held until the site has answered.
+    All {
+        _guard: Option<KeyGuard>,
+    },
+    Changed,
+    /// The site stopped taking bytes: its own answer says why.
+    Refused,
+}
+
+// === impl Transfer ===
+
+impl Transfer<'_> {
+    pub(super) async fn run(&self) -> Result<Copied, SiteError> {
+        let result = if self.source.length.0 > self.cut.single { self.in_parts().await } else { self.whole().await };
+        match result {
+            // The pinned read: the version is gone from the primary.
+            Err(SiteError::S3 { site, status: 404 | 412, .. }) if site == *self.primary().name() => Ok(Copied::Changed),
+            other => other,
+        }
+    }
+
+    fn primary(&self) -> &Site {
+        &self.tee.sites().primary
+    }
+
+    async fn read(&self, range: SealedRange) -> Result<GotObject, SiteError> {
+        self.primary().get(self.at, range, Some(&self.source.etag)).await
+    }
+
+    /// Takes the key's lock; `None` when the primary holds another version by now.
+    async fn lock(&self) -> Result<Option<KeyGuard>, SiteError> {
+        let guard = self.tee.lock(self.at).await;
+        let now = compare::version(self.primary(), self.at).await?;
+        Ok((now.as_ref() == Some(self.source)).then_some(guard))
+    }
+
+    async fn whole(&self) -> Result<Copied, SiteError> {
+        let got = self.read(SealedRange::Whole).await?;
+        let metadata = got.metadata.clone();
+        let (sender, chunks) = mpsc::channel(CHUNKS);
+        let body = PutBody { length: got.length, chunks };
+        // An empty body is sent as soon as it is announced: there are no last bytes to hold back.
+        let guard = if got.length == 0 { self.lock().await? } else { None };
+        if got.length == 0 && guard.is_none() {
+            return Ok(Copied::Changed);
+        }
+        let put = self.site.put(self.at, metadata.as_deref(), &WriteCondition::Always, body);
+        let (written, fed) = tokio::join!(put, self.feed_held_back(got, sender));
+        drop(guard);
+        match (written, fed?) {
+            (Ok(Written { etag, .. }), _) => Ok(Copied::Done(etag)),
+            (Err(_), Fed::Changed) => Ok(Copied::Changed),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Hands the bytes over, the last ones under the lock.
+    async fn feed_held_back(&self, mut got: GotObject, sender: mpsc::Sender<Bytes>) -> Result<Fed, SiteError> {
+        let mut held = Bytes::new();
+        while let Some(chunk) = got.body.next().await {
+            let before = std::mem::replace(&mut held, chunk?);
+            if !before.is_empty() && sender.send(before).await.is_err() {
+                return Ok(Fed::Refused);
+            }
+        }
+        if held.is_empty() {
+            return Ok(Fed::All { _guard: None });
+        }
+        let Some(guard) = self.lock().await? else { return Ok(Fed::Changed) };
+        if sender.send(held).await.is_err() {
+            return Ok(Fed::Refused);
+        }
+        Ok(Fed::All { _guard: Some(guard) })
+    }
+
+    async fn in_parts(&self) -> Result<Copied, SiteError> {
+        // One byte, for the metadata that an upload must be given at its start.
+        let metadata = self.read(SealedRange::Last(1)).await?.metadata;
+        let upload = self.site.create_multipart(self.at, metadata.as_deref()).await?;
+        let result = self.parts(&upload).await;
+        if !matches!(result, Ok(Copied::Done(_)))
+            && let Err(error) = self.site.abort_multipart(self.at, &upload).await
+        {
+            tracing::warn!(site = %self.site.name(), %error, "an unfinished upload is left behind at a site");
+        }
+        result
+    }
+
+    async fn parts(&self, upload: &str) -> Result<Copied, SiteError> {
+        let length = self.source.length.0;
+        let size = self.cut.part.max(length.div_ceil(MAX_PARTS));
+        let mut parts = Vec::new();
+        for (number, start) in (1u16..).zip((0..length).step_by(usize::try_from(size).unwrap_or(usize::MAX))) {
+            let span = SealedRange::Span { start, length: size.min(length - start) };
+            parts.push((number, self.part(upload, number, span).await?));
+        }
+        let Some(_guard) = self.lock().await? else { return Ok(Copied::Changed) };
+        let done = self.site.complete_multipart(self.at, upload, &parts, &WriteCondition::Always).await?;
+        Ok(Copied::Done(done.etag))
+    }
+
+    async fn part(&self, upload: &str, number: u16, span: SealedRange) -> Result<SealedETag, SiteError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.try_part(upload, number, span).await {
+                Err(error) if error.is_outage() && tries < PART_TRIES => {
+                    tracing::debug!(%error, number, "a part of a copy is sent again");
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_part(&self, upload: &str, number: u16, span: SealedRange) -> Result<SealedETag, SiteError> {
+        let mut got = self.read(span).await?;
+        let (sender, chunks) = mpsc::channel(CHUNKS);
+        let body = PutBody { length: got.length, chunks };
+        let feed = async move {
+            while let Some(chunk) = got.body.next().await {
+                if sender.send(chunk?).await.is_err() {
+                    break;
+                }
+            }
+            Ok::<_, SiteError>(())
+        };
+        let (written, fed) = tokio::join!(self.site.upload_part(self.at, upload, number, body), feed);
+        fed?;
+        written
+    }
+}

@@ -1,0 +1,151 @@
+//! The journal over real SQLite files: durable when a call returns, settled by generation, never reused ids.
+use std::path::Path;
+use strongroom::s3::{BucketName, ObjectKey};
+use strongroom::state::{Pending, State};
+
+fn bucket() -> BucketName {
+    BucketName::parse("bucket").expect("a name")
+}
+
+fn key(key: &str) -> ObjectKey {
+    ObjectKey::parse(key).expect("a key")
+}
+
+async fn open(folder: &Path) -> State {
+    State::open(folder).await.expect("the state opens")
+}
+
+async fn miss(state: &State, name: &str, now: i64) {
+    state.record_miss("backup", &bucket(), Some(&key(name)), "down", now).await.expect("recorded");
+}
+
+async fn only(state: &State, now: i64) -> Pending {
+    let mut due = state.due(now, 10).await.expect("due");
+    assert_eq!(due.len(), 1, "{due:?}");
+    due.remove(0)
+}
+
+#[tokio::test]
+async fn a_miss_is_there_after_a_crash() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    miss(&state, "a", 100).await;
+    state.record_miss("backup", &bucket(), None, "down", 101).await.expect("recorded");
+    // No close: what a power cut would leave is what is in the files at this moment.
+    let copy = tempfile::tempdir().expect("a folder");
+    for file in std::fs::read_dir(folder.path()).expect("readable") {
+        let file = file.expect("readable");
+        if !file.file_name().to_string_lossy().ends_with("-shm") {
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).expect("copied");
+        }
+    }
+    let revived = open(copy.path()).await;
+    let due = revived.due(200, 10).await.expect("due");
+    assert_eq!(due.iter().map(|row| row.key.clone()).collect::<Vec<_>>(), [Some(key("a")), None]);
+    assert_eq!(revived.backlog().await.expect("a backlog"), (2, Some(100)));
+}
+
+#[tokio::test]
+async fn settling_leaves_a_row_that_was_recorded_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    miss(&state, "a", 100).await;
+    let seen = only(&state, 100).await;
+    miss(&state, "a", 150).await;
+    assert!(!state.settle(&seen).await.expect("settled"));
+    let newer = only(&state, 200).await;
+    assert_eq!((newer.generation, newer.recorded_at), (seen.generation + 1, 100), "behind since the first miss");
+    assert!(state.settle(&newer).await.expect("settled"));
+    assert_eq!(state.backlog().await.expect("a backlog"), (0, None));
+}
+
+#[tokio::test]
+async fn a_settled_row_never_comes_back_under_its_old_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    miss(&state, "a", 100).await;
+    let first = only(&state, 100).await;
+    assert!(state.settle(&first).await.expect("settled"));
+    miss(&state, "a", 100).await;
+    assert!(!state.settle(&first).await.expect("settled"), "that was another miss");
+    assert_eq!(only(&state, 100).await.generation, 1);
+}
+
+#[tokio::test]
+async fn a_postponed_row_waits_until_its_time_or_until_the_site_is_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    miss(&state, "a", 100).await;
+    let row = only(&state, 100).await;
+    state.postpone(&row, 300, "still down").await.expect("postponed");
+    assert!(state.due(299, 10).await.expect("due").is_empty());
+    assert_eq!(state.next_due().await.expect("a time"), Some(300));
+    assert_eq!(only(&state, 300).await.attempts, 1);
+    state.hasten("elsewhere", 200).await.expect("hastened");
+    assert!(state.due(200, 10).await.expect("due").is_empty());
+    state.hasten("backup", 200).await.expect("hastened");
+    assert_eq!(only(&state, 200).await.attempts, 1);
+}
+
+#[tokio::test]
+async fn an_object_is_pending_while_any_site_lacks_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    assert!(!state.is_pending(&bucket(), &key("a")).await.expect("an answer"));
+    miss(&state, "a", 100).await;
+    assert!(state.is_pending(&bucket(), &key("a")).await.expect("an answer"));
+    assert!(!state.is_pending(&bucket(), &key("b")).await.expect("an answer"));
+    let row = only(&state, 100).await;
+    state.settle(&row).await.expect("settled");
+    assert!(!state.is_pending(&bucket(), &key("a")).await.expect("an answer"));
+}
+
+#[tokio::test]
+async fn keys_of_every_shape_come_back_byte_for_byte() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    let names = ["a\u{0}b", "字/😀", "'; DROP TABLE misses; --", "../x", &"k".repeat(1024), "%", "_"];
+    for name in names {
+        miss(&state, name, 100).await;
+    }
+    let mut found: Vec<_> = state.due(100, 100).await.expect("due").into_iter().filter_map(|row| row.key).collect();
+    let mut wanted: Vec<_> = names.map(key).to_vec();
+    found.sort();
+    wanted.sort();
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn many_writers_at_once_lose_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    let writers = (0..32).map(|writer| {
+        let state = state.clone();
+        tokio::spawn(async move {
+            for n in 0..20 {
+                miss(&state, &format!("{}", (writer * 20 + n) % 320), n).await;
+            }
+        })
+    });
+    for writer in futures_util::future::join_all(writers).await {
+        writer.expect("no panic");
+    }
+    state.close().await;
+    let state = open(folder.path()).await;
+    let due = state.due(1000, 1000).await.expect("due");
+    assert_eq!(due.len(), 320);
+    assert_eq!(due.iter().map(|row| row.generation).sum::<i64>(), 640, "every record counted");
+}
+
+#[tokio::test]
+async fn two_proxies_can_share_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, two) = (open(folder.path()).await, open(folder.path()).await);
+    let write = |state: State, from: usize| async move {
+        for n in from..from + 50 {
+            miss(&state, &n.to_string(), 1).await;
+        }
+    };
+    tokio::join!(write(one.clone(), 0), write(two.clone(), 50));
+    assert_eq!(one.backlog().await.expect("a backlog").0, 100);
+}
