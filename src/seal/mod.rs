@@ -35,9 +35,6 @@ mod vault_key;
 #[cfg(test)]
 mod public_vectors;
 
-#[cfg(test)]
-mod tests;
-
 pub use blob::{open_blob, seal_blob};
 pub use error::{Entropy, SealError};
 pub use length::{CHUNK, MAX_OBJECT, MAX_PARTS, MIN_PART, TRAILER_LEN, message_len, plain_len, sealed_len};

@@ -169,6 +169,9 @@ impl ObjectSealer {
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, SealError> {
         let first = parts.first().ok_or(SealError::Malformed("an object has at least one part"))?.clone();
+        if parts.len() > 1 && !content.multipart {
+            return Err(SealError::Malformed("several parts are a multipart upload"));
+        }
         let (plain_len, body_len) = measure(parts)?;
         let salt = random(entropy)?;
         let index = if parts.len() > 1 { self.index(parts, &salt)? } else { Vec::new() };

@@ -161,11 +161,11 @@ impl PartEntry {
 
     pub(super) fn decode(bytes: &[u8; ENTRY as usize]) -> Result<Self, SealError> {
         let mut fields = Fields(bytes);
-        let entry = Self {
+        Ok(Self {
             plain_len: PlainLen(u64::from_be_bytes(fields.take()?)),
             salt: fields.take()?,
             md5: fields.take()?,
-            part_number: u16::from_be_bytes(fields.take()?),
+            part_number: part_number(fields.take()?)?,
             checksum: {
                 let [code, zero] = fields.take()?;
                 if zero != 0 {
@@ -173,11 +173,7 @@ impl PartEntry {
                 }
                 ChecksumValue::decode(code, fields.take()?)?
             },
-        };
-        if entry.part_number == 0 || entry.part_number > 10_000 {
-            return Err(SealError::Malformed("part number"));
-        }
-        Ok(entry)
+        })
     }
 }
 
@@ -188,6 +184,12 @@ impl ContentInfo {
     pub fn etag(&self, parts: u32) -> PlainETag {
         if self.multipart { PlainETag::from_part_md5s(self.md5, parts) } else { PlainETag::from_md5(self.md5) }
     }
+}
+
+/// A part number from 1 to 10,000.
+pub(super) fn part_number(bytes: [u8; 2]) -> Result<u16, SealError> {
+    let number = u16::from_be_bytes(bytes);
+    if (1..=10_000).contains(&number) { Ok(number) } else { Err(SealError::Malformed("part number")) }
 }
 
 /// Takes fixed-size fields off a slice, in order.

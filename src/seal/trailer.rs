@@ -41,7 +41,7 @@ use super::error::SealError;
 use super::length::{ENTRY, MAX_PARTS, TRAILER_LEN, message_len, sealed_len};
 use super::message::check_commitment;
 use super::object::OpenObject;
-use super::part::{ChecksumType, ChecksumValue, ContentInfo, Fields, PartEntry};
+use super::part::{ChecksumType, ChecksumValue, ContentInfo, Fields, PartEntry, part_number};
 use super::vault_key::{VaultKey, VaultKeyId, VaultKeyRef, WRAPPED};
 use crate::s3::{BucketName, ObjectKey, PlainLen, SealedLen};
 
@@ -122,6 +122,9 @@ impl Trailer {
     /// # Errors
     /// `Authentication` for another key, another name, or a changed trailer.
     pub fn open(&self, vault: &VaultKey, name: &ObjectName<'_>) -> Result<OpenObject, SealError> {
+        if vault.reference != self.clear.key {
+            return Err(SealError::Authentication("the object's key is another one"));
+        }
         let identity = self.clear.identity;
         let opened = self.clear.wraps.iter().find_map(|wrap| vault.unwrap(&identity, wrap).ok());
         let dek = opened.ok_or(SealError::Authentication("the object's key does not unwrap"))?;
@@ -217,12 +220,9 @@ impl Clear {
             salt: fields.take()?,
             commitment: fields.take()?,
             key: decode_key(&mut fields)?,
-            wraps: {
-                let slots = fields.slice(WRAPPED * MAX_WRAPS)?.as_chunks::<WRAPPED>().0;
-                slots.get(..usize::from(wraps)).filter(|used| !used.is_empty()).map(<[_]>::to_vec)
-            }
-            .ok_or(SealError::Malformed("number of wraps"))?,
+            wraps: decode_wraps(fields.slice(WRAPPED * MAX_WRAPS)?, wraps)?,
         };
+        reserved(fields.0)?;
         clear.check()?;
         Ok(clear)
     }
@@ -235,6 +235,9 @@ impl Clear {
         let fits = self.body_len.checked_add(index + TRAILER_LEN).is_some_and(|sum| sum <= total);
         if self.parts == 0 || self.parts as usize > MAX_PARTS || u64::from(self.index_len) != index || !fits {
             return Err(SealError::Malformed("lengths contradict each other"));
+        }
+        if self.parts > 1 && !self.multipart {
+            return Err(SealError::Malformed("several parts without a multipart ETag"));
         }
         if self.parts == 1 && self.body_len != message_len(self.plain_len).0 {
             return Err(SealError::Malformed("body length"));
@@ -252,7 +255,21 @@ fn decode_key(fields: &mut Fields<'_>) -> Result<VaultKeyRef, SealError> {
     }
     let name = std::str::from_utf8(name).map_err(|_| SealError::Malformed("key name"))?;
     let id = VaultKeyId::parse(name).map_err(|_| SealError::Malformed("key name"))?;
-    Ok(VaultKeyRef { id, version: u32::from_be_bytes(fields.take()?) })
+    let version = u32::from_be_bytes(fields.take()?);
+    if version == 0 { Err(SealError::Malformed("key version")) } else { Ok(VaultKeyRef { id, version }) }
+}
+
+fn decode_wraps(slots: &[u8], count: u8) -> Result<Vec<[u8; WRAPPED]>, SealError> {
+    let (used, unused) = slots.as_chunks::<WRAPPED>().0.split_at_checked(usize::from(count)).unwrap_or_default();
+    if used.is_empty() || unused.as_flattened().iter().any(|b| *b != 0) {
+        return Err(SealError::Malformed("number of wraps"));
+    }
+    Ok(used.to_vec())
+}
+
+/// What no version-1 writer sets: a later writer may mean something by it.
+fn reserved(bytes: &[u8]) -> Result<(), SealError> {
+    if bytes.iter().all(|b| *b == 0) { Ok(()) } else { Err(SealError::Unsupported("reserved bytes")) }
 }
 
 // === impl Secret ===
@@ -288,13 +305,18 @@ impl Secret {
             (None, 0) => None,
             (Some(value), 1) => Some((value, ChecksumType::FullObject)),
             (Some(value), 2) => Some((value, ChecksumType::Composite)),
+            (_, 3..) => return Err(SealError::Unsupported("checksum type")),
             _ => return Err(SealError::Malformed("checksum type")),
         };
         let salt = fields.take()?;
         let written_at = u64::from_be_bytes(fields.take()?);
         let tag = fields.take()?;
         let first = PartEntry { part_number: 0, plain_len: clear.plain_len, salt, md5: fields.take()?, checksum: None };
-        let first = PartEntry { part_number: u16::from_be_bytes(fields.take()?), ..first };
+        let first = PartEntry { part_number: part_number(fields.take()?)?, ..first };
+        reserved(fields.0)?;
+        if !clear.has_metadata && tag != [0; 16] {
+            return Err(SealError::Malformed("a metadata tag without the flag"));
+        }
         let metadata_tag = clear.has_metadata.then_some(tag);
         Ok(Self { content: ContentInfo { md5, multipart: clear.multipart, checksum, written_at, metadata_tag }, first })
     }

@@ -1,0 +1,3 @@
+//! See `bodies::trailer`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| strongroom::bodies::trailer(data));

@@ -1,0 +1,190 @@
+//! A second writer of the format, made from `docs/FORMAT.md` and sharing no code with `seal`: it makes objects that
+//! are authentic and yet break a rule, which the real writer cannot.
+#![allow(dead_code, reason = "every test binary uses its own part")]
+use super::Name;
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use hkdf::hmac::{Hmac, Mac};
+use sha2::Sha512;
+
+/// One part: its message's salt and plaintext, and the index's other facts about it.
+#[derive(Clone)]
+pub struct Part {
+    pub number: u16,
+    pub salt: [u8; 24],
+    pub plain: Vec<u8>,
+    pub md5: [u8; 16],
+    /// Algorithm, a zero, the value.
+    pub checksum: [u8; 34],
+}
+
+/// Every field of an object, open to change before [`Forge::seal`] makes it authentic.
+#[derive(Clone)]
+pub struct Forge {
+    pub dek: [u8; 32],
+    /// Version, suite, flags, number of wraps.
+    pub head: [u8; 4],
+    pub object_id: [u8; 16],
+    pub plain_len: u64,
+    pub part_count: u32,
+    pub index_len: u32,
+    pub body_len: u64,
+    pub trailer_salt: [u8; 24],
+    pub commitment: Option<[u8; 32]>,
+    pub name_len: u8,
+    /// The room for the vault key's name; filled with zeros.
+    pub key_name: Vec<u8>,
+    pub key_version: u32,
+    /// The wraps' room as it is; short of 180 bytes it is filled with zeros.
+    pub wraps: Vec<u8>,
+    pub reserved: [u8; 3],
+    /// The 152 bytes before sealing.
+    pub secret: Vec<u8>,
+    pub magic: [u8; 8],
+    /// The body's bytes.
+    pub body: Vec<u8>,
+    /// The index before sealing; empty for none.
+    pub index: Vec<u8>,
+    pub padding: Vec<u8>,
+    pub bucket: String,
+    pub key: String,
+}
+
+/// `Expand(key, info, n)` of FORMAT.md.
+pub fn expand(key: &[u8], info: &[u8], n: usize) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::new();
+    let mut last = Vec::new();
+    for i in 1.. {
+        if out.len() >= n {
+            break;
+        }
+        let mut mac = <Hmac<Sha512> as hkdf::hmac::KeyInit>::new_from_slice(key).expect("any length");
+        [&last[..], info, &[i]].iter().for_each(|piece| mac.update(piece));
+        last = mac.finalize().into_bytes().to_vec();
+        out.extend_from_slice(&last);
+    }
+    out.truncate(n);
+    out
+}
+
+/// AES-256-GCM under `key[32] || nonce[12]`.
+fn gcm(okm: &[u8], aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    let cipher = aes_gcm::Aes256Gcm::new_from_slice(&okm[..32]).expect("32 bytes");
+    let nonce = okm[32..44].try_into().expect("12 bytes");
+    cipher.encrypt(nonce, Payload { msg: plain, aad }).expect("short")
+}
+
+/// `label || suite || object id || salt`.
+fn info(label: &str, id: &[u8; 16], salt: &[u8]) -> Vec<u8> {
+    [label.as_bytes(), &[1], id, salt].concat()
+}
+
+/// A wrap of `dek`, for a vault key of any name.
+pub fn wrap(vault: &[u8; 32], name: &[u8], version: u32, id: &[u8; 16], dek: &[u8; 32], nonce: [u8; 12]) -> Vec<u8> {
+    let key = expand(vault, &info("strongroom.v1.wrap", id, &[]), 32);
+    let aad = [&[name.len() as u8][..], name, &version.to_be_bytes()].concat();
+    [&nonce[..], &gcm(&[&key[..], &nonce].concat(), &aad, dek)].concat()
+}
+
+/// A Cobblestone-256 message.
+pub fn message(dek: &[u8; 32], id: &[u8; 16], salt: &[u8; 24], plain: &[u8]) -> Vec<u8> {
+    let context = info("strongroom.v1.message", id, &[]);
+    let info = [b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0", &salt[..], &context].concat();
+    let okm = expand(dek, &info, 76);
+    let mut out = [&salt[..], &okm[44..]].concat();
+    for i in 0..=plain.len() / 16_384 {
+        let chunk = &plain[i * 16_384..plain.len().min((i + 1) * 16_384)];
+        let mut key = okm[..44].to_vec();
+        for (byte, count) in key[36..].iter_mut().zip((i as u64).to_be_bytes()) {
+            *byte ^= count;
+        }
+        out.extend(gcm(&key, &[], chunk));
+    }
+    out
+}
+
+/// One index entry.
+pub fn entry(part: &Part) -> Vec<u8> {
+    let len = (part.plain.len() as u64).to_be_bytes();
+    [&len[..], &part.salt, &part.md5, &part.number.to_be_bytes(), &part.checksum].concat()
+}
+
+impl Forge {
+    /// A correct object of `parts`, wrapped under `vault`, version 1 of `default`; written at 1,790,000,000 with the MD5
+    /// `6d 6d ...`.
+    pub fn new(dek: [u8; 32], object_id: [u8; 16], parts: &[Part], vault: &[u8; 32], name: &Name) -> Self {
+        let body: Vec<u8> = parts.iter().flat_map(|p| message(&dek, &object_id, &p.salt, &p.plain)).collect();
+        let plain_len: u64 = parts.iter().map(|p| p.plain.len() as u64).sum();
+        let sealed = plain_len + 16 * (plain_len / 16_384 + 1) + 684 + 160 * (plain_len / (5 << 20));
+        let index: Vec<u8> = if parts.len() > 1 { parts.iter().flat_map(entry).collect() } else { Vec::new() };
+        let index_len = if index.is_empty() { 0 } else { index.len() as u32 + 16 };
+        let mut secret = [0x6d; 16].to_vec();
+        secret.extend([0; 34]);
+        secret.extend(parts[0].salt);
+        secret.extend(1_790_000_000u64.to_be_bytes());
+        secret.extend([0; 16]);
+        secret.extend(parts[0].md5);
+        secret.extend(parts[0].number.to_be_bytes());
+        secret.resize(152, 0);
+        Self {
+            dek,
+            head: [1, 1, u8::from(parts.len() > 1), 1],
+            object_id,
+            plain_len,
+            part_count: parts.len() as u32,
+            index_len,
+            body_len: body.len() as u64,
+            trailer_salt: [0x75; 24],
+            commitment: None,
+            name_len: 7,
+            key_name: b"default".to_vec(),
+            key_version: 1,
+            wraps: wrap(vault, b"default", 1, &object_id, &dek, [0x76; 12]),
+            reserved: [0; 3],
+            secret,
+            magic: *b"SRSEAL\x01\x00",
+            padding: vec![0; sealed as usize - body.len() - index_len as usize - 528],
+            body,
+            index,
+            bucket: name.bucket.as_str().to_owned(),
+            key: name.key.as_str().to_owned(),
+        }
+    }
+
+    /// The sealed footer.
+    pub fn footer(&self) -> Vec<u8> {
+        let okm = expand(&self.dek, &info("strongroom.v1.trailer", &self.object_id, &self.trailer_salt), 76);
+        let mut trailer = [&self.head[..], &self.object_id, &self.plain_len.to_be_bytes()].concat();
+        trailer.extend(self.part_count.to_be_bytes());
+        trailer.extend(self.index_len.to_be_bytes());
+        trailer.extend(self.body_len.to_be_bytes());
+        trailer.extend(self.trailer_salt);
+        trailer.extend(self.commitment.unwrap_or(okm[44..].try_into().expect("32 bytes")));
+        trailer.push(self.name_len);
+        trailer.extend(&self.key_name);
+        trailer.resize(165, 0);
+        trailer.extend(self.key_version.to_be_bytes());
+        trailer.extend(&self.wraps);
+        trailer.resize(349, 0);
+        trailer.extend(self.reserved);
+        let mut aad = trailer.clone();
+        for name in [&self.bucket, &self.key] {
+            aad.extend((name.len() as u16).to_be_bytes());
+            aad.extend(name.as_bytes());
+        }
+        trailer.extend(gcm(&okm, &aad, &self.secret));
+        trailer.extend(self.magic);
+        let mut out = Vec::new();
+        if !self.index.is_empty() {
+            let okm = expand(&self.dek, &info("strongroom.v1.index", &self.object_id, &self.trailer_salt), 44);
+            out.extend(gcm(&okm, &[], &self.index));
+        }
+        out.extend(&self.padding);
+        out.extend(trailer);
+        out
+    }
+
+    /// The whole object.
+    pub fn seal(&self) -> Vec<u8> {
+        [&self.body[..], &self.footer()].concat()
+    }
+}
