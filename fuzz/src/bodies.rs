@@ -124,7 +124,7 @@ pub fn index(data: &[u8]) {
     let Ok(object) = Trailer::parse(&footer, total).and_then(|trailer| trailer.open(&vault(), &name().get())) else {
         return;
     };
-    assert!(object.layout_from_index(&Input(data).rest(forge.index_len as usize)).is_err());
+    assert!(object.layout_from_index(Input(data).rest(forge.index_len as usize)).is_err());
     let Ok(layout) = object.layout_from_index(&footer[..forge.index_len as usize]) else { return };
     let lengths: u64 = layout.parts().iter().map(|part| part.plain_len.0).sum();
     assert_eq!((lengths, layout.parts().len()), (plain, count));
