@@ -105,10 +105,14 @@ def test_the_etag_of_a_replaced_part_is_refused(s3, bucket):
     s3.abort_multipart_upload(**upload.where)
 
 
-def test_parts_left_out_of_complete_do_not_count(s3, bucket):
+def test_parts_left_out_of_complete_do_not_count(target, s3, bucket):
     upload = Upload(s3, bucket)
     for number in (1, 2, 3):
         upload.part(number, content(FIVE_MIB, number))
+    if target.backend == "rgw":
+        # RGW 16 refuses it, asked directly too. The upload lives on.
+        assert error_of(upload.complete, numbers=[1, 3]) == ("InvalidPart", 400)
+        return upload.check(upload.complete())
     upload.check(upload.complete([1, 3]), [1, 3])
 
 
