@@ -18,9 +18,6 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 type Body = BoxBody<Bytes, Infallible>;
 
 /// A stored object: its body as it arrived, in pieces.
@@ -32,7 +29,7 @@ struct Object {
     metadata: Vec<(header::HeaderName, header::HeaderValue)>,
 }
 
-/// Everything stored, by `/bucket/key` as it stands in the URL. Buckets exist when asked for.
+/// Everything stored, by `/bucket/key`, decoded. Buckets exist when asked for.
 #[derive(Default)]
 struct Store {
     objects: RwLock<BTreeMap<String, Object>>,
@@ -62,7 +59,7 @@ async fn main() -> std::io::Result<()> {
 }
 
 async fn answer(store: Arc<Store>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let path = request.uri().path().to_owned();
+    let path = decoded(request.uri().path());
     let query = request.uri().query().unwrap_or_default().to_owned();
     let is_object = path.trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
     Ok(match *request.method() {
@@ -70,6 +67,9 @@ async fn answer(store: Arc<Store>, request: Request<Incoming>) -> Result<Respons
         Method::PUT => plain(StatusCode::OK),
         Method::GET if is_object => get(&store, &path, request.headers(), true),
         Method::HEAD if is_object => get(&store, &path, request.headers(), false),
+        Method::GET if query.contains("object-lock") => {
+            xml_status(StatusCode::NOT_IMPLEMENTED, "<Error><Code>NotImplemented</Code></Error>".to_owned())
+        }
         Method::GET if query.contains("versioning") => {
             xml("<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>".to_owned())
         }
@@ -87,7 +87,7 @@ async fn answer(store: Arc<Store>, request: Request<Incoming>) -> Result<Respons
 async fn put(store: &Store, path: String, query: &str, request: Request<Incoming>) -> Response<Body> {
     let headers = request.headers().clone();
     if let Some(source) = headers.get("x-amz-copy-source").and_then(|source| source.to_str().ok()) {
-        return copy_part(store, source, query);
+        return copy_part(store, source, &headers, query);
     }
     let Some((pieces, length)) = collect(request.into_body()).await else {
         return plain(StatusCode::BAD_REQUEST);
@@ -101,10 +101,7 @@ async fn put(store: &Store, path: String, query: &str, request: Request<Incoming
         store.parts.write().unwrap_or_else(PoisonError::into_inner).insert((upload, number), object);
     } else {
         let mut objects = store.objects.write().unwrap_or_else(PoisonError::into_inner);
-        let current = objects.get(&path).map(|o| quoted(o.etag));
-        let forbidden = headers.contains_key(header::IF_NONE_MATCH) && current.is_some()
-            || headers.get(header::IF_MATCH).is_some_and(|want| current.as_deref() != want.to_str().ok());
-        if forbidden {
+        if forbidden(&headers, objects.get(&path)) {
             return plain(StatusCode::PRECONDITION_FAILED);
         }
         objects.insert(path, object);
@@ -112,18 +109,35 @@ async fn put(store: &Store, path: String, query: &str, request: Request<Incoming
     with_etag(plain(StatusCode::OK), etag)
 }
 
-/// UploadPartCopy of a whole object: the start-up probe asks for it.
-fn copy_part(store: &Store, source: &str, query: &str) -> Response<Body> {
-    let path = format!("/{}", source.trim_start_matches('/'));
+/// `If-Match` and `If-None-Match: *` of a write.
+fn forbidden(headers: &HeaderMap, current: Option<&Object>) -> bool {
+    let etag = current.map(|object| quoted(object.etag));
+    headers.contains_key(header::IF_NONE_MATCH) && etag.is_some()
+        || headers.get(header::IF_MATCH).is_some_and(|want| etag.as_deref() != want.to_str().ok())
+}
+
+/// UploadPartCopy, of a range or of all.
+fn copy_part(store: &Store, source: &str, headers: &HeaderMap, query: &str) -> Response<Body> {
+    let path = format!("/{}", decoded(source).trim_start_matches('/'));
     let Some(object) = store.objects.read().unwrap_or_else(PoisonError::into_inner).get(&path).cloned() else {
         return xml_status(StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>".to_owned());
     };
+    let wanted = headers.get("x-amz-copy-source-if-match").and_then(|etag| etag.to_str().ok());
+    if wanted.is_some_and(|etag| etag.trim_matches('"') != hex_etag(object.etag)) {
+        return plain(StatusCode::PRECONDITION_FAILED);
+    }
+    let range = headers.get("x-amz-copy-source-range").and_then(|range| range.to_str().ok());
+    let (start, end) = range.and_then(|range| span(range, object.length)).unwrap_or((0, object.length));
     let etag = store.next.fetch_add(1, Ordering::Relaxed);
     if let Some(number) = parameter(query, "partNumber").and_then(|n| n.parse().ok()) {
         let upload = parameter(query, "uploadId").unwrap_or_default().to_owned();
-        store.parts.write().unwrap_or_else(PoisonError::into_inner).insert((upload, number), Object { etag, ..object });
+        let part = Object { pieces: cut(&object, start, end).into(), length: end - start, etag, ..object };
+        store.parts.write().unwrap_or_else(PoisonError::into_inner).insert((upload, number), part);
     }
-    xml(format!("<CopyPartResult><ETag>{}</ETag></CopyPartResult>", quoted(etag)))
+    xml(format!(
+        "<CopyPartResult><LastModified>2024-01-01T00:00:00.000Z</LastModified><ETag>{}</ETag></CopyPartResult>",
+        quoted(etag)
+    ))
 }
 
 async fn multipart(store: &Store, path: String, query: &str, request: Request<Incoming>) -> Response<Body> {
@@ -133,7 +147,11 @@ async fn multipart(store: &Store, path: String, query: &str, request: Request<In
             "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
         ));
     };
+    let headers = request.headers().clone();
     let _ = collect(request.into_body()).await;
+    if forbidden(&headers, store.objects.read().unwrap_or_else(PoisonError::into_inner).get(&path)) {
+        return plain(StatusCode::PRECONDITION_FAILED);
+    }
     let mut parts = store.parts.write().unwrap_or_else(PoisonError::into_inner);
     let range = (upload.to_owned(), 0)..=(upload.to_owned(), u16::MAX);
     let keys: Vec<_> = parts.range(range).map(|(k, _)| k.clone()).collect();
@@ -171,6 +189,12 @@ fn get(store: &Store, path: &str, headers: &HeaderMap, with_body: bool) -> Respo
 }
 
 fn slice(object: &Object, start: u64, end: u64) -> Body {
+    let pieces = cut(object, start, end).into_iter().map(|piece| Ok(Frame::data(piece)));
+    StreamBody::new(stream::iter(pieces.collect::<Vec<_>>())).boxed()
+}
+
+/// The pieces from `start` to `end`.
+fn cut(object: &Object, start: u64, end: u64) -> Vec<Bytes> {
     let mut at = 0;
     let mut pieces = Vec::new();
     for piece in object.pieces.iter() {
@@ -178,11 +202,11 @@ fn slice(object: &Object, start: u64, end: u64) -> Body {
         if to > start && from < end {
             let low = start.max(from) - from;
             let high = end.min(to) - from;
-            pieces.push(Ok(Frame::data(piece.slice(low as usize..high as usize))));
+            pieces.push(piece.slice(low as usize..high as usize));
         }
         at = to;
     }
-    StreamBody::new(stream::iter(pieces)).boxed()
+    pieces
 }
 
 fn list(store: &Store, path: &str, query: &str) -> Response<Body> {
@@ -230,6 +254,10 @@ fn span(range: &str, length: u64) -> Option<(u64, u64)> {
 
 fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').filter_map(|p| p.split_once('=')).find(|(n, _)| *n == name).map(|(_, v)| v)
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn hex_etag(etag: u64) -> String {

@@ -47,19 +47,28 @@ pub fn redact_query(uri: &str) -> Cow<'_, str> {
     if !query.split('&').any(is_secret) {
         return uri.into();
     }
-    let redact = |parameter: &str| match parameter.split_once('=') {
-        Some((name, _)) if is_secret(parameter) => format!("{name}=redacted"),
-        _ => parameter.to_owned(),
-    };
-    let query: Vec<String> = query.split('&').map(redact).collect();
-    format!("{path}?{}", query.join("&")).into()
+    let mut out = String::with_capacity(uri.len());
+    out.push_str(path);
+    let mut before = '?';
+    for parameter in query.split('&') {
+        out.push(before);
+        before = '&';
+        match parameter.split_once('=') {
+            Some((name, _)) if is_secret(parameter) => {
+                out.push_str(name);
+                out.push_str("=redacted");
+            }
+            _ => out.push_str(parameter),
+        }
+    }
+    out.into()
 }
 
 fn is_secret(parameter: &str) -> bool {
     let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
+    let among = |name: &str| SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret));
     // The server decodes names before it compares them; so must we.
-    let name = percent_decode_str(name).decode_utf8_lossy();
-    SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    if name.contains('%') { among(&percent_decode_str(name).decode_utf8_lossy()) } else { among(name) }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 /// hyper reads and writes through a buffer that grows up to this; bodies of objects want a big one, and heads have
 /// their own limit.
-const BUFFER: usize = 256 * 1024;
+const BUFFER: usize = 128 * 1024;
 
 /// Every open connection.
 pub(super) struct Lines {
