@@ -2,9 +2,8 @@
 //! access log.
 mod server_support;
 
-use server_support::sign::{self, Request, UNSIGNED};
-use server_support::{SYSTEM_BUCKET, Setup, World, read_answer};
-use std::time::Duration;
+use server_support::sign::{self, Request};
+use server_support::{SYSTEM_BUCKET, Setup, World};
 use tokio::io::AsyncWriteExt as _;
 
 async fn world() -> World {
@@ -187,75 +186,6 @@ async fn xml_that_is_wrong_is_400() {
     for (bytes, status, code) in cases {
         assert_eq!(world.raw(&bytes).await.outcome(), (status, code.to_owned()));
     }
-}
-
-#[tokio::test]
-async fn a_client_that_sends_all_before_it_reads_still_gets_the_early_answer() {
-    let world = world().await;
-    let body = vec![b' '; 20_000_000];
-    let request = Request { hash: UNSIGNED.to_owned(), ..Request::new("POST", "/docs?delete", &body) };
-    assert_eq!(world.raw(&request.bytes()).await.outcome(), (400, "MaxMessageLengthExceeded".to_owned()));
-    world.line().await;
-}
-
-#[tokio::test]
-async fn uploads_need_a_length_and_fit_into_5_gib() {
-    let world = world().await;
-    let put = Request { hash: UNSIGNED.to_owned(), ..Request::new("PUT", "/docs/k", b"") };
-    let unmeasured = put.clone().without("content-length").bytes();
-    assert_eq!(world.raw(&unmeasured).await.outcome(), (411, "MissingContentLength".to_owned()));
-    let huge = put.header("content-length", &(5 * (1u64 << 30) + 1).to_string()).bytes();
-    assert_eq!(world.raw(&huge).await.outcome(), (400, "EntityTooLarge".to_owned()));
-    assert!(world.store.objects.lock().expect("no panic").is_empty());
-}
-
-#[tokio::test]
-async fn a_client_that_ends_its_side_early_is_told_so() {
-    let world = world().await;
-    let request = Request { hash: UNSIGNED.to_owned(), ..Request::new("PUT", "/docs/k", b"") };
-    let head = request.header("content-length", "1000").head();
-    let mut connection = world.connect().await;
-    connection.write_all(&[head.as_bytes(), &[1; 500]].concat()).await.expect("it reads");
-    connection.shutdown().await.expect("half closed");
-    assert_eq!(read_answer(&mut connection).await.outcome(), (400, "IncompleteBody".to_owned()));
-    assert_eq!(world.line().await.error(), "IncompleteBody");
-    assert!(world.store.objects.lock().expect("no panic").is_empty());
-}
-
-#[tokio::test]
-async fn a_body_that_stalls_is_a_request_timeout_and_the_connection_is_closed() {
-    let mut setup = Setup::default();
-    setup.front.stall_timeout = Duration::from_millis(100);
-    let world = World::start(setup).await;
-    let request = Request { hash: UNSIGNED.to_owned(), ..Request::new("PUT", "/docs/k", b"") };
-    let head = request.header("content-length", "1000").head();
-    let mut connection = world.connect().await;
-    connection.write_all(&[head.as_bytes(), &[1; 500]].concat()).await.expect("it reads");
-    let answer = read_answer(&mut connection).await;
-    assert_eq!(answer.outcome(), (400, "RequestTimeout".to_owned()));
-    assert_eq!(answer.header("connection"), "close");
-    assert!(server_support::try_read_answer(&mut connection).await.is_none(), "closed");
-    assert_eq!(world.line().await.error(), "RequestTimeout");
-    assert_eq!(world.metric("strongroom_stalled_total{direction=\"request\"}").await, Some(1.0));
-}
-
-#[tokio::test]
-async fn a_write_ends_although_its_client_hung_up_and_is_one_line() {
-    let world = world().await;
-    let mut connection = world.connect().await;
-    connection.write_all(&Request::new("PUT", "/docs/gated", b"body").bytes()).await.expect("it reads");
-    world.store.at_gate.notified().await;
-    drop(connection);
-    // Until hyper has noticed and let go of the request.
-    while world.metric("strongroom_connections").await != Some(0.0) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert!(world.store.objects.lock().expect("no panic").is_empty());
-    world.store.gate.notify_one();
-    let line = world.line().await;
-    assert_eq!((line.operation(), line.key()), ("REST.PUT.OBJECT", "gated"));
-    assert_eq!(world.store.objects.lock().expect("no panic").get("gated"), Some(&4));
-    assert_eq!(world.metric("strongroom_requests_in_flight").await, Some(0.0));
 }
 
 #[tokio::test]

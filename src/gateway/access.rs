@@ -1,7 +1,8 @@
 //! Who may do what, as `s3s` asks it: secrets for signature checks, and one decision per request.
 //!
 //! [`Access::check`] runs after the signature was verified and before the operation reads its input. It leaves a
-//! [`Permit`] in the request's extensions; operations take it with [`permit`] and cannot go on without one.
+//! [`Permit`] in the request's extensions; operations take it with [`request::permit`] and cannot go on without one.
+use super::request;
 use crate::audit::RequestContext;
 use crate::authz::{Authorizer, Permit};
 use crate::identity::Credentials;
@@ -58,11 +59,6 @@ const COPY_SOURCE: &str = "x-amz-copy-source";
 /// `s3s`'s name for a form upload; it is a PutObject whose key stands in the form.
 const POST_OBJECT: &str = "PostObject";
 
-/// The permit that [`Access`] left with the request. None: the check did not run, so nothing is served.
-pub(super) fn permit<T>(req: &S3Request<T>) -> S3Result<&Permit> {
-    req.extensions.get::<Permit>().ok_or_else(|| S3Error::new(S3ErrorCode::AccessDenied))
-}
-
 /// Secrets for signature checks.
 pub(super) struct Auth(pub(super) Arc<Credentials>);
 
@@ -95,7 +91,7 @@ impl S3Access for Access {
     /// A form names its key only in its body: the permit for the bucket is narrowed to the object.
     async fn post_object(&self, req: &mut S3Request<PostObjectInput>) -> S3Result<()> {
         let key = ObjectKey::parse(&req.input.key).map_err(|error| name_error(&error))?;
-        let of_bucket = permit(req)?;
+        let of_bucket = request::permit(req)?;
         let narrowed =
             self.authorizer.permit(of_bucket.principal(), Operation::PutObject, of_bucket.bucket(), Some(&key));
         let narrowed = narrowed.map_err(|_| denied())?;

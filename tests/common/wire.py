@@ -152,7 +152,7 @@ class Wire:
             try:
                 connection.sendall(request)
                 if close:
-                    connection.shutdown(socket.SHUT_WR)
+                    end_our_side(connection)
             except OSError:
                 pass  # The answer may have come before all was sent.
             return read_answer(connection, method)
@@ -185,6 +185,21 @@ class Wire:
             out.append(f"{len(data):x};chunk-signature={shown}\r\n".encode() + data + b"\r\n")
         body = b"".join(out)
         return body[: len(body) // 2] if cut else body
+
+
+def end_our_side(connection: socket.socket) -> None:
+    """Nothing more will come from us, but we wait for the answer. `SSLSocket.shutdown` would give up TLS altogether;
+    `unwrap` that must not wait sends the close_notify and leaves the reading side as it is."""
+    if not isinstance(connection, ssl.SSLSocket):
+        connection.shutdown(socket.SHUT_WR)
+        return
+    patience = connection.gettimeout()
+    connection.setblocking(False)
+    try:
+        connection.unwrap()
+    except ssl.SSLWantReadError:
+        pass  # The other side has not ended its own, and should not.
+    connection.settimeout(patience)
 
 
 def read_answer(connection: socket.socket, method: str = "GET") -> Answer:

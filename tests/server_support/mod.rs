@@ -30,6 +30,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub mod sign;
+pub mod tls;
 
 pub const ACCESS_KEY: &str = "AKTEST";
 pub const SECRET: &str = "a-secret-of-the-tests";
@@ -241,6 +242,21 @@ impl World {
     /// The only record.
     pub async fn line(&self) -> Line {
         self.lines(1).await.pop().expect("one line")
+    }
+
+    /// Keys and sizes of what was stored.
+    pub fn stored(&self) -> Vec<(String, usize)> {
+        let objects = self.store.objects.lock().expect("no test panics with the lock");
+        objects.iter().map(|(key, size)| (key.clone(), *size)).collect()
+    }
+
+    /// Waits until no request is in flight and no connection is open.
+    pub async fn nothing_runs(&self) {
+        for series in ["strongroom_requests_in_flight", "strongroom_connections"] {
+            while self.metric(series).await != Some(0.0) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
     }
 
     /// The value of a series.
