@@ -59,6 +59,13 @@ const COPY_SOURCE: &str = "x-amz-copy-source";
 /// `s3s`'s name for a form upload; it is a PutObject whose key stands in the form.
 const POST_OBJECT: &str = "PostObject";
 
+/// The signature of this request was verified before, and has been taken out since.
+#[derive(Clone)]
+pub(super) struct Verified {
+    /// Whose it was; `None`: there was none.
+    pub(super) access_key_id: Option<String>,
+}
+
 /// Secrets for signature checks.
 pub(super) struct Auth(pub(super) Arc<Credentials>);
 
@@ -106,16 +113,13 @@ impl S3Access for Access {
 impl Access {
     fn decide(&self, cx: &mut S3AccessContext<'_>) -> S3Result<Permit> {
         let context = cx.extensions_mut().get::<RequestContext>().cloned();
+        let verified = cx.extensions_mut().remove::<Verified>().and_then(|verified| verified.access_key_id);
         let name = cx.s3_op().name();
         let operation = if name == POST_OBJECT { Operation::PutObject } else { Operation::from_name(name) };
-        let principal = match cx.credentials() {
-            Some(credentials) => Some(
-                self.credentials
-                    .principal(&credentials.access_key)
-                    .ok_or_else(|| S3Error::new(S3ErrorCode::InvalidAccessKeyId))?,
-            ),
-            None => None,
-        };
+        let access_key_id = cx.credentials().map(|credentials| credentials.access_key.clone()).or(verified);
+        let principal = access_key_id
+            .map(|id| self.credentials.principal(&id).ok_or_else(|| S3Error::new(S3ErrorCode::InvalidAccessKeyId)));
+        let principal = principal.transpose()?;
         if let Some(context) = &context {
             context.with(|facts| {
                 facts.operation = operation;

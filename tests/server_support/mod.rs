@@ -109,6 +109,11 @@ impl S3 for Operations {
                 (4 * 64 * 1024, blob(pieces))
             }
             "big" => (1024 * 64 * 1024, blob(futures_util::stream::repeat_with(piece).take(1024))),
+            // Tells which range arrived.
+            "range" => {
+                let range = req.input.range.map_or_else(|| "whole".to_owned(), |range| range.to_header_string());
+                (range.len() as i64, blob(futures_util::stream::iter([Ok(Bytes::from(range))])))
+            }
             "small" => (64 * 1024, blob(futures_util::stream::iter([piece()]))),
             _ => return Err(s3_error!(NoSuchKey)),
         };
@@ -120,7 +125,7 @@ impl S3 for Operations {
         let mut size = 0;
         if let Some(mut body) = req.input.body.take() {
             while let Some(piece) = body.next().await {
-                size += piece.map_err(|_| s3_error!(InternalError))?.len();
+                size += piece.map_err(|error| body_error(error.as_ref()))?.len();
             }
         }
         if req.input.key == "gated" {
@@ -130,6 +135,12 @@ impl S3 for Operations {
         self.0.objects.lock().expect("no test panics with the lock").insert(req.input.key, size);
         Ok(S3Response::new(PutObjectOutput::default()))
     }
+}
+
+/// As the gateway has it: what `s3s` found wrong with a body, in its own code.
+fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> s3s::S3Error {
+    let chunked = error.downcast_ref::<s3s::stream::aws_chunked_stream::AwsChunkedStreamError>();
+    chunked.map_or_else(|| s3_error!(InternalError), |error| s3s::S3Error::new(error.to_s3_error_code()))
 }
 
 fn blob(pieces: impl futures_util::Stream<Item = io::Result<Bytes>> + Send + Sync + 'static) -> StreamingBlob {
