@@ -158,7 +158,7 @@ fn limits(reader: &mut Reader<'_, '_>, raw: &RawLimits) -> Limits {
         stall_timeout: reader.duration(&raw.stall_timeout, "limits.stall_timeout", 30 * SECOND, SECOND..=HOUR),
         drain_timeout: reader.duration(&raw.drain_timeout, "limits.drain_timeout", 30 * SECOND, Duration::ZERO..=HOUR),
         max_header_bytes: reader.size(&raw.max_header_bytes, "limits.max_header_bytes", 32 << 10, 8 << 10..=1 << 20),
-        max_xml_body: reader.size(&raw.max_xml_body, "limits.max_xml_body", 4 << 20, 64 << 10..=32 << 20),
+        max_xml_body: reader.size(&raw.max_xml_body, "limits.max_xml_body", 8 << 20, 64 << 10..=32 << 20),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Who may do what, as `s3s` asks it: secrets for signature checks, and one decision per request.
 //!
 //! [`Access::check`] runs after the signature was verified and before the operation reads its input. It leaves a
-//! [`Permit`] in the request's extensions; operations take it with [`permit`] and cannot go on without one.
+//! [`Permit`] in the request's extensions; operations take it with [`request::permit`] and cannot go on without one.
+use super::request;
 use crate::audit::RequestContext;
 use crate::authz::{Authorizer, Permit};
 use crate::identity::Credentials;
@@ -58,9 +59,11 @@ const COPY_SOURCE: &str = "x-amz-copy-source";
 /// `s3s`'s name for a form upload; it is a PutObject whose key stands in the form.
 const POST_OBJECT: &str = "PostObject";
 
-/// The permit that [`Access`] left with the request. None: the check did not run, so nothing is served.
-pub(super) fn permit<T>(req: &S3Request<T>) -> S3Result<&Permit> {
-    req.extensions.get::<Permit>().ok_or_else(|| S3Error::new(S3ErrorCode::AccessDenied))
+/// The signature of this request was verified before, and has been taken out since.
+#[derive(Clone)]
+pub(super) struct Verified {
+    /// Whose it was; `None`: there was none.
+    pub(super) access_key_id: Option<String>,
 }
 
 /// Secrets for signature checks.
@@ -95,7 +98,7 @@ impl S3Access for Access {
     /// A form names its key only in its body: the permit for the bucket is narrowed to the object.
     async fn post_object(&self, req: &mut S3Request<PostObjectInput>) -> S3Result<()> {
         let key = ObjectKey::parse(&req.input.key).map_err(|error| name_error(&error))?;
-        let of_bucket = permit(req)?;
+        let of_bucket = request::permit(req)?;
         let narrowed =
             self.authorizer.permit(of_bucket.principal(), Operation::PutObject, of_bucket.bucket(), Some(&key));
         let narrowed = narrowed.map_err(|_| denied())?;
@@ -110,16 +113,13 @@ impl S3Access for Access {
 impl Access {
     fn decide(&self, cx: &mut S3AccessContext<'_>) -> S3Result<Permit> {
         let context = cx.extensions_mut().get::<RequestContext>().cloned();
+        let verified = cx.extensions_mut().remove::<Verified>().and_then(|verified| verified.access_key_id);
         let name = cx.s3_op().name();
         let operation = if name == POST_OBJECT { Operation::PutObject } else { Operation::from_name(name) };
-        let principal = match cx.credentials() {
-            Some(credentials) => Some(
-                self.credentials
-                    .principal(&credentials.access_key)
-                    .ok_or_else(|| S3Error::new(S3ErrorCode::InvalidAccessKeyId))?,
-            ),
-            None => None,
-        };
+        let access_key_id = cx.credentials().map(|credentials| credentials.access_key.clone()).or(verified);
+        let principal = access_key_id
+            .map(|id| self.credentials.principal(&id).ok_or_else(|| S3Error::new(S3ErrorCode::InvalidAccessKeyId)));
+        let principal = principal.transpose()?;
         if let Some(context) = &context {
             context.with(|facts| {
                 facts.operation = operation;

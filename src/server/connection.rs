@@ -63,6 +63,9 @@ impl Lines {
         let mut http = http1::Builder::new();
         // Time limits are the guard's: hyper's own one for heads runs while a connection stands idle, too.
         http.header_read_timeout(None).max_buf_size(BUFFER).max_header_size(limits.max_header_bytes);
+        // A client may end its sending side after its request and wait for the answer; that cannot be told from one
+        // that is gone. So an answer is always made; a client that is gone is noticed when it is written.
+        http.half_close(true);
         let limits = Limits { header: limits.header_timeout, idle: limits.idle_timeout, stall: limits.stall_timeout };
         let (drain, abort) = (CancellationToken::new(), CancellationToken::new());
         Self { shared: Arc::new(Shared { front, tls, http, limits, drain, abort }), tasks: TaskTracker::new() }

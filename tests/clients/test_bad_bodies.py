@@ -71,6 +71,14 @@ def test_a_client_that_ends_its_side_early_is_told(target, wire, watch, bucket):
     watch.refused(answer, 400, "IncompleteBody")
 
 
+def test_a_client_that_ends_its_side_after_a_whole_request_gets_its_answer(target, wire, watch, bucket):
+    assert wire.raw(put_head(wire, bucket, 100_000) + content(100_000), "PUT", close=True).status == 200
+    watch.record()
+    got = wire.raw(wire.head("GET", f"/{bucket}/k"), close=True)
+    assert (got.status, got.body) == (200, content(100_000))
+    target.s3().delete_object(Bucket=bucket, Key="k")
+
+
 def test_a_hang_up_in_the_middle_keeps_the_old_object(target, wire, watch, bucket):
     s3 = target.s3()
     s3.put_object(Bucket=bucket, Key="k", Body=b"old")

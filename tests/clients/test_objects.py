@@ -171,6 +171,18 @@ def test_many_are_deleted_at_once(s3, bucket):
     assert "Deleted" not in quiet and "Errors" not in quiet
 
 
+@pytest.mark.parametrize("character", ["&", "<", '"', "字"])
+def test_a_thousand_of_the_longest_keys_are_deleted_at_once(s3, bucket, character):
+    """The largest XML that S3 takes: most characters of these keys have to be escaped."""
+    filler = character * (1020 // len(character.encode()))
+    keys = [f"{filler}{number:04}" for number in range(1000)]
+    for key in keys[:3]:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+    assert {entry["Key"] for entry in answer["Deleted"]} == set(keys)
+    assert "Errors" not in answer and "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
 @pytest.mark.parametrize("size", [0, 1, 16385, FIVE_MIB + 1])
 def test_a_copy_keeps_everything(s3, bucket, size):
     s3.put_object(

@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import hmac
 import http.client
+import io
 import re
 import socket
 import ssl
@@ -118,12 +119,20 @@ class Wire:
 
     def connect(self) -> socket.socket:
         """A connection, TLS where the target speaks it."""
-        host, port = self.target.authority.split(":")
-        raw = socket.create_connection((host, int(port)), timeout=30)
+        raw = self._connect()
+        return self._context().wrap_socket(raw, server_hostname=self._host()) if self.target.ca else raw
+
+    def _connect(self) -> socket.socket:
+        port = int(self.target.authority.split(":")[1])
+        raw = socket.create_connection((self._host(), port), timeout=30)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not self.target.ca:
-            return raw
-        return ssl.create_default_context(cafile=str(self.target.ca)).wrap_socket(raw, server_hostname=host)
+        return raw
+
+    def _host(self) -> str:
+        return self.target.authority.split(":")[0]
+
+    def _context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.target.ca))
 
     def head(
         self, method: str, path: str, *, query=None, headers=None, payload=None, sign=True, raw_query=None
@@ -148,11 +157,23 @@ class Wire:
 
     def raw(self, request: bytes, method: str = "GET", close: bool = False) -> Answer:
         """Sends bytes; with `close` nothing more will come from us."""
+        if close and self.target.ca:
+            return self._raw_tls_half_closed(request, method)
         with self.connect() as connection:
             try:
                 connection.sendall(request)
                 if close:
                     connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # The answer may have come before all was sent.
+            return read_answer(connection, method)
+
+    def _raw_tls_half_closed(self, request: bytes, method: str) -> Answer:
+        with self._connect() as raw:
+            connection = TlsByHand(raw, self._context(), self._host())
+            try:
+                connection.sendall(request)
+                connection.end()
             except OSError:
                 pass  # The answer may have come before all was sent.
             return read_answer(connection, method)
@@ -187,7 +208,57 @@ class Wire:
         return body[: len(body) // 2] if cut else body
 
 
-def read_answer(connection: socket.socket, method: str = "GET") -> Answer:
+class TlsByHand:
+    """TLS whose sending side can be ended while the answer is still waited for, which `ssl.SSLSocket` cannot: its
+    `shutdown` gives up TLS altogether, and its `unwrap` does not bear an answer that comes meanwhile."""
+
+    def __init__(self, raw: socket.socket, context: ssl.SSLContext, name: str):
+        self.raw, self.incoming, self.outgoing = raw, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name)
+        self._until_done(self.tls.do_handshake)
+
+    def sendall(self, data: bytes) -> None:
+        """All of it."""
+        self._until_done(lambda: self.tls.write(data))
+
+    def end(self) -> None:
+        """Sends the close_notify, and nothing after it."""
+        try:
+            self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # The other side has not ended its own, and should not.
+        self._flush()
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        """What comes until the other side ends, as `http.client` wants it."""
+        pieces = []
+        try:
+            while piece := self._until_done(lambda: self.tls.read(65536)):
+                pieces.append(piece)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
+            pass
+        return io.BytesIO(b"".join(pieces))
+
+    def _flush(self) -> None:
+        # Sending nothing would still raise what is wrong with the socket, before what had arrived was read.
+        if data := self.outgoing.read():
+            self.raw.sendall(data)
+
+    def _until_done(self, step):
+        while True:
+            try:
+                result = step()
+                self._flush()
+                return result
+            except ssl.SSLWantReadError:
+                self._flush()
+                if data := self.raw.recv(65536):
+                    self.incoming.write(data)
+                else:
+                    self.incoming.write_eof()
+
+
+def read_answer(connection: socket.socket | TlsByHand, method: str = "GET") -> Answer:
     """Reads one response."""
     response = http.client.HTTPResponse(connection, method=method)
     response.begin()

@@ -1,19 +1,11 @@
 //! For tests of the server from outside: the real listeners and front over a few S3 operations of our own, and a
 //! client that writes bytes to a socket, so that requests can be wrong in every way.
 #![allow(dead_code, reason = "every test binary uses its part")]
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use http_body::Frame;
-use s3s::dto::{
-    DeleteObjectsInput, DeleteObjectsOutput, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    ListBucketsInput, ListBucketsOutput, PutObjectInput, PutObjectOutput, StreamingBlob,
-};
-use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use operations::Operations;
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use strongroom::audit::{AuditLog, AuditSettings, Target};
 use strongroom::authz::Authorizer;
@@ -25,27 +17,21 @@ use strongroom::server::{Readiness, Server, ServerConfig, ServerError, ServerLim
 use strongroom::telemetry::Metrics;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+mod line;
+mod operations;
 pub mod sign;
+pub mod tls;
+
+pub use line::Line;
+pub use operations::Store;
 
 pub const ACCESS_KEY: &str = "AKTEST";
 pub const SECRET: &str = "a-secret-of-the-tests";
 pub const REGION: &str = "us-east-1";
 pub const SYSTEM_BUCKET: &str = "strongroom-system";
-
-/// What was stored, and a gate that an upload to `gated` waits at.
-#[derive(Default)]
-pub struct Store {
-    pub objects: Mutex<BTreeMap<String, usize>>,
-    pub gate: Notify,
-    pub at_gate: Notify,
-}
-
-/// A handful of operations.
-struct Operations(Arc<Store>);
 
 /// A running server.
 pub struct World {
@@ -72,68 +58,6 @@ pub struct Answer {
     pub status: u16,
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
-}
-
-/// A record of the access log.
-#[derive(Debug)]
-pub struct Line(pub Vec<String>);
-
-// === impl Operations ===
-
-#[async_trait::async_trait]
-impl S3 for Operations {
-    async fn list_buckets(&self, _req: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
-        Ok(S3Response::new(ListBucketsOutput::default()))
-    }
-
-    async fn head_object(&self, _req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
-        Err(s3_error!(NoSuchKey))
-    }
-
-    async fn delete_objects(&self, _req: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        Ok(S3Response::new(DeleteObjectsOutput::default()))
-    }
-
-    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        let piece = || Ok::<_, io::Error>(Bytes::from(vec![7; 64 * 1024]));
-        let (length, body): (i64, StreamingBlob) = match req.input.key.as_str() {
-            "panic" => panic!("a test's handler panics"),
-            "late-panic" => {
-                let pieces =
-                    futures_util::stream::iter(0..4).map(move |n| if n < 2 { piece() } else { panic!("late") });
-                (4 * 64 * 1024, blob(pieces))
-            }
-            "broken" => {
-                let pieces = futures_util::stream::iter([piece(), Err(io::Error::other("the site broke"))]);
-                (4 * 64 * 1024, blob(pieces))
-            }
-            "big" => (1024 * 64 * 1024, blob(futures_util::stream::repeat_with(piece).take(1024))),
-            "small" => (64 * 1024, blob(futures_util::stream::iter([piece()]))),
-            _ => return Err(s3_error!(NoSuchKey)),
-        };
-        let output = GetObjectOutput { content_length: Some(length), body: Some(body), ..Default::default() };
-        Ok(S3Response::new(output))
-    }
-
-    async fn put_object(&self, mut req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        let mut size = 0;
-        if let Some(mut body) = req.input.body.take() {
-            while let Some(piece) = body.next().await {
-                size += piece.map_err(|_| s3_error!(InternalError))?.len();
-            }
-        }
-        if req.input.key == "gated" {
-            self.0.at_gate.notify_one();
-            self.0.gate.notified().await;
-        }
-        self.0.objects.lock().expect("no test panics with the lock").insert(req.input.key, size);
-        Ok(S3Response::new(PutObjectOutput::default()))
-    }
-}
-
-fn blob(pieces: impl futures_util::Stream<Item = io::Result<Bytes>> + Send + Sync + 'static) -> StreamingBlob {
-    let frames = http_body_util::StreamBody::new(pieces.map(|piece| piece.map(Frame::data)));
-    StreamingBlob::from(s3s::Body::http_body(frames))
 }
 
 // === impl Setup ===
@@ -243,6 +167,21 @@ impl World {
         self.lines(1).await.pop().expect("one line")
     }
 
+    /// Keys and sizes of what was stored.
+    pub fn stored(&self) -> Vec<(String, usize)> {
+        let objects = self.store.objects.lock().expect("no test panics with the lock");
+        objects.iter().map(|(key, size)| (key.clone(), *size)).collect()
+    }
+
+    /// Waits until no request is in flight and no connection is open.
+    pub async fn nothing_runs(&self) {
+        for series in ["strongroom_requests_in_flight", "strongroom_connections"] {
+            while self.metric(series).await != Some(0.0) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
     /// The value of a series.
     pub async fn metric(&self, series: &str) -> Option<f64> {
         let page = String::from_utf8(self.get_admin("/metrics").await.body).expect("UTF-8");
@@ -311,57 +250,5 @@ impl Answer {
 
     pub fn outcome(&self) -> (u16, String) {
         (self.status, self.code())
-    }
-}
-
-// === impl Line ===
-
-impl Line {
-    fn parse(line: &str) -> Self {
-        let (mut fields, mut field, mut closing) = (Vec::new(), String::new(), None);
-        for character in line.chars() {
-            match (closing, character) {
-                (None, ' ') => {
-                    fields.push(std::mem::take(&mut field));
-                    continue;
-                }
-                (None, '"') => closing = Some('"'),
-                (None, '[') => closing = Some(']'),
-                (Some(end), c) if c == end => closing = None,
-                _ => {}
-            }
-            field.push(character);
-        }
-        fields.push(field);
-        assert_eq!(fields.len(), 27, "{line}");
-        Self(fields)
-    }
-
-    pub fn bucket(&self) -> &str {
-        &self.0[1]
-    }
-    pub fn requester(&self) -> &str {
-        &self.0[4]
-    }
-    pub fn request_id(&self) -> &str {
-        &self.0[5]
-    }
-    pub fn operation(&self) -> &str {
-        &self.0[6]
-    }
-    pub fn key(&self) -> &str {
-        &self.0[7]
-    }
-    pub fn status(&self) -> &str {
-        &self.0[9]
-    }
-    pub fn error(&self) -> &str {
-        &self.0[10]
-    }
-    pub fn bytes_sent(&self) -> &str {
-        &self.0[11]
-    }
-    pub fn tls(&self) -> (&str, &str) {
-        (&self.0[23], &self.0[20])
     }
 }

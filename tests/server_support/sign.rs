@@ -51,6 +51,31 @@ impl Request {
         self
     }
 
+    /// The head of a presigned request, which has no body; every header is signed.
+    pub fn presigned(&self) -> String {
+        let now = strongroom::clock::now() + time::Duration::seconds(self.skew);
+        let date = amz_date(now);
+        let mut headers = self.headers.clone();
+        headers.push(("host".to_owned(), self.host.clone()));
+        headers.sort();
+        let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("%3B");
+        let scope = format!("{}/{}/s3/aws4_request", &date[..8], self.region);
+        let query = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}%2F{}&X-Amz-Date={date}&X-Amz-Expires=60\
+             &X-Amz-SignedHeaders={names}",
+            self.access_key,
+            scope.replace('/', "%2F")
+        );
+        let canonical: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let names = names.replace("%3B", ";");
+        let request = format!("{}\n{}\n{query}\n{canonical}\n{names}\n{UNSIGNED}", self.method, self.target);
+        let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(request)));
+        let mut signer = Signer { secret: self.secret.clone(), region: self.region.clone(), now, last: String::new() };
+        let signature = signer.sign(&to_sign);
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("{} {}?{query}&X-Amz-Signature={signature} HTTP/1.1\r\n{lines}\r\n", self.method, self.target)
+    }
+
     /// The head, signed, and the body.
     pub fn bytes(&self) -> Vec<u8> {
         [self.head().into_bytes(), self.body.clone()].concat()
@@ -58,6 +83,11 @@ impl Request {
 
     /// The head, signed.
     pub fn head(&self) -> String {
+        self.signed().0
+    }
+
+    /// The head, and what signed it.
+    pub fn signed(&self) -> (String, Signer) {
         let now = strongroom::clock::now() + time::Duration::seconds(self.skew);
         let date = amz_date(now);
         let mut headers = self.headers.clone();
@@ -76,16 +106,51 @@ impl Request {
         let request = format!("{}\n{path}\n{}\n{canonical}\n{names}\n{}", self.method, query.join("&"), self.hash);
         let scope = format!("{}/{}/s3/aws4_request", &date[..8], self.region);
         let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(request)));
-        let key = aws_sigv4::sign::v4::generate_signing_key(&self.secret, now.into(), &self.region, "s3");
-        let signature = aws_sigv4::sign::v4::calculate_signature(key, to_sign.as_bytes());
+        let mut signer = Signer { secret: self.secret.clone(), region: self.region.clone(), now, last: String::new() };
+        let signature = signer.sign(&to_sign);
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &headers {
             head += &format!("{name}: {value}\r\n");
         }
-        head + &format!(
+        head += &format!(
             "authorization: AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n",
             self.access_key
-        )
+        );
+        (head, signer)
+    }
+}
+
+/// Signs what follows a signed head; every signature covers the one before it.
+pub struct Signer {
+    secret: String,
+    region: String,
+    now: OffsetDateTime,
+    last: String,
+}
+
+impl Signer {
+    /// The signature of a chunk.
+    pub fn chunk(&mut self, data: &[u8]) -> String {
+        let hashes = format!("{}\n{}", hex::encode(Sha256::digest(b"")), hex::encode(Sha256::digest(data)));
+        let text = self.text("AWS4-HMAC-SHA256-PAYLOAD", &hashes);
+        self.sign(&text)
+    }
+
+    /// The signature of a trailer, `name:value\n` for every line.
+    pub fn trailer(&mut self, lines: &str) -> String {
+        let text = self.text("AWS4-HMAC-SHA256-TRAILER", &hex::encode(Sha256::digest(lines)));
+        self.sign(&text)
+    }
+
+    fn text(&self, kind: &str, hashes: &str) -> String {
+        let date = amz_date(self.now);
+        format!("{kind}\n{date}\n{}/{}/s3/aws4_request\n{}\n{hashes}", &date[..8], self.region, self.last)
+    }
+
+    fn sign(&mut self, text: &str) -> String {
+        let key = aws_sigv4::sign::v4::generate_signing_key(&self.secret, self.now.into(), &self.region, "s3");
+        self.last = aws_sigv4::sign::v4::calculate_signature(key, text.as_bytes());
+        self.last.clone()
     }
 }
 

@@ -1,5 +1,5 @@
 //! Error answers: the right code for what went wrong with a body, and the ids that SDKs and operators look for.
-use super::inbound::{Fault, Progress};
+use super::progress::{Fault, Progress};
 use crate::s3::RequestId;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, StatusCode};
@@ -32,16 +32,24 @@ pub(super) fn mend(response_: HttpResponse, progress: &Progress) -> HttpResponse
             mended
         }
         Some(Fault::TooLong) => response(S3Error::new(S3ErrorCode::MaxMessageLengthExceeded)),
-        Some(Fault::Broken) => response(S3Error::new(S3ErrorCode::IncompleteBody)),
+        Some(Fault::Broken | Fault::Unclosed) => response(S3Error::new(S3ErrorCode::IncompleteBody)),
+        Some(Fault::Untrailed) => {
+            let message = "The request contained trailing data that was not well-formed.";
+            response(bad_request("MalformedTrailerError", message))
+        }
         None if status == StatusCode::INTERNAL_SERVER_ERROR && progress.has_wrong_hash() => {
             let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
-            let mut error =
-                S3Error::with_message("XAmzContentSHA256Mismatch".parse().unwrap_or(S3ErrorCode::BadDigest), message);
-            error.set_status_code(StatusCode::BAD_REQUEST);
-            response(error)
+            response(bad_request("XAmzContentSHA256Mismatch", message))
         }
         None => response_,
     }
+}
+
+/// A code that `s3s` does not have.
+fn bad_request(code: &'static str, message: &'static str) -> S3Error {
+    let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message);
+    error.set_status_code(StatusCode::BAD_REQUEST);
+    error
 }
 
 /// Adds resource and ids to an error body; what code it has. An answer without a body (HEAD) has none.

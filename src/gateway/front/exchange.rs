@@ -1,6 +1,6 @@
 //! One request from its head to its line in the access log. The line is written when the [`Exchange`] is dropped,
 //! which happens exactly once, however the request ends.
-use super::inbound::{Fault, Progress};
+use super::progress::{Fault, Progress};
 use super::screen::Target;
 use super::{Inner, Peer};
 use crate::audit::{AccessLine, Event, Facts, Outcome, Record, RequestContext, Slot, redact_query};

@@ -1,6 +1,8 @@
-//! The body of a request on its way in: notices when the client stalls, hangs up or sends too much, hashes XML, and
-//! gives back what nobody read so that an early answer is not lost in a reset connection.
+//! The body of a request on its way in: notices when the client stalls, hangs up, sends too much or ends too early,
+//! hashes XML, and gives back what nobody read so that an early answer is not lost in a reset connection.
+use super::framing::Framing;
 use super::patience::Patience;
+use super::progress::{Fault, Progress};
 use super::screen::{Target, takes_xml};
 use super::settings::FrontSettings;
 use bytes::Bytes;
@@ -8,11 +10,9 @@ use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use sha2::{Digest as _, Sha256};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::Instant;
 
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
 /// What is read and thrown away, at most, before an early answer: a client that sends its whole body before it
@@ -20,31 +20,6 @@ const CONTENT_SHA256: &str = "x-amz-content-sha256";
 const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 const DRAIN_SILENCE: Duration = Duration::from_millis(300);
-
-/// What happened to a body; read by whoever answers.
-#[derive(Debug)]
-pub(super) struct Progress {
-    began: Instant,
-    received: AtomicU64,
-    /// Nanoseconds from `began` to the last byte.
-    last_byte: AtomicU64,
-    fault: AtomicU8,
-    wrong_hash: OnceLock<()>,
-}
-
-/// What went wrong with a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
-    /// No byte for too long.
-    #[error("the client sent nothing for too long")]
-    Stalled,
-    /// The connection ended first.
-    #[error("the client hung up before the end of its body")]
-    Broken,
-    /// More XML than is read.
-    #[error("the XML body is too long")]
-    TooLong,
-}
 
 /// The body.
 pub(super) struct Inbound<B> {
@@ -54,6 +29,7 @@ pub(super) struct Inbound<B> {
     patience: Patience,
     stall_timeout: Duration,
     xml: Option<Xml>,
+    framing: Option<Framing>,
     ended: bool,
 }
 
@@ -69,64 +45,6 @@ pub(super) struct Leftover<B> {
 struct Xml {
     left: u64,
     hash: Option<(Sha256, [u8; 32])>,
-}
-
-// === impl Progress ===
-
-impl Progress {
-    pub(super) fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            received: AtomicU64::new(0),
-            last_byte: AtomicU64::new(0),
-            fault: AtomicU8::new(0),
-            wrong_hash: OnceLock::new(),
-        }
-    }
-
-    /// When the request's head had arrived.
-    pub(super) fn began(&self) -> Instant {
-        self.began
-    }
-
-    pub(super) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
-    }
-
-    /// From the head to the last byte of the body (zero without one).
-    pub(super) fn last_byte(&self) -> Duration {
-        Duration::from_nanos(self.last_byte.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn fault(&self) -> Option<Fault> {
-        match self.fault.load(Ordering::Acquire) {
-            1 => Some(Fault::Stalled),
-            2 => Some(Fault::Broken),
-            3 => Some(Fault::TooLong),
-            _ => None,
-        }
-    }
-
-    /// The body came whole, but is not what `x-amz-content-sha256` says (known for XML only).
-    pub(super) fn has_wrong_hash(&self) -> bool {
-        self.wrong_hash.get().is_some()
-    }
-
-    fn fail(&self, fault: Fault) -> s3s::StdError {
-        let number = match fault {
-            Fault::Stalled => 1,
-            Fault::Broken => 2,
-            Fault::TooLong => 3,
-        };
-        self.fault.store(number, Ordering::Release);
-        fault.into()
-    }
-
-    fn took(&self, bytes: usize) {
-        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
-        let passed = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.last_byte.store(passed, Ordering::Relaxed);
-    }
 }
 
 // === impl Inbound ===
@@ -157,6 +75,7 @@ where
             patience: Patience::default(),
             stall_timeout: settings.stall_timeout,
             xml,
+            framing: Framing::of(&head.headers),
         }
     }
 
@@ -166,11 +85,21 @@ where
 
     /// As `s3s` takes it.
     pub(super) fn into_s3s(mut self) -> s3s::Body {
-        if self.ended {
+        if self.ended && self.framing.is_none() {
             self.finish_hash();
             return s3s::Body::empty();
         }
         s3s::Body::http_body(self)
+    }
+
+    /// The last byte was taken: whether anything is missing.
+    fn end(&mut self) -> Result<(), s3s::StdError> {
+        self.ended = true;
+        self.finish_hash();
+        match self.framing.take().and_then(|framing| framing.missing()) {
+            Some(fault) => Err(self.progress.fail(fault)),
+            None => Ok(()),
+        }
     }
 
     fn finish_hash(&mut self) {
@@ -178,13 +107,16 @@ where
             && let Some((hash, expected)) = xml.hash
             && <[u8; 32]>::from(hash.finalize()) != expected
         {
-            let _ = self.progress.wrong_hash.set(());
+            self.progress.hash_is_wrong();
         }
     }
 
     fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, s3s::StdError> {
         let Some(data) = frame.data_ref() else { return Ok(frame) };
         self.progress.took(data.len());
+        if let Some(framing) = &mut self.framing {
+            framing.take(data);
+        }
         if let Some(xml) = &mut self.xml
             && !xml.take(data)
         {
@@ -214,9 +146,10 @@ where
         match polled {
             Some(Ok(frame)) => {
                 let frame = this.take(frame);
-                if this.body.as_ref().is_some_and(Body::is_end_stream) {
-                    this.ended = true;
-                    this.finish_hash();
+                if this.body.as_ref().is_some_and(Body::is_end_stream)
+                    && let Err(error) = this.end()
+                {
+                    return Poll::Ready(Some(Err(error)));
                 }
                 Poll::Ready(Some(frame))
             }
@@ -226,16 +159,13 @@ where
                 this.ended = true;
                 Poll::Ready(Some(Err(this.progress.fail(Fault::Broken))))
             }
-            None => {
-                this.ended = true;
-                this.finish_hash();
-                Poll::Ready(None)
-            }
+            None => Poll::Ready(this.end().err().map(Err)),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        // A framed body is polled once more, to be told whether it was whole.
+        self.framing.is_none() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -276,7 +206,7 @@ where
                 let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
                 let Ok(Some(Ok(frame))) = tokio::time::timeout(DRAIN_SILENCE, next).await else { return };
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                self.progress.received.fetch_add(bytes as u64, Ordering::Relaxed);
+                self.progress.drained(bytes);
                 left = left.saturating_sub(bytes as u64);
             }
         };

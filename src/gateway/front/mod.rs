@@ -11,6 +11,9 @@
 //! |---|---|
 //! | `screen` | refuses what `s3s` would let through or misread |
 //! | `inbound` | the request's body: stalls, hang-ups, limits, its hash |
+//! | `framing` | whether a chunked body has its closing chunk |
+//! | `progress` | what happened to a body, for whoever answers |
+//! | `verify` | requests whose signed range `s3s` would refuse |
 //! | `errors` | error bodies: what went wrong with a body, ids, codes |
 //! | `exchange` | what is known of one request until its line is written |
 //! | `patience` | how long a silent client is waited for |
@@ -18,20 +21,23 @@
 //! | `persevere` | lets a write end although its client is gone |
 mod errors;
 mod exchange;
+mod framing;
 mod inbound;
 mod observers;
 mod outbound;
 mod patience;
 mod persevere;
+mod progress;
 mod screen;
 mod settings;
+mod verify;
 
 pub use outbound::FrontBody;
 pub use patience::Patience;
 pub use settings::{FrontError, FrontSettings, Guards};
 
 use super::access::{Access, Auth};
-use super::get::lenient::drop_bad_range;
+use super::get::lenient::mended_range;
 use super::{Gateway, Service};
 use crate::audit::AuditLog;
 use crate::telemetry::Metrics;
@@ -50,6 +56,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
+use verify::{Second, VerifyRoute};
 
 const SERVER: HeaderValue = HeaderValue::from_static("Strongroom");
 
@@ -120,6 +127,7 @@ impl Front {
         }
         builder.set_auth(Auth(credentials.clone()));
         builder.set_access(Access { credentials, authorizer });
+        builder.set_route(VerifyRoute);
         let mut node = [0; 16];
         crate::clock::random(&mut node)?;
         let queue = audit.clone();
@@ -175,12 +183,11 @@ impl Front {
 // === impl Inner ===
 
 impl Inner {
-    async fn answer<B>(self: Arc<Self>, mut head: Parts, body: B, mut exchange: Exchange) -> Response<FrontBody>
+    async fn answer<B>(self: Arc<Self>, head: Parts, body: B, mut exchange: Exchange) -> Response<FrontBody>
     where
         B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
         B::Error: Into<s3s::StdError>,
     {
-        drop_bad_range(&mut head.headers, &head.uri);
         let inbound = Inbound::new(&self.settings, &head, exchange.target(), body, exchange.progress().clone());
         let leftover = inbound.leftover();
         let response = match screen::screen(&self.settings, &head, exchange.target()) {
@@ -194,14 +201,24 @@ impl Inner {
         self.finish(response, exchange)
     }
 
-    /// Hands the request to `s3s`. A panic on the way becomes an error like any other.
-    async fn call<B>(&self, head: Parts, inbound: Inbound<B>, exchange: &mut Exchange) -> HttpResponse
+    /// Hands the request to `s3s`; twice, where it would not read its range as S3 does.
+    async fn call<B>(&self, mut head: Parts, inbound: Inbound<B>, exchange: &mut Exchange) -> HttpResponse
     where
         B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
         B::Error: Into<s3s::StdError>,
     {
-        let mut request = Request::from_parts(head, inbound.into_s3s());
-        request.extensions_mut().insert(exchange.context().clone());
+        head.extensions.insert(exchange.context().clone());
+        let range = if head.method.is_safe() { mended_range(&head.headers) } else { None };
+        let second = range.map(|range| Second::after(&mut head, range));
+        let response = self.pass(Request::from_parts(head, inbound.into_s3s()), exchange).await;
+        match second.and_then(|second| second.verified(&response)) {
+            Some(head) => self.pass(Request::from_parts(head, s3s::Body::empty()), exchange).await,
+            None => response,
+        }
+    }
+
+    /// A panic on the way becomes an error like any other.
+    async fn pass(&self, request: s3s::HttpRequest, exchange: &mut Exchange) -> HttpResponse {
         match AssertUnwindSafe(self.service.call(request)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
