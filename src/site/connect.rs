@@ -42,6 +42,9 @@ pub(super) enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
+/// hyper's read buffer grows up to this. Hundreds of downloads at once have one each.
+const BUFFER: usize = 128 * 1024;
+
 /// Builds the pool; opens no connection.
 pub(super) fn pool(config: &SiteConfig) -> Result<Pool, TlsError> {
     let mut tcp = HttpConnector::new();
@@ -64,6 +67,7 @@ pub(super) fn pool(config: &SiteConfig) -> Result<Pool, TlsError> {
         .pool_max_idle_per_host(config.max_idle_connections)
         .retry_canceled_requests(true)
         .set_host(false)
+        .http1_max_buf_size(BUFFER)
         .build(dialler))
 }
 
