@@ -115,31 +115,19 @@ fn refuse_what_would_be_ignored(input: &CreateBucketInput) -> S3Result<()> {
 
 /// The first site that has it; the primary's "no" is final.
 async fn find_bucket(gateway: &Arc<Gateway>, bucket: &BucketName) -> Result<Site, GatewayError> {
-    let mut candidates = Candidates::of_bucket(gateway);
-    while let Some(site) = candidates.next().await {
-        match site.head_bucket(bucket).await {
-            Ok(()) => {
-                candidates.served(&site);
-                return Ok(site);
-            }
-            Err(error) => candidates.failed(&site, error.into())?,
-        }
-    }
-    Err(candidates.exhausted())
+    let ask = |site: Site| async move {
+        site.head_bucket(bucket).await?;
+        Ok(site)
+    };
+    Candidates::of_bucket(gateway).first(ask).await
 }
 
 async fn all_buckets(gateway: &Arc<Gateway>) -> Result<(Site, Vec<ListedBucket>), GatewayError> {
-    let mut candidates = Candidates::of_bucket(gateway);
-    while let Some(site) = candidates.next().await {
-        match site.list_buckets().await {
-            Ok(buckets) => {
-                candidates.served(&site);
-                return Ok((site, buckets));
-            }
-            Err(error) => candidates.failed(&site, error.into())?,
-        }
-    }
-    Err(candidates.exhausted())
+    let ask = |site: Site| async move {
+        let buckets = site.list_buckets().await?;
+        Ok((site, buckets))
+    };
+    Candidates::of_bucket(gateway).first(ask).await
 }
 
 /// Prefix, region, page. The system bucket, and names that no client could use, are not shown.

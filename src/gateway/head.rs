@@ -45,17 +45,7 @@ async fn look(
     at: &Location,
     question: &Question,
 ) -> Result<(Arc<Opened>, Selection), GatewayError> {
-    let mut candidates = Candidates::of_object(gateway, at);
-    while let Some(site) = candidates.next().await {
-        match look_at(gateway, &site, at, question).await {
-            Ok(seen) => {
-                candidates.served(&site);
-                return Ok(seen);
-            }
-            Err(error) => candidates.failed(&site, error)?,
-        }
-    }
-    Err(candidates.exhausted())
+    Candidates::of_object(gateway, at).first(|site| async move { look_at(gateway, &site, at, question).await }).await
 }
 
 async fn look_at(

@@ -78,17 +78,7 @@ pub(in crate::gateway) fn parse_range(text: &str) -> S3Result<(u64, u64)> {
 
 /// Opens the source at the first site that can; its first bytes are verified when this returns.
 pub(in crate::gateway) async fn find(gateway: &Arc<Gateway>, asked: &Asked) -> Result<Source, GatewayError> {
-    let mut candidates = Candidates::of_object(gateway, &asked.at);
-    while let Some(site) = candidates.next().await {
-        match find_at(gateway, &site, asked).await {
-            Ok(source) => {
-                candidates.served(&site);
-                return Ok(source);
-            }
-            Err(error) => candidates.failed(&site, error)?,
-        }
-    }
-    Err(candidates.exhausted())
+    Candidates::of_object(gateway, &asked.at).first(|site| async move { find_at(gateway, &site, asked).await }).await
 }
 
 async fn find_at(gateway: &Arc<Gateway>, site: &Site, asked: &Asked) -> Result<Source, GatewayError> {

@@ -69,17 +69,7 @@ pub(super) fn busy() -> S3Error {
 
 /// Asks one site after the other.
 async fn find(gateway: &Arc<Gateway>, at: &Location, question: &Question) -> Result<Found, GatewayError> {
-    let mut candidates = Candidates::of_object(gateway, at);
-    while let Some(site) = candidates.next().await {
-        match find_at(gateway, &site, at, question).await {
-            Ok(found) => {
-                candidates.served(&site);
-                return Ok(found);
-            }
-            Err(error) => candidates.failed(&site, error)?,
-        }
-    }
-    Err(candidates.exhausted())
+    Candidates::of_object(gateway, at).first(|site| async move { find_at(gateway, &site, at, question).await }).await
 }
 
 async fn find_at(

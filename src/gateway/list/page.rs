@@ -21,17 +21,7 @@ pub(super) struct Page {
 
 /// Asks one site after the other; a site that fails while the trailers are read is given up for the whole page.
 pub(super) async fn fetch(gateway: &Arc<Gateway>, ask: &Ask) -> Result<Page, GatewayError> {
-    let mut candidates = Candidates::of_bucket(gateway);
-    while let Some(site) = candidates.next().await {
-        match fetch_at(gateway, &site, ask).await {
-            Ok(page) => {
-                candidates.served(&site);
-                return Ok(page);
-            }
-            Err(error) => candidates.failed(&site, error)?,
-        }
-    }
-    Err(candidates.exhausted())
+    Candidates::of_bucket(gateway).first(|site| async move { fetch_at(gateway, &site, ask).await }).await
 }
 
 async fn fetch_at(gateway: &Arc<Gateway>, site: &Site, ask: &Ask) -> Result<Page, GatewayError> {

@@ -58,17 +58,7 @@ pub(super) struct Glimpse {
 /// Opens the current version of an object: one request (the trailer comes by suffix range; the cache is
 /// revalidated against the sealed ETag). Primary first, then backups when it is down or damaged.
 pub(super) async fn open(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Opened>, GatewayError> {
-    let mut candidates = Candidates::of_object(gateway, at);
-    while let Some(site) = candidates.next().await {
-        match open_at(gateway, &site, at, None).await {
-            Ok(opened) => {
-                candidates.served(&site);
-                return Ok(opened);
-            }
-            Err(error) => candidates.failed(&site, error)?,
-        }
-    }
-    Err(candidates.exhausted())
+    Candidates::of_object(gateway, at).first(|site| async move { open_at(gateway, &site, at, None).await }).await
 }
 
 /// The same at one site, of exactly the version `pin` names.

@@ -48,8 +48,25 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// Asks one site after the other, until one serves or a failure is final.
+    pub(in crate::gateway) async fn first<T, F>(mut self, ask: impl Fn(Site) -> F) -> Result<T, GatewayError>
+    where
+        F: Future<Output = Result<T, GatewayError>>,
+    {
+        while let Some(site) = self.next().await {
+            match ask(site.clone()).await {
+                Ok(answer) => {
+                    self.served(&site);
+                    return Ok(answer);
+                }
+                Err(error) => self.failed(&site, error)?,
+            }
+        }
+        Err(self.exhausted())
+    }
+
     /// The next site to ask.
-    pub(in crate::gateway) async fn next(&mut self) -> Option<Site> {
+    async fn next(&mut self) -> Option<Site> {
         while let Some(site) = self.queue.pop_front() {
             if self.is_primary(&site) || !self.is_behind().await {
                 return Some(site);
@@ -59,7 +76,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// Takes note of a failure; gives it back when asking on would be wrong.
-    pub(in crate::gateway) fn failed(&mut self, site: &Site, error: GatewayError) -> Result<(), GatewayError> {
+    fn failed(&mut self, site: &Site, error: GatewayError) -> Result<(), GatewayError> {
         let go_on = match &error {
             GatewayError::Site(e) => e.is_outage() || (e.is_not_found() && !self.is_primary(site)),
             GatewayError::Integrity { .. } | GatewayError::Key(_) => true,
@@ -84,7 +101,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// A site served: counts the failover, and what the others turned out to hold.
-    pub(in crate::gateway) fn served(&self, site: &Site) {
+    fn served(&self, site: &Site) {
         for other in &self.not_sealed {
             self.gateway.metrics.integrity_failure(&other.0);
             tracing::error!(site = %other, served_by = %site.name(), "a site holds something else than a sealed object");
@@ -95,7 +112,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// No site served: the primary's error, unless a backup that misses nothing says there is no such object.
-    pub(in crate::gateway) fn exhausted(self) -> GatewayError {
+    fn exhausted(self) -> GatewayError {
         let absent = matches!(&self.other_error, Some(GatewayError::Site(e)) if e.is_not_found());
         let primary_is_down = matches!(&self.primary_error, Some(GatewayError::Site(e)) if e.is_outage());
         let error = match (self.primary_error, self.other_error) {
