@@ -8,6 +8,11 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 /// The most keys one DeleteObjects may carry.
 const DELETE_BATCH: usize = 1000;
+/// The most XML one DeleteObjects may be: Ceph's RADOS Gateway refuses bodies over 1 MiB (`rgw_max_put_param_size`)
+/// with `InvalidRange`; 1,000 of the longest keys, escaped, are more.
+const DELETE_XML: usize = 900 * 1024;
+/// `<Object><Key></Key></Object>`, rounded up.
+const DELETE_ENTRY: usize = 32;
 
 impl Site {
     /// ETag and length of an object.
@@ -53,7 +58,7 @@ impl Site {
         keys: &[ObjectKey],
     ) -> Result<Vec<(ObjectKey, SiteError)>, SiteError> {
         let mut failed = Vec::new();
-        for batch in keys.chunks(DELETE_BATCH) {
+        for batch in delete_batches(keys) {
             failed.extend(self.inner.watched("delete_many", self.delete_batch(bucket, batch)).await?);
         }
         Ok(failed)
@@ -88,5 +93,39 @@ impl Site {
         };
         let message = error.message().unwrap_or_default().to_owned();
         Some((key, SiteError::S3 { site: self.name().clone(), status, code, message }))
+    }
+}
+
+/// As many keys in one request as every backend takes.
+fn delete_batches(mut keys: &[ObjectKey]) -> impl Iterator<Item = &[ObjectKey]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = keys.iter().take(DELETE_BATCH).take_while(|key| {
+            bytes += DELETE_ENTRY + escaped_len(key.as_str());
+            bytes <= DELETE_XML
+        });
+        // One key always fits: it is at most 6 KiB.
+        let (batch, rest) = keys.split_at(fits.count().max(1).min(keys.len()));
+        keys = rest;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+/// No less than the bytes of `text` in XML: an escaped character is up to six.
+fn escaped_len(text: &str) -> usize {
+    text.bytes().map(|byte| if matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | 0..0x20) { 6 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delete_is_cut_into_requests_that_every_backend_takes() {
+        let keys = |text: &str, count| vec![ObjectKey::parse(text).expect("a key"); count];
+        let sizes = |keys: &[ObjectKey]| delete_batches(keys).map(<[_]>::len).collect::<Vec<_>>();
+        assert!(sizes(&[]).is_empty());
+        assert_eq!(sizes(&keys("short", 2001)), [1000, 1000, 1]);
+        assert_eq!(sizes(&keys(&"&".repeat(1024), 1000)), [149, 149, 149, 149, 149, 149, 106]);
     }
 }
