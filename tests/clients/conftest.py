@@ -4,12 +4,15 @@ Options: `--full` (long tests too), `--no-rgw` (embedded sites only), `--direct=
 real server without the proxy; what looks behind the proxy is then skipped).
 """
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import secrets
 import shutil
 import sys
 import tempfile
+import typing
 
 import known_gaps
 import pytest
@@ -36,7 +39,21 @@ def pytest_configure(config):
         return
     target = places.ROOT / "target" / "clients-run"
     target.mkdir(parents=True, exist_ok=True)
-    os.environ["STRONGROOM_RUN_DIR"] = tempfile.mkdtemp(prefix="run-", dir=target)
+    _remove_old_runs(target)
+    run = tempfile.mkdtemp(prefix="run-", dir=target)
+    os.environ["STRONGROOM_RUN_DIR"] = run
+    # tmp_path lies in it too, so that nothing big stays behind elsewhere.
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = run
+    config.stash[_ALIVE] = alive = open(f"{run}/{_LOCK}", "w")
+    fcntl.flock(alive, fcntl.LOCK_EX)
+
+
+def _remove_old_runs(target: pathlib.Path) -> None:
+    """A failed run stays to be looked at until the next one starts; a run that still goes on is left alone."""
+    for run in target.glob("run-*"):
+        with contextlib.suppress(OSError), open(run / _LOCK, "w") as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(run, ignore_errors=True)
 
 
 def pytest_unconfigure(config):
@@ -48,6 +65,8 @@ def pytest_unconfigure(config):
 
 
 _FAILED = pytest.StashKey[bool]()
+_ALIVE = pytest.StashKey[typing.TextIO]()
+_LOCK = "alive.lock"
 
 
 def pytest_sessionfinish(session, exitstatus):
