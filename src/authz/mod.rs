@@ -82,7 +82,7 @@ mod tests {
     fn the_system_bucket_is_denied_for_every_operation() {
         let authorizer = Authorizer::new(bucket("strongroom-system"));
         let key = ObjectKey::parse("keyring").expect("a test's key");
-        for operation in Operation::ALL {
+        for &operation in Operation::ALL {
             for key in [None, Some(&key)] {
                 let answer = authorizer.permit(&principal(), operation, Some(&bucket("strongroom-system")), key);
                 assert!(matches!(answer, Err(Denied)), "{operation:?}");

@@ -11,11 +11,10 @@ use percent_encoding::percent_decode_str;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::PostObjectInput;
-use s3s::path::S3Path;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 use std::sync::Arc;
 
-/// Sub-resources of S3 that none of our operations has. `s3s` routes what it does not know to the plain operation
+/// Sub-resources of S3 that none of our operations has (what is passed on is taken out before). `s3s` routes what it does not know to the plain operation
 /// (`GET /b/k?policy` is GetObject), which must not happen.
 const UNSERVED: &[&str] = &[
     "abac",
@@ -69,7 +68,20 @@ pub(super) struct Verified {
 /// Secrets for signature checks.
 pub(super) struct Auth(pub(super) Arc<Credentials>);
 
+/// What a decision is about.
+pub(super) struct Asking<'a> {
+    pub(super) operation: Operation,
+    pub(super) bucket: Option<&'a str>,
+    pub(super) key: Option<&'a str>,
+    /// Whose signature was verified.
+    pub(super) access_key_id: Option<&'a str>,
+    pub(super) headers: &'a http::HeaderMap,
+    pub(super) query: &'a str,
+    pub(super) context: Option<&'a RequestContext>,
+}
+
 /// One decision per request.
+#[derive(Clone)]
 pub(super) struct Access {
     pub(super) credentials: Arc<Credentials>,
     pub(super) authorizer: Arc<Authorizer>,
@@ -116,28 +128,40 @@ impl Access {
         let verified = cx.extensions_mut().remove::<Verified>().and_then(|verified| verified.access_key_id);
         let name = cx.s3_op().name();
         let operation = if name == POST_OBJECT { Operation::PutObject } else { Operation::from_name(name) };
-        let access_key_id = cx.credentials().map(|credentials| credentials.access_key.clone()).or(verified);
-        let principal = access_key_id
-            .map(|id| self.credentials.principal(&id).ok_or_else(|| S3Error::new(S3ErrorCode::InvalidAccessKeyId)));
+        let permit = self.admit(&Asking {
+            operation,
+            bucket: cx.s3_path().get_bucket_name(),
+            key: cx.s3_path().get_object_key(),
+            access_key_id: cx.credentials().map(|credentials| credentials.access_key.as_str()).or(verified.as_deref()),
+            headers: cx.headers(),
+            query: cx.uri().query().unwrap_or_default(),
+            context: context.as_ref(),
+        })?;
+        self.refuse_hidden_source(cx)?;
+        refuse_unserved(operation, name, cx.uri().query())?;
+        Ok(permit)
+    }
+
+    /// The decision itself, before anything is said about what exists or is served there.
+    pub(super) fn admit(&self, asking: &Asking<'_>) -> S3Result<Permit> {
+        let principal = asking
+            .access_key_id
+            .map(|id| self.credentials.principal(id).ok_or_else(|| S3Error::new(S3ErrorCode::InvalidAccessKeyId)));
         let principal = principal.transpose()?;
-        if let Some(context) = &context {
+        if let Some(context) = asking.context {
             context.with(|facts| {
-                facts.operation = operation;
-                facts.bucket = cx.s3_path().get_bucket_name().map(str::to_owned);
-                facts.key = cx.s3_path().get_object_key().map(str::to_owned);
+                facts.operation = asking.operation;
+                facts.bucket = asking.bucket.map(str::to_owned);
+                facts.key = asking.key.map(str::to_owned);
                 facts.principal = principal.as_ref().map(|p| p.name.to_string());
                 facts.access_key_id = principal.as_ref().map(|p| p.access_key_id.to_string());
             });
         }
         let principal = principal.ok_or_else(denied)?;
-        refuse_session_token(cx)?;
-        let (bucket, key) = names(cx.s3_path())?;
-        // Before anything is said about what exists or is served there.
-        let permit = self.authorizer.permit(&principal, operation, bucket.as_ref(), key.as_ref());
-        let permit = permit.map_err(|_| denied())?;
-        self.refuse_hidden_source(cx)?;
-        refuse_unserved(operation, name, cx.uri().query())?;
-        Ok(permit)
+        refuse_session_token(asking)?;
+        let bucket = asking.bucket.map(BucketName::parse).transpose().map_err(|error| name_error(&error))?;
+        let key = asking.key.map(ObjectKey::parse).transpose().map_err(|error| name_error(&error))?;
+        self.authorizer.permit(&principal, asking.operation, bucket.as_ref(), key.as_ref()).map_err(|_| denied())
     }
 
     /// A copy reads its source, so what is hidden cannot be one.
@@ -162,17 +186,10 @@ fn name_error(error: &NameError) -> S3Error {
     }
 }
 
-fn names(path: &S3Path) -> S3Result<(Option<BucketName>, Option<ObjectKey>)> {
-    let bucket = path.get_bucket_name().map(BucketName::parse).transpose();
-    let key = path.get_object_key().map(ObjectKey::parse).transpose();
-    Ok((bucket.map_err(|error| name_error(&error))?, key.map_err(|error| name_error(&error))?))
-}
-
 /// `s3s` does not look at session tokens. Long-term credentials have none, so a token that comes along is wrong.
-fn refuse_session_token(cx: &S3AccessContext<'_>) -> S3Result<()> {
-    let in_query =
-        cx.uri().query().is_some_and(|query| parameters(query).any(|n| n.eq_ignore_ascii_case(SECURITY_TOKEN)));
-    if in_query || cx.headers().contains_key(SECURITY_TOKEN) {
+fn refuse_session_token(asking: &Asking<'_>) -> S3Result<()> {
+    let in_query = parameters(asking.query).any(|name| name.eq_ignore_ascii_case(SECURITY_TOKEN));
+    if in_query || asking.headers.contains_key(SECURITY_TOKEN) {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidToken,
             "The provided token is malformed or otherwise invalid: this access key has no session tokens.",
@@ -185,7 +202,12 @@ fn refuse_unserved(operation: Operation, name: &str, query: Option<&str>) -> S3R
     let what = if operation == Operation::Other {
         name.to_owned()
     } else {
-        match parameters(query.unwrap_or_default()).find(|name| UNSERVED.contains(&&**name)) {
+        let own = match operation {
+            Operation::ListObjectVersions => "versions",
+            Operation::GetObjectAttributes => "attributes",
+            _ => "",
+        };
+        match parameters(query.unwrap_or_default()).find(|name| UNSERVED.contains(&&**name) && name != own) {
             Some(sub) => format!("The sub-resource {sub}"),
             None => return Ok(()),
         }
@@ -222,8 +244,8 @@ mod tests {
 
     #[test]
     fn an_operation_we_do_not_serve_is_named() {
-        let refused = refuse_unserved(Operation::Other, "PutBucketAcl", None).err();
-        assert!(refused.and_then(|e| e.message().map(|m| m.contains("PutBucketAcl"))).unwrap_or_default());
+        let refused = refuse_unserved(Operation::Other, "RestoreObject", None).err();
+        assert!(refused.and_then(|e| e.message().map(|m| m.contains("RestoreObject"))).unwrap_or_default());
     }
 
     #[test]

@@ -3,7 +3,7 @@ use super::Gateway;
 use super::conditions::Conditions;
 use super::get::{ATTEMPTS, answer, asks_checksum, busy, refuse_sse_c};
 use super::get::{select::Question, select::Selection};
-use super::open::{Candidates, Opened, has_changed, open_at};
+use super::open::{Candidates, Opened, has_changed};
 use super::request;
 use super::respond::GatewayError;
 use crate::site::{Location, Site};
@@ -55,7 +55,7 @@ async fn look_at(
     question: &Question,
 ) -> Result<(Arc<Opened>, Selection), GatewayError> {
     for _ in 0..ATTEMPTS {
-        let opened = open_at(gateway, site, at, None).await?;
+        let opened = question.open_at(gateway, site, at).await?;
         match question.select(gateway, at, &opened).await {
             Err(error) if has_changed(&error) => {}
             result => return result.map(|selection| (opened, selection)),

@@ -93,7 +93,7 @@ fn incomplete() -> S3Error {
 }
 
 /// What went wrong while the body was read, in S3's words. The causes are wrapped in each other, so all are looked at.
-fn body_error(error: &(dyn std::error::Error + 'static)) -> S3Error {
+pub(super) fn body_error(error: &(dyn std::error::Error + 'static)) -> S3Error {
     let mut next = Some(error);
     while let Some(cause) = next {
         if cause.is::<ClientStalled>() {

@@ -26,6 +26,7 @@ pub mod md5;
 pub mod metadata;
 mod multipart;
 mod open;
+pub mod passthrough;
 mod put;
 mod refuse;
 mod request;
@@ -142,6 +143,7 @@ operations! {
     head_object, HeadObjectInput, HeadObjectOutput, get;
     list_objects, ListObjectsInput, ListObjectsOutput, list;
     list_objects_v2, ListObjectsV2Input, ListObjectsV2Output, list;
+    list_object_versions, ListObjectVersionsInput, ListObjectVersionsOutput, list;
     create_bucket, CreateBucketInput, CreateBucketOutput, bucket;
     delete_bucket, DeleteBucketInput, DeleteBucketOutput, bucket;
     head_bucket, HeadBucketInput, HeadBucketOutput, bucket;

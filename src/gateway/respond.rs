@@ -47,6 +47,9 @@ pub enum GatewayError {
 const PASSED_ON: &[(&str, &str)] = &[
     ("NoSuchBucket", "The specified bucket does not exist"),
     ("NoSuchKey", "The specified key does not exist."),
+    ("NoSuchVersion", "The specified version does not exist."),
+    ("MethodNotAllowed", "The specified method is not allowed against this resource."),
+    ("InvalidArgument", "The storage does not take an argument of the request."),
     (
         "NoSuchUpload",
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
@@ -134,6 +137,20 @@ pub(super) fn unavailable() -> S3Error {
     )
 }
 
+/// What a site says about its own configuration is the client's answer, code and words; where it may not do what was asked, so
+/// may not the client.
+pub(super) fn own_words(error: SiteError) -> S3Error {
+    match error {
+        SiteError::S3 { status, ref code, ref message, .. }
+            if status < 500 && (code == "AccessDenied" || !OURS.contains(&code.as_str())) =>
+        {
+            passed_on(code, status, message)
+        }
+        SiteError::S3 { status: 501, .. } => passed_on("NotImplemented", 501, "The storage does not implement this."),
+        error => of_site(error),
+    }
+}
+
 fn of_site(error: SiteError) -> S3Error {
     match &error {
         SiteError::S3 { site, status, code, message } => {
@@ -150,6 +167,7 @@ fn of_site(error: SiteError) -> S3Error {
             tracing::error!(%site, code, status, message, "the site failed");
             if *status >= 500 { unavailable() } else { S3Error::new(S3ErrorCode::InternalError) }
         }
+        SiteError::DeleteMarker { status, version_id, .. } => delete_marker(*status, version_id.as_deref()),
         SiteError::Unreachable { site, detail } => {
             tracing::warn!(%site, detail, "the site is unreachable");
             unavailable()
@@ -166,11 +184,34 @@ fn of_site(error: SiteError) -> S3Error {
     }
 }
 
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>: 404 for what lies under a delete marker, 405 for
+/// the marker itself.
+fn delete_marker(status: u16, version_id: Option<&str>) -> S3Error {
+    let named = status == 405;
+    let code = if named { S3ErrorCode::MethodNotAllowed } else { S3ErrorCode::NoSuchKey };
+    let words = if named {
+        "The specified method is not allowed against this resource."
+    } else {
+        "The specified key does not exist."
+    };
+    let mut headers = http::HeaderMap::new();
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/xml"));
+    headers.insert("x-amz-delete-marker", http::HeaderValue::from_static("true"));
+    if named {
+        headers.insert(http::header::ALLOW, http::HeaderValue::from_static("DELETE"));
+    }
+    if let Some(Ok(id)) = version_id.map(http::HeaderValue::from_str) {
+        headers.insert("x-amz-version-id", id);
+    }
+    let mut error = S3Error::with_message(code, words);
+    error.set_headers(headers);
+    error
+}
+
 fn passed_on(code: &str, status: u16, message: &str) -> S3Error {
     let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InternalError);
-    let known = code.status_code().is_some();
     let mut error = S3Error::with_message(code, message.to_owned());
-    if !known && let Ok(status) = StatusCode::from_u16(status) {
+    if let Ok(status) = StatusCode::from_u16(status) {
         error.set_status_code(status);
     }
     error

@@ -113,7 +113,7 @@ impl Mirror {
         }
         match site.delete(at).await {
             Err(error) if error.is_not_found() => Ok(true),
-            other => Ok(other.map(|()| true)?),
+            other => Ok(other.map(|_| true)?),
         }
     }
 

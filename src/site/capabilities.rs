@@ -11,6 +11,8 @@ pub struct Capabilities {
     pub complete_if_none_match: bool,
     /// `If-Match` on GET is honoured.
     pub get_if_match: bool,
+    /// `If-Match` on DELETE is honoured.
+    pub delete_if_match: bool,
     /// UploadPartCopy works.
     pub upload_part_copy: bool,
     /// Buckets can be versioned.
@@ -36,6 +38,7 @@ impl Capabilities {
             ("PutObject If-Match", self.put_if_match),
             ("CompleteMultipartUpload If-None-Match: *", self.complete_if_none_match),
             ("GetObject If-Match", self.get_if_match),
+            ("DeleteObject If-Match", self.delete_if_match),
             ("UploadPartCopy", self.upload_part_copy),
             ("bucket versioning", self.versioning),
             ("object lock", self.object_lock),

@@ -17,6 +17,16 @@ pub enum SiteError {
         /// The site's words.
         message: String,
     },
+    /// What was asked for is a delete marker: 404 where the current version was meant, 405 where the marker itself was named.
+    #[error("site {site}: a delete marker ({status})")]
+    DeleteMarker {
+        /// Which site.
+        site: SiteName,
+        /// HTTP status.
+        status: u16,
+        /// The marker's version id.
+        version_id: Option<String>,
+    },
     /// No connection, or it broke, or it was silent for too long. The request may or may not have had effect.
     #[error("site {site} is unreachable: {detail}")]
     Unreachable {
@@ -51,7 +61,7 @@ pub enum SiteError {
 impl SiteError {
     /// 404 NoSuchKey / NoSuchBucket / NoSuchUpload.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::S3 { status: 404, .. })
+        matches!(self, Self::S3 { status: 404, .. } | Self::DeleteMarker { status: 404, .. })
     }
     /// 412.
     pub fn is_precondition_failed(&self) -> bool {
@@ -71,10 +81,20 @@ impl SiteError {
     pub(super) fn outcome(&self) -> &'static str {
         match self {
             Self::S3 { status, .. } if *status >= 500 => "5xx",
-            Self::S3 { .. } | Self::Unsupported { .. } => "4xx",
+            Self::S3 { .. } | Self::DeleteMarker { .. } | Self::Unsupported { .. } => "4xx",
             Self::Unreachable { .. } => "unreachable",
             Self::Protocol { .. } => "5xx",
             Self::Aborted => "aborted",
+        }
+    }
+
+    /// The site's words with the buckets' logical names.
+    pub(super) fn without_prefix(self, prefix: &str) -> Self {
+        match self {
+            Self::S3 { site, status, code, message } if !prefix.is_empty() => {
+                Self::S3 { site, status, code, message: message.replace(prefix, "") }
+            }
+            other => other,
         }
     }
 

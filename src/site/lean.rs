@@ -7,6 +7,7 @@ use super::error::{SiteError, chain};
 use super::feed::{BreakOnDrop, Feed, FeedWatch, Phase};
 use super::object::{GotObject, Location, PutBody, SealedRange, WriteCondition, Written};
 use super::path::{self, METADATA_HEADER};
+use super::sdk;
 use super::sign::{ToSign, UNSIGNED};
 use super::site::{Inner, Site};
 use super::stream::{GetStream, error_body};
@@ -26,17 +27,18 @@ use time::OffsetDateTime;
 
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
-const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 
 /// A request as this door sends it: what varies from operation to operation.
-struct Plan<'a> {
-    method: Method,
-    path: String,
-    query: String,
-    /// Signed headers between `host` and `x-amz-content-sha256`, sorted.
-    before: &'a [(&'static str, &'a str)],
+pub(super) struct Plan<'a> {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: String,
+    /// Signed headers before `x-amz-content-sha256` (but for `host`), sorted.
+    pub(super) before: &'a [(&'static str, &'a str)],
     /// Signed headers after `x-amz-date`, sorted.
-    after: &'a [(&'static str, &'a str)],
+    pub(super) after: &'a [(&'static str, &'a str)],
+    /// The payload's hash in hex, where the site wants it signed; [`UNSIGNED`] for objects.
+    pub(super) payload: &'a str,
 }
 
 impl Site {
@@ -51,7 +53,21 @@ impl Site {
         range: SealedRange,
         if_match: Option<&SealedETag>,
     ) -> Result<GotObject, SiteError> {
-        let response = self.inner.watched("get", self.inner.send_get(at, range, if_match)).await?;
+        self.get_version(at, None, range, if_match).await
+    }
+
+    /// As [`Site::get`], of one version.
+    ///
+    /// # Errors
+    /// As [`Site::get`]; 404 `NoSuchVersion`; [`SiteError::DeleteMarker`] (405) when the version is a delete marker.
+    pub async fn get_version(
+        &self,
+        at: &Location,
+        version: Option<&str>,
+        range: SealedRange,
+        if_match: Option<&SealedETag>,
+    ) -> Result<GotObject, SiteError> {
+        let response = self.inner.watched("get", self.inner.send_get(at, version, range, if_match)).await?;
         let got = self.got(response, range)?;
         // A backend that ignores the condition must not slip another version in.
         match if_match {
@@ -100,6 +116,7 @@ impl Site {
             query: path::part_query(part, upload_id),
             before: &[],
             after: &[],
+            payload: UNSIGNED,
         };
         let sent = inner.write(plan, length, OutBody::Feed(feed), Some(watch));
         Ok(inner.watched("upload_part", sent).await?.etag)
@@ -133,6 +150,7 @@ impl Inner {
     pub(super) async fn send_get(
         &self,
         at: &Location,
+        version: Option<&str>,
         range: SealedRange,
         if_match: Option<&SealedETag>,
     ) -> Result<Response<Incoming>, SiteError> {
@@ -147,16 +165,26 @@ impl Inner {
             }
         }
         let before = &signed[..count];
-        let plan = Plan { method: Method::GET, path: self.path(at), query: String::new(), before, after: &[] };
-        let response = self.ask(&plan).await?;
+        let plan = Plan {
+            method: Method::GET,
+            path: self.path(at),
+            query: version.map(path::version_query).unwrap_or_default(),
+            before,
+            after: &[],
+            payload: UNSIGNED,
+        };
+        let response = self.ask(&plan, None).await?;
         if response.status().is_success() { Ok(response) } else { Err(self.refusal(response).await) }
     }
 
-    /// A bodiless, idempotent request: tried once more when a pooled connection turns out to be dead.
-    async fn ask(&self, plan: &Plan<'_>) -> Result<Response<Incoming>, SiteError> {
+    /// An idempotent request with a body in memory, if any: tried once more when a pooled connection turns out to be dead.
+    pub(super) async fn ask(&self, plan: &Plan<'_>, body: Option<Bytes>) -> Result<Response<Incoming>, SiteError> {
         let mut retried = false;
         loop {
-            let request = self.request(plan, None, OutBody::Empty)?;
+            let request = match &body {
+                Some(body) => self.request(plan, Some(body.len() as u64), OutBody::Full(body.clone()))?,
+                None => self.request(plan, None, OutBody::Empty)?,
+            };
             match tokio::time::timeout(self.stall, self.pool.request(request)).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) if error.is_connect() || retried => return Err(self.unreachable(chain(&error))),
@@ -187,7 +215,8 @@ impl Inner {
         };
         let metadata = metadata.map(|value| [(METADATA_HEADER, value)]);
         let after = metadata.as_ref().map_or(&[][..], |pair| &pair[..]);
-        let plan = Plan { method: Method::PUT, path: self.path(at), query: String::new(), before, after };
+        let plan =
+            Plan { method: Method::PUT, path: self.path(at), query: String::new(), before, after, payload: UNSIGNED };
         self.write(plan, length, body, watch).await
     }
 
@@ -199,8 +228,14 @@ impl Inner {
         header: (&'static str, &str),
         bytes: Bytes,
     ) -> Result<Written, SiteError> {
-        let plan =
-            Plan { method: Method::PUT, path: self.path(at), query: String::new(), before: &[header], after: &[] };
+        let plan = Plan {
+            method: Method::PUT,
+            path: self.path(at),
+            query: String::new(),
+            before: &[header],
+            after: &[],
+            payload: UNSIGNED,
+        };
         self.write(plan, bytes.len() as u64, OutBody::Full(bytes), None).await
     }
 
@@ -268,6 +303,7 @@ impl Inner {
                 host: self.origin.host(),
                 before: plan.before,
                 after: plan.after,
+                payload: plan.payload,
             },
             clock::now(),
         );
@@ -277,7 +313,7 @@ impl Inner {
             headers.insert(CONTENT_LENGTH, length.into());
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         }
-        headers.insert(CONTENT_SHA256, HeaderValue::from_static(UNSIGNED));
+        headers.insert(CONTENT_SHA256, self.header(plan.payload.to_owned())?);
         headers.insert(DATE, self.header(signed.date)?);
         headers.insert(AUTHORIZATION, self.header(signed.authorization)?);
         for (name, value) in plan.before.iter().chain(plan.after) {
@@ -301,8 +337,13 @@ impl Inner {
             .map_err(|_| self.nonsense("a value that no header can carry"))
     }
 
-    async fn refusal(&self, response: Response<Incoming>) -> SiteError {
+    pub(super) async fn refusal(&self, response: Response<Incoming>) -> SiteError {
         let (head, body) = response.into_parts();
+        let status = head.status.as_u16();
+        if text(&head.headers, sdk::DELETE_MARKER) == Some("true") && matches!(status, 404 | 405) {
+            let version_id = text(&head.headers, sdk::VERSION_ID).map(str::to_owned);
+            return SiteError::DeleteMarker { site: self.name.clone(), status, version_id };
+        }
         let body = error_body(self, body).await;
         SiteError::from_answer(&self.name, head.status.as_u16(), &body)
     }
@@ -349,9 +390,9 @@ fn total_of_range(headers: &HeaderMap) -> Option<u64> {
     text(headers, CONTENT_RANGE.as_str())?.rsplit_once('/')?.1.parse().ok()
 }
 
-/// A version id; `null` is what an unversioned object of a suspended bucket answers.
+/// A version id; `null` is what an object has that was written while its bucket's versioning was suspended.
 fn version_id(headers: &HeaderMap) -> Option<String> {
-    text(headers, VERSION_ID.as_str()).filter(|id| !id.is_empty() && *id != "null").map(str::to_owned)
+    text(headers, sdk::VERSION_ID).filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
@@ -391,10 +432,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_RANGE, HeaderValue::from_static("bytes 0-1/77"));
         headers.insert(LAST_MODIFIED, HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT"));
-        headers.insert(VERSION_ID, HeaderValue::from_static("null"));
+        headers.insert(sdk::VERSION_ID, HeaderValue::from_static("null"));
         assert_eq!(total_of_range(&headers), Some(77));
         assert_eq!(last_modified(&headers), Some(time::macros::datetime!(1994-11-06 08:49:37 UTC)));
-        assert_eq!(version_id(&headers), None);
+        assert_eq!(version_id(&headers).as_deref(), Some("null"));
         headers.insert(CONTENT_RANGE, HeaderValue::from_static("bytes 0-1/*"));
         assert_eq!(total_of_range(&headers), None);
     }

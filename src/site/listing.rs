@@ -23,6 +23,8 @@ pub struct ListedObject {
     pub last_modified: OffsetDateTime,
     /// Storage class.
     pub storage_class: Option<String>,
+    /// In a listing of versions: which one.
+    pub version_id: Option<String>,
 }
 
 /// A page of a listing. Keys are decoded (the site always asks for `encoding-type=url`).
@@ -115,11 +117,12 @@ fn listed(object: &Object, decode: impl Fn(&str) -> Option<String>) -> Option<Li
         etag: object.e_tag().filter(|etag| !etag.is_empty()).map(SealedETag::from_backend),
         last_modified: object.last_modified().and_then(instant).unwrap_or(OffsetDateTime::UNIX_EPOCH),
         storage_class: object.storage_class().map(|class| class.as_str().to_owned()),
+        version_id: None,
     })
 }
 
 /// Undoes `encoding-type=url`. AWS writes a space as `+`, others as `%20`; both write a plus as `%2B`.
-fn decoded(text: &str) -> Option<String> {
+pub(super) fn decoded(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }

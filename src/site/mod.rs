@@ -4,8 +4,8 @@
 //!
 //! | door | files | serves |
 //! |---|---|---|
-//! | lean | `lean.rs` over `sign.rs`, `path.rs`, `body.rs` | get, put, upload_part: the hot path |
-//! | SDK | `sdk.rs`, used by `rare.rs`, `multipart.rs`, `bucket.rs`, `listing.rs` | everything else |
+//! | lean | `lean.rs`, `forward.rs` over `sign.rs`, `path.rs`, `body.rs` | get, put, upload_part: the hot path; configuration, passed on |
+//! | SDK | `sdk.rs`, used by `head.rs`, `delete.rs`, `multipart.rs`, `bucket.rs`, `listing.rs`, `versions.rs` | everything else |
 //!
 //! Both share one pool of connections (`connect.rs`). What a backend can do is probed (`probe.rs`), what it
 //! does oddly is hidden (`quirks.rs`), and whether it answers at all is watched (`health.rs`).
@@ -17,8 +17,11 @@ mod bucket;
 mod capabilities;
 mod config;
 mod connect;
+mod delete;
 mod error;
 mod feed;
+mod forward;
+mod head;
 mod health;
 mod lean;
 mod listing;
@@ -28,13 +31,13 @@ mod observer;
 mod path;
 mod probe;
 mod quirks;
-mod rare;
 mod sdk;
 mod sign;
 #[allow(clippy::module_inception, reason = "the type the module is about")]
 mod site;
 mod small;
 mod stream;
+mod versions;
 mod wire;
 
 pub mod embedded;
@@ -43,10 +46,13 @@ pub mod tee;
 pub use bucket::ListedBucket;
 pub use capabilities::Capabilities;
 pub use config::{SiteConfig, SiteName};
+pub use delete::{DeleteOptions, Deleted, Doomed};
 pub use error::SiteError;
+pub use forward::{Forward, Forwarded};
 pub use listing::{ListPage, ListQuery, ListedObject};
 pub use object::{GotObject, Location, PutBody, SealedBody, SealedRange, WriteCondition, Written};
 pub use observer::{SiteObserver, Unobserved};
 pub use path::METADATA_HEADER;
 pub use site::{Site, Sites};
 pub use small::SMALL_LIMIT;
+pub use versions::{ListedVersion, NULL_VERSION, VersionObject, VersionPage, VersionQuery};

@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>: every byte but
 //! `A-Za-z0-9-._~` becomes `%XX`; `/` stays in a path. The encoded form is both what is signed and what is sent.
 use super::Location;
+use crate::s3::{BucketName, ObjectKey};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The one header that carries our sealed metadata. Objects of other origin have none.
@@ -31,6 +32,28 @@ pub(super) fn copy_source(bucket_prefix: &str, at: &Location, twice: bool) -> St
     if twice { utf8_percent_encode(&source, PATH).to_string() } else { source }
 }
 
+/// The path of a bucket, or of an object in it.
+pub(super) fn path_of(bucket_prefix: &str, bucket: &BucketName, key: Option<&ObjectKey>) -> String {
+    match key {
+        Some(key) => object_path(bucket_prefix, &Location { bucket: bucket.clone(), key: key.clone() }),
+        None => format!("/{bucket_prefix}{bucket}"),
+    }
+}
+
+/// A canonical query: encoded, then sorted.
+pub(super) fn query(parameters: &[(String, String)]) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, QUERY).to_string();
+    let mut pairs: Vec<_> = parameters.iter().map(|(name, value)| (encode(name), encode(value))).collect();
+    pairs.sort_unstable();
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.join("&")
+}
+
+/// The canonical query of a read of one version.
+pub(super) fn version_query(version: &str) -> String {
+    format!("versionId={}", utf8_percent_encode(version, QUERY))
+}
+
 /// The canonical query of an UploadPart.
 pub(super) fn part_query(part: u16, upload_id: &str) -> String {
     format!("partNumber={part}&uploadId={}", utf8_percent_encode(upload_id, QUERY))
@@ -39,7 +62,6 @@ pub(super) fn part_query(part: u16, upload_id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::{BucketName, ObjectKey};
 
     fn at(key: &str) -> Location {
         Location {
@@ -67,6 +89,14 @@ mod tests {
         assert_eq!(object_path("agency-", &at("k")), "/agency-b.c-d/k");
         assert_eq!(copy_source("agency-", &at("a b"), false), "agency-b.c-d/a%20b");
         assert_eq!(copy_source("agency-", &at("a b"), true), "agency-b.c-d/a%2520b");
+    }
+
+    #[test]
+    fn queries_are_encoded_and_sorted() {
+        let pairs = [("versionId", "a+b"), ("tagging", ""), ("x y", "/")];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(query(&pairs), "tagging=&versionId=a%2Bb&x%20y=%2F");
+        assert_eq!(path_of("p-", &at("k").bucket, None), "/p-b.c-d");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Some servers answer 200 to a condition and ignore it; a proxy that trusted them would lose writes. Everything
 //! happens under `probe/` in the system bucket and is removed again.
+use super::delete::DeleteOptions;
 use super::error::SiteError;
 use super::object::{Location, PutBody, SealedRange, WriteCondition};
 use super::site::Site;
@@ -55,7 +56,7 @@ struct Probe<'a> {
 }
 
 /// The objects a run may leave.
-const OBJECTS: [&str; 5] = ["condition", SOURCE, "copy", "checksum", "metadata"];
+const OBJECTS: [&str; 6] = ["condition", "delete", SOURCE, "copy", "checksum", "metadata"];
 /// A server that decodes a copy source twice looks for `sourceA`. (A lone `%` would make RGW 16 abort.)
 const SOURCE: &str = "source%41";
 
@@ -64,6 +65,7 @@ impl Probe<'_> {
         let put_if_none_match = self.put_if_none_match().await?;
         let put_if_match = self.put_if_match().await?;
         let get_if_match = self.get_if_match().await?;
+        let delete_if_match = self.delete_if_match().await?;
         let complete_if_none_match = self.complete_if_none_match().await?;
         let upload_part_copy = answered(self.upload_part_copy().await)?.unwrap_or(false);
         let versioning = self.versioning().await?;
@@ -75,6 +77,7 @@ impl Probe<'_> {
             put_if_match,
             complete_if_none_match,
             get_if_match,
+            delete_if_match,
             upload_part_copy,
             versioning,
             object_lock,
@@ -140,7 +143,18 @@ impl Probe<'_> {
     /// At the bare door: [`Site::get`] would hide a condition that is ignored.
     async fn get_if_match(&self) -> Result<bool, SiteError> {
         let none = SealedETag::from_backend(NO_ETAG);
-        refused(self.site.inner.send_get(&self.at("condition")?, SealedRange::Whole, Some(&none)).await)
+        refused(self.site.inner.send_get(&self.at("condition")?, None, SealedRange::Whole, Some(&none)).await)
+    }
+
+    /// On an object of its own: a backend that ignores the condition deletes it.
+    async fn delete_if_match(&self) -> Result<bool, SiteError> {
+        let (at, etag) = (self.at("delete")?, self.put("delete").await?);
+        let only = |etag| DeleteOptions { if_match: Some(etag), ..DeleteOptions::default() };
+        let wrong = self.site.delete_unchecked(&at, &only(SealedETag::from_backend(NO_ETAG))).await;
+        if !refused(wrong)? {
+            return Ok(false);
+        }
+        Ok(answered(self.site.delete_unchecked(&at, &only(etag)).await)?.is_some())
     }
 
     async fn complete_if_none_match(&self) -> Result<bool, SiteError> {

@@ -25,6 +25,10 @@ use http::{HeaderValue, Method};
 use http_body::Body;
 use std::time::Duration;
 
+/// Says that what was asked for is a delete marker.
+pub(super) const DELETE_MARKER: &str = "x-amz-delete-marker";
+/// The version that an answer is about.
+pub(super) const VERSION_ID: &str = "x-amz-version-id";
 /// For operations that move data inside the backend before they answer (Complete, UploadPartCopy).
 const SLOW: Duration = Duration::from_secs(600);
 
@@ -122,6 +126,11 @@ impl Inner {
         match &error {
             SdkError::ServiceError(answer) => {
                 let status = answer.raw().status().as_u16();
+                let headers = answer.raw().headers();
+                if headers.get(DELETE_MARKER) == Some("true") && matches!(status, 404 | 405) {
+                    let version_id = headers.get(VERSION_ID).map(str::to_owned);
+                    return SiteError::DeleteMarker { site: self.name.clone(), status, version_id };
+                }
                 let meta = answer.err().meta();
                 // A 200 that carries an <Error> (Complete, copies) is an error of the backend.
                 let status = if status < 300 { status_of_code(meta.code()) } else { status };

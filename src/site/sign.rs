@@ -2,8 +2,8 @@
 //!
 //! `aws-sigv4` derives the day's key and computes the signature; the canonical request is written here, because
 //! we know every header we send and need neither a parsed URL nor a sorted map
-//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). The payload is always
-//! `UNSIGNED-PAYLOAD`: what is sent is authenticated by its own seal, and hashing it again would halve the speed.
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). The payload of
+//! objects is `UNSIGNED-PAYLOAD`: what is sent is authenticated by its own seal, and hashing it again would halve the speed.
 use crate::secret::{SecretBytes, SecretText};
 use arc_swap::ArcSwapOption;
 use sha2::{Digest, Sha256};
@@ -28,7 +28,7 @@ struct DayKey {
     key: SecretBytes<32>,
 }
 
-/// What is signed. `before` and `after` are the headers that sort between `host` and `x-amz-content-sha256`,
+/// What is signed. `before` and `after` are the headers that sort before `x-amz-content-sha256` (but for `host`),
 /// and after `x-amz-date`; each lower-case, sorted, its value without runs of spaces.
 pub(super) struct ToSign<'a> {
     pub(super) method: &'a str,
@@ -37,6 +37,8 @@ pub(super) struct ToSign<'a> {
     pub(super) host: &'a str,
     pub(super) before: &'a [(&'static str, &'a str)],
     pub(super) after: &'a [(&'static str, &'a str)],
+    /// `x-amz-content-sha256`: the payload's hash in hex, or [`UNSIGNED`].
+    pub(super) payload: &'a str,
 }
 
 /// The two headers a signature adds.
@@ -90,8 +92,12 @@ fn amz_date(now: OffsetDateTime) -> String {
 
 fn signed_names(request: &ToSign<'_>) -> String {
     let mut names = String::with_capacity(128);
+    let (first, before) = around_host(request);
+    for (name, _) in first {
+        let _ = write!(names, "{name};");
+    }
     names.push_str("host");
-    for (name, _) in request.before {
+    for (name, _) in before {
         let _ = write!(names, ";{name}");
     }
     names.push_str(";x-amz-content-sha256;x-amz-date");
@@ -99,6 +105,11 @@ fn signed_names(request: &ToSign<'_>) -> String {
         let _ = write!(names, ";{name}");
     }
     names
+}
+
+/// The headers that sort before `host`, and those after it.
+fn around_host<'a>(request: &ToSign<'a>) -> (&'a [(&'static str, &'a str)], &'a [(&'static str, &'a str)]) {
+    request.before.split_at(request.before.partition_point(|(name, _)| *name < "host"))
 }
 
 /// SHA-256 of the canonical request, fed piece by piece.
@@ -111,18 +122,22 @@ fn canonical_hash(request: &ToSign<'_>, date: &str, names: &str) -> [u8; 32] {
     line(&[request.method]);
     line(&[request.path]);
     line(&[request.query]);
-    line(&["host:", request.host]);
-    for (name, value) in request.before {
+    let (first, before) = around_host(request);
+    for (name, value) in first {
         line(&[name, ":", value.trim()]);
     }
-    line(&["x-amz-content-sha256:", UNSIGNED]);
+    line(&["host:", request.host]);
+    for (name, value) in before {
+        line(&[name, ":", value.trim()]);
+    }
+    line(&["x-amz-content-sha256:", request.payload]);
     line(&["x-amz-date:", date]);
     for (name, value) in request.after {
         line(&[name, ":", value.trim()]);
     }
     line(&[]);
     line(&[names]);
-    hash.update(UNSIGNED.as_bytes());
+    hash.update(request.payload.as_bytes());
     hash.finalize().into()
 }
 
@@ -161,8 +176,11 @@ mod tests {
         let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
         let uri = format!("http://{}{}{query}", request.host, request.path);
         let headers = request.before.iter().chain(request.after).copied();
-        let signable = SignableRequest::new(request.method, &uri, headers, SignableBody::UnsignedPayload)
-            .expect("a valid request");
+        let payload = match request.payload {
+            UNSIGNED => SignableBody::UnsignedPayload,
+            hash => SignableBody::Precomputed(hash.to_owned()),
+        };
+        let signable = SignableRequest::new(request.method, &uri, headers, payload).expect("a valid request");
         let (instructions, _) = sign(signable, &params).expect("signed").into_parts();
         let (headers, _) = instructions.into_parts();
         let found = headers.iter().find(|h| h.name() == "authorization").expect("authorization");
@@ -173,10 +191,45 @@ mod tests {
     fn signatures_equal_those_of_the_sdk() {
         let metadata = [("x-amz-meta-strongroom", "AbC=")];
         let conditions = [("if-match", "\"0123\""), ("range", "bytes=0-9")];
+        let content =
+            [("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), ("content-type", "text/xml"), ("x-amz-acl", "private")];
         for request in [
-            ToSign { method: "GET", path: "/b/k", query: "", host: "h:9000", before: &[], after: &[] },
-            ToSign { method: "GET", path: "/b//a%20b/../c", query: "", host: "h", before: &conditions, after: &[] },
-            ToSign { method: "PUT", path: "/b/%E5", query: "", host: "h", before: &conditions, after: &metadata },
+            ToSign {
+                method: "PUT",
+                path: "/b",
+                query: "tagging=&x=y",
+                host: "h",
+                before: &content,
+                after: &metadata,
+                payload: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            },
+            ToSign {
+                method: "GET",
+                path: "/b/k",
+                query: "",
+                host: "h:9000",
+                before: &[],
+                after: &[],
+                payload: UNSIGNED,
+            },
+            ToSign {
+                method: "GET",
+                path: "/b//a%20b/../c",
+                query: "",
+                host: "h",
+                before: &conditions,
+                after: &[],
+                payload: UNSIGNED,
+            },
+            ToSign {
+                method: "PUT",
+                path: "/b/%E5",
+                query: "",
+                host: "h",
+                before: &conditions,
+                after: &metadata,
+                payload: UNSIGNED,
+            },
             ToSign {
                 method: "PUT",
                 path: "/b/k",
@@ -184,6 +237,7 @@ mod tests {
                 host: "h",
                 before: &[],
                 after: &metadata,
+                payload: UNSIGNED,
             },
         ] {
             assert_eq!(
@@ -199,7 +253,8 @@ mod tests {
     #[test]
     fn a_new_day_has_a_new_key() {
         let signer = signer();
-        let request = ToSign { method: "GET", path: "/", query: "", host: "h", before: &[], after: &[] };
+        let request =
+            ToSign { method: "GET", path: "/", query: "", host: "h", before: &[], after: &[], payload: UNSIGNED };
         let today = signer.sign(&request, NOW);
         assert_eq!(today.date, "20261123T164005Z");
         let tomorrow = signer.sign(&request, NOW + time::Duration::DAY);

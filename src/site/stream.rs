@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::time::{Instant, Sleep};
 
+/// The most that an answer read as a whole may be.
+const WHOLE_BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// An error body beyond this is cut off.
 const ERROR_BODY_LIMIT: usize = 64 * 1024;
 
@@ -108,4 +110,14 @@ pub(super) async fn error_body(site: &Inner, mut incoming: Incoming) -> Bytes {
     };
     let _ = tokio::time::timeout(site.stall, read).await;
     body.freeze()
+}
+
+/// A small answer's whole body.
+pub(super) async fn whole_body(site: &Inner, incoming: Incoming) -> Result<Bytes, SiteError> {
+    let read = http_body_util::Limited::new(incoming, WHOLE_BODY_LIMIT).collect();
+    match tokio::time::timeout(site.stall, read).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) => Err(site.unreachable(chain(error.as_ref()))),
+        Err(_) => Err(site.unreachable("the answer stalled")),
+    }
 }

@@ -57,6 +57,7 @@ build! {
 macro_rules! table {
     ($($field:ident: $kind:ty, $name:literal, [$($label:literal),*], $help:literal;)*) => {
         /// A handle for every row of [`TABLE`].
+        #[derive(Clone)]
         pub(super) struct Families {
             $(pub(super) $field: $kind,)*
         }

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `screen` | refuses what `s3s` would let through or misread |
 //! | `inbound` | the request's body: stalls, hang-ups, limits, its hash |
+//! | `routes` | requests that are none of `s3s`'s operations: passed on, or only verified |
 //! | `framing` | whether a chunked body has its closing chunk |
 //! | `progress` | what happened to a body, for whoever answers |
 //! | `verify` | requests whose signed range `s3s` would refuse |
@@ -28,6 +29,7 @@ mod outbound;
 mod patience;
 mod persevere;
 mod progress;
+mod routes;
 mod screen;
 mod settings;
 mod verify;
@@ -49,6 +51,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use inbound::Inbound;
 use persevere::Persevere;
+use routes::Routes;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{HttpResponse, S3Error, S3ErrorCode};
 use std::net::IpAddr;
@@ -56,7 +59,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use verify::{Second, VerifyRoute};
+use verify::Second;
 
 const SERVER: HeaderValue = HeaderValue::from_static("Strongroom");
 
@@ -106,7 +109,7 @@ impl Front {
             authorizer: gateway.authorizer.clone(),
             metrics: gateway.metrics.clone(),
         };
-        Self::over(Service(gateway), guards, audit, settings)
+        Self::build(Service(gateway.clone()), Some(gateway), guards, audit, settings)
     }
 
     /// Over any S3 operations. Authentication and authorisation always stand before them.
@@ -119,6 +122,16 @@ impl Front {
         audit: AuditLog,
         settings: FrontSettings,
     ) -> Result<Self, FrontError> {
+        Self::build(operations, None, guards, audit, settings)
+    }
+
+    fn build(
+        operations: impl s3s::S3,
+        gateway: Option<Arc<Gateway>>,
+        guards: Guards,
+        audit: AuditLog,
+        settings: FrontSettings,
+    ) -> Result<Self, FrontError> {
         let Guards { credentials, authorizer, metrics } = guards;
         let mut builder = S3ServiceBuilder::new(operations);
         builder.set_config(settings.s3s_config()?);
@@ -126,8 +139,9 @@ impl Front {
             builder.set_host(host);
         }
         builder.set_auth(Auth(credentials.clone()));
-        builder.set_access(Access { credentials, authorizer });
-        builder.set_route(VerifyRoute);
+        let access = Access { credentials, authorizer };
+        builder.set_access(access.clone());
+        builder.set_route(Routes { gateway, access });
         let mut node = [0; 16];
         crate::clock::random(&mut node)?;
         let queue = audit.clone();
@@ -208,7 +222,8 @@ impl Inner {
         B::Error: Into<s3s::StdError>,
     {
         head.extensions.insert(exchange.context().clone());
-        let range = if head.method.is_safe() { mended_range(&head.headers) } else { None };
+        let passed = routes::mark(&mut head, exchange.target());
+        let range = if head.method.is_safe() && !passed { mended_range(&head.headers) } else { None };
         let second = range.map(|range| Second::after(&mut head, range));
         let response = self.pass(Request::from_parts(head, inbound.into_s3s()), exchange).await;
         match second.and_then(|second| second.verified(&response)) {

@@ -1,4 +1,5 @@
 //! What is refused before `s3s` sees it, because it would let it through or misread it.
+use super::routes::row_of;
 use super::settings::FrontSettings;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -20,7 +21,8 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn of(settings: &FrontSettings, head: &Parts) -> Self {
-        let path = head.uri.path().trim_start_matches('/');
+        let path = head.uri.path();
+        let path = path.strip_prefix('/').unwrap_or(path);
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let named = |text: &str| Some(decode(text)).filter(|text| !text.is_empty());
         match settings.domain.as_deref().and_then(|domain| bucket_of_host(&head.headers, domain)) {
@@ -54,11 +56,11 @@ pub(super) fn screen(settings: &FrontSettings, head: &Parts, target: &Target) ->
     refuse_long_xml(settings, head, target)
 }
 
-/// Whether the body, if there is one, is XML that is read as a whole: all but uploads of objects.
+/// Whether the body, if there is one, is XML (or a policy) that is read as a whole: all but uploads of objects.
 pub(super) fn takes_xml(head: &Parts, target: &Target) -> bool {
     match head.method {
         Method::POST => !is_form(&head.headers),
-        Method::PUT => target.key.is_none(),
+        Method::PUT => target.key.is_none() || row_of(head, target).is_some(),
         _ => false,
     }
 }
@@ -124,6 +126,7 @@ fn refuse_unmeasured(head: &Parts, target: &Target) -> S3Result<()> {
     }
     let upload = head.method == Method::PUT
         && target.key.is_some()
+        && row_of(head, target).is_none()
         && !headers.contains_key(TRANSFER_ENCODING)
         && !headers.contains_key("x-amz-copy-source");
     let form = head.method == Method::POST && is_form(headers);

@@ -71,6 +71,8 @@ impl FrontSettings {
         config.form_max_field_size = MAX_FORM_FIELDS;
         config.form_max_fields_size = MAX_FORM_FIELDS;
         config.form_max_parts = MAX_FORM_PARTS;
+        // Limited by the front itself.
+        config.custom_route_max_body_size = None;
         config.sig_v4_allowed_services = vec!["s3".to_owned()];
         config.enable_sig_v2 = false;
         // What a request is decides, not what its `x-id` says.

@@ -8,38 +8,28 @@ use super::super::access::Verified;
 use http::header::{AUTHORIZATION, RANGE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
-use s3s::route::S3Route;
-use s3s::{Body, HttpResponse, S3Request, S3Response, S3Result};
+use s3s::{Body, HttpResponse, S3Request, S3Response};
 
 /// Marks a request of which only the signature is wanted.
 #[derive(Clone, Copy)]
 struct VerifyOnly;
 
-/// Takes marked requests when their signature has been verified.
-pub(super) struct VerifyRoute;
-
 /// What is left to do once the signature has been verified.
 pub(super) struct Second(Parts);
 
-#[async_trait::async_trait]
-impl S3Route for VerifyRoute {
-    fn is_match(&self, _: &Method, _: &Uri, _: &HeaderMap, extensions: &mut http::Extensions) -> bool {
-        extensions.get::<VerifyOnly>().is_some()
-    }
+/// Whether only the signature of this request is wanted.
+pub(super) fn is_marked(extensions: &http::Extensions) -> bool {
+    extensions.get::<VerifyOnly>().is_some()
+}
 
-    /// The second time decides.
-    async fn check_access(&self, _: &mut S3Request<Body>) -> S3Result<()> {
-        Ok(())
-    }
-
-    async fn call(&self, req: S3Request<Body>) -> S3Result<S3Response<Body>> {
-        let mut response = S3Response::new(Body::empty());
-        let access_key_id = req.credentials.map(|credentials| credentials.access_key);
-        response.extensions.insert(Verified { access_key_id });
-        Ok(response)
-    }
+/// The answer to a marked request whose signature has been verified.
+pub(super) fn verified(req: S3Request<Body>) -> S3Response<Body> {
+    let mut response = S3Response::new(Body::empty());
+    let access_key_id = req.credentials.map(|credentials| credentials.access_key);
+    response.extensions.insert(Verified { access_key_id });
+    response
 }
 
 // === impl Second ===

@@ -1,7 +1,7 @@
 //! GetObject: whole, ranges, parts, conditions; from the first site that can.
 use super::Gateway;
 use super::conditions::Conditions;
-use super::open::{Candidates, Opened, PlainStream, has_changed, open_at, read_span, whole_at};
+use super::open::{Candidates, Opened, PlainStream, has_changed, read_span, whole_at};
 use super::request;
 use super::respond::GatewayError;
 use crate::s3::Operation;
@@ -111,7 +111,8 @@ async fn find_selected(
     at: &Location,
     question: &Question,
 ) -> Result<Found, GatewayError> {
-    if let Some(opened) = gateway.objects.last(at, site)
+    if question.version_id.is_none()
+        && let Some(opened) = gateway.objects.last(at, site)
         && !opened.metadata_missing
         && let Ok(selection) = question.select(gateway, at, &opened).await
         && !selection.span.is_empty()
@@ -120,7 +121,7 @@ async fn find_selected(
         gateway.metrics.trailer_cache(true);
         return Ok((opened, selection, stream));
     }
-    let opened = open_at(gateway, site, at, None).await?;
+    let opened = question.open_at(gateway, site, at).await?;
     let selection = question.select(gateway, at, &opened).await?;
     let stream = read_span(gateway, at, &opened, selection.span).await?;
     Ok((opened, selection, stream))

@@ -1,11 +1,11 @@
 //! What a GET or HEAD asks for, and what that is in one version of an object. PURE but for the index of parts.
 use crate::gateway::Gateway;
 use crate::gateway::conditions::{Conditions, Verdict, if_range_holds};
-use crate::gateway::open::{Opened, layout};
+use crate::gateway::open::{Opened, layout, open_at, open_version_at};
 use crate::gateway::respond::GatewayError;
 use crate::s3::{ByteRange, PlainSpan};
 use crate::seal::ChecksumValue;
-use crate::site::Location;
+use crate::site::{Location, Site};
 use s3s::dto::{Range, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode};
 use std::sync::Arc;
@@ -83,6 +83,19 @@ impl Question {
         all && self.conditions.is_empty() && self.version_id.is_none()
     }
 
+    /// Opens the version that it is about.
+    pub(in crate::gateway) async fn open_at(
+        &self,
+        gateway: &Arc<Gateway>,
+        site: &Site,
+        at: &Location,
+    ) -> Result<Arc<Opened>, GatewayError> {
+        match &self.version_id {
+            None => open_at(gateway, site, at, None).await,
+            Some(version) => open_version_at(gateway, site, at, version).await,
+        }
+    }
+
     /// What it selects in `opened`, or the S3 error that answers it.
     pub(in crate::gateway) async fn select(
         &self,
@@ -90,7 +103,6 @@ impl Question {
         at: &Location,
         opened: &Arc<Opened>,
     ) -> Result<Selection, GatewayError> {
-        self.check_version(opened)?;
         let etag = opened.object.etag();
         match self.conditions.judge(&etag, opened.last_modified) {
             Verdict::Proceed => {}
@@ -109,18 +121,6 @@ impl Question {
                 Err(_) => Err(unsatisfiable(total.0).into()),
             },
             Wanted::Part(number) => part(gateway, at, opened, *number, whole).await,
-        }
-    }
-
-    /// Only the current version can be read; its own id (or `null`, where versions have none) may be given.
-    fn check_version(&self, opened: &Opened) -> Result<(), S3Error> {
-        let current = opened.version_id.as_deref().unwrap_or("null");
-        match self.version_id.as_deref() {
-            Some(asked) if asked != current => {
-                let message = "reading a version that is not the current one is not supported yet";
-                Err(S3Error::with_message(S3ErrorCode::NotImplemented, message))
-            }
-            _ => Ok(()),
         }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Entry {
     /// Without quotes.
     pub etag: String,
     pub last_modified: time::OffsetDateTime,
+    /// In a listing of versions.
+    pub version_id: Option<String>,
 }
 
 type Known = HashMap<(String, SealedETag), PlainETag>;
@@ -72,14 +74,13 @@ async fn entry(
     let found = object.etag.clone().and_then(|etag| known.get(&(object.key.clone(), etag)));
     gateway.metrics.list_etag(found.is_some());
     if let Some(etag) = found {
-        let etag = etag.as_str().to_owned();
-        return Ok(Some(Entry { key: object.key, size: size.0, etag, last_modified: object.last_modified }));
+        return Ok(Some(Entry { size: size.0, etag: etag.as_str().to_owned(), ..as_stored(object) }));
     }
     let at = Location { bucket: bucket.clone(), key };
-    match glimpse_at(gateway, site, &at).await {
+    match glimpse_at(gateway, site, &at, object.version_id.as_deref()).await {
         Ok(glimpse) => {
             remember(gateway, &at, &glimpse);
-            Ok(Some(as_glimpsed(object.key, glimpse)))
+            Ok(Some(as_glimpsed(object, glimpse)))
         }
         Err(GatewayError::Site(error)) if error.is_not_found() => Ok(None),
         Err(error @ GatewayError::Site(_)) => Err(error),
@@ -96,14 +97,15 @@ async fn from_elsewhere(
     error: &GatewayError,
 ) -> Entry {
     tracing::warn!(bucket = %at.bucket, %error, "a listing meets an object that does not open");
-    match open(gateway, at).await {
-        Ok(opened) => Entry {
-            key: object.key,
+    let opened = if object.version_id.is_none() { open(gateway, at).await.ok() } else { None };
+    match opened {
+        Some(opened) => Entry {
             size: opened.object.plain_len().0,
             etag: opened.object.etag().as_str().to_owned(),
             last_modified: opened.last_modified,
+            ..as_stored(object)
         },
-        Err(_) => Entry { size, etag: opaque(object.etag.as_ref()), ..as_stored(object) },
+        None => Entry { size, etag: opaque(object.etag.as_ref()), ..as_stored(object) },
     }
 }
 
@@ -112,18 +114,24 @@ fn remember(gateway: &Gateway, at: &Location, glimpse: &Glimpse) {
     gateway.state.note(&at.bucket, &at.key, entry);
 }
 
-fn as_glimpsed(key: String, glimpse: Glimpse) -> Entry {
+fn as_glimpsed(object: ListedObject, glimpse: Glimpse) -> Entry {
     Entry {
-        key,
         size: glimpse.plain_len.0,
         etag: glimpse.etag.as_str().to_owned(),
         last_modified: glimpse.last_modified,
+        ..as_stored(object)
     }
 }
 
 fn as_stored(object: ListedObject) -> Entry {
     let etag = object.etag.as_ref().map_or_else(|| opaque(None), |etag| etag.as_str().to_owned());
-    Entry { key: object.key, size: object.size.0, etag, last_modified: object.last_modified }
+    Entry {
+        key: object.key,
+        size: object.size.0,
+        etag,
+        last_modified: object.last_modified,
+        version_id: object.version_id,
+    }
 }
 
 fn opaque(sealed: Option<&SealedETag>) -> String {

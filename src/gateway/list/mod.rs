@@ -1,10 +1,11 @@
-//! ListObjects and ListObjectsV2: plain sizes by arithmetic, plain ETags from the index or the trailers.
+//! ListObjects, ListObjectsV2, ListObjectVersions: plain sizes by arithmetic, plain ETags from the index or the trailers.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | [`ask`] | what the client asks for, checked; where a listing goes on |
 //! | [`page`] | one page from the first site that answers |
 //! | [`etags`] | the ETags that clients know, for a page of sealed objects |
+//! | [`versions`] | ListObjectVersions |
 //! | [`text`] | `encoding-type=url` |
 use super::Gateway;
 use super::request;
@@ -19,11 +20,13 @@ mod ask;
 mod etags;
 mod page;
 mod text;
+mod versions;
 
 use ask::{Ask, Position};
 use etags::Entry;
 use page::Page;
 pub(super) use text::Encoding;
+pub(super) use versions::list_object_versions;
 
 /// The owner of everything, as listings name it.
 const OWNER: &str = "strongroom";

@@ -94,6 +94,7 @@ mod tests {
             etag: None,
             last_modified: time::OffsetDateTime::UNIX_EPOCH,
             storage_class: None,
+            version_id: None,
         };
         ListPage {
             objects: keys.iter().map(object).collect(),

@@ -5,7 +5,7 @@ use crate::gateway::respond::GatewayError;
 use crate::s3::{ObjectKey, PlainLen};
 use crate::seal::{MIN_PART, SealError, message_len};
 use crate::site::tee::Mode;
-use crate::site::{Location, Site, SiteError};
+use crate::site::{Doomed, Location, Site, SiteError};
 use crate::state::Part;
 use bytes::Bytes;
 
@@ -61,10 +61,12 @@ async fn read_at(site: &Site, place: &Location, length: PlainLen) -> Result<Byte
 
 /// Removes staged parts, best effort: what stays is sealed under a key that is gone with its upload.
 pub(super) async fn remove(gateway: &Gateway, keys: &[&str]) {
-    let keys: Vec<ObjectKey> = keys.iter().filter_map(|key| ObjectKey::parse(key).ok()).collect();
-    for keys in keys.chunks(DELETED_AT_ONCE) {
-        if let Err(error) = gateway.tee.delete_many(gateway.authorizer.system_bucket(), keys, Mode::Tee).await {
-            tracing::warn!(parts = keys.len(), %error, "staged parts could not be removed");
+    let doomed = keys.iter().filter_map(|key| Some(Doomed { key: ObjectKey::parse(key).ok()?, version: None }));
+    let doomed: Vec<Doomed> = doomed.collect();
+    let bucket = gateway.authorizer.system_bucket();
+    for doomed in doomed.chunks(DELETED_AT_ONCE) {
+        if let Err(error) = gateway.tee.delete_many(bucket, doomed.to_vec(), false, Mode::Tee).await {
+            tracing::warn!(parts = doomed.len(), %error, "staged parts could not be removed");
         }
     }
 }

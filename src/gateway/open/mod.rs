@@ -44,6 +44,8 @@ pub struct Opened {
     pub metadata_missing: bool,
     /// The sealed metadata value as stored (for copies).
     pub sealed_metadata: Option<String>,
+    /// The version that was asked for by name, as this site calls it.
+    pub named_version: Option<String>,
     layout: OnceLock<Layout>,
 }
 
@@ -61,6 +63,21 @@ pub(super) async fn open(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Op
     Candidates::of_object(gateway, at).first(|site| async move { open_at(gateway, &site, at, None).await }).await
 }
 
+/// The same of one version, named as the primary names it.
+pub(super) async fn open_version_at(
+    gateway: &Arc<Gateway>,
+    site: &Site,
+    at: &Location,
+    version: &str,
+) -> Result<Arc<Opened>, GatewayError> {
+    let named = gateway.sites.version_at(site, at, version).await?.ok_or_else(|| sites::no_such_version(site))?;
+    let (stored, bytes) = last_bytes(site, at, None, Some(&named)).await?;
+    // The cache holds current versions; a named one would push the current one out.
+    let mut opened = trailer::unseal(gateway, site, at, stored, &bytes)?;
+    opened.named_version = Some(named);
+    Ok(Arc::new(opened))
+}
+
 /// The same at one site, of exactly the version `pin` names.
 pub(super) async fn open_at(
     gateway: &Arc<Gateway>,
@@ -68,7 +85,7 @@ pub(super) async fn open_at(
     at: &Location,
     pin: Option<&SealedETag>,
 ) -> Result<Arc<Opened>, GatewayError> {
-    let (stored, bytes) = last_bytes(site, at, pin).await?;
+    let (stored, bytes) = last_bytes(site, at, pin, None).await?;
     let cached = gateway.objects.confirmed(at, site, &stored);
     gateway.metrics.trailer_cache(cached.is_some());
     if let Some(opened) = cached {
@@ -79,9 +96,14 @@ pub(super) async fn open_at(
     Ok(opened)
 }
 
-/// What a listing needs, without metadata and without the cache. At one site.
-pub(super) async fn glimpse_at(gateway: &Arc<Gateway>, site: &Site, at: &Location) -> Result<Glimpse, GatewayError> {
-    let (stored, bytes) = last_bytes(site, at, None).await?;
+/// What a listing needs, without metadata and without the cache. At one site, whose own id `version` is.
+pub(super) async fn glimpse_at(
+    gateway: &Arc<Gateway>,
+    site: &Site,
+    at: &Location,
+    version: Option<&str>,
+) -> Result<Glimpse, GatewayError> {
+    let (stored, bytes) = last_bytes(site, at, None, version).await?;
     let object = trailer::authenticate(gateway, site, at, stored.total, &bytes)?;
     Ok(Glimpse {
         etag: object.etag(),
@@ -138,7 +160,7 @@ async fn get_pinned(
     range: SealedRange,
 ) -> Result<crate::site::GotObject, GatewayError> {
     let site = &opened.site;
-    let got = site.get(at, range, Some(&opened.sealed_etag)).await?;
+    let got = site.get_version(at, opened.named_version.as_deref(), range, Some(&opened.sealed_etag)).await?;
     if got.etag != opened.sealed_etag {
         return Err(sites::changed(site));
     }
@@ -158,8 +180,9 @@ async fn last_bytes(
     site: &Site,
     at: &Location,
     pin: Option<&SealedETag>,
+    version: Option<&str>,
 ) -> Result<(trailer::Stored, Bytes), GatewayError> {
-    let mut got = match site.get(at, SealedRange::Last(TRAILER_LEN), pin).await {
+    let mut got = match site.get_version(at, version, SealedRange::Last(TRAILER_LEN), pin).await {
         // an empty object has no last bytes
         Err(SiteError::S3 { status: 416, .. }) => {
             return Err(trailer::damaged(site)(crate::seal::SealError::NotSealed("empty")));

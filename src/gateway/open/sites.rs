@@ -155,6 +155,16 @@ pub(in crate::gateway) fn has_changed(error: &GatewayError) -> bool {
     matches!(error, GatewayError::Site(e) if e.is_precondition_failed())
 }
 
+/// The site does not have the version that was named.
+pub(super) fn no_such_version(site: &Site) -> GatewayError {
+    GatewayError::Site(SiteError::S3 {
+        site: site.name().clone(),
+        status: 404,
+        code: "NoSuchVersion".to_owned(),
+        message: "the site lacks this version".to_owned(),
+    })
+}
+
 /// What a pinned request answers when the site served another version all the same.
 pub(super) fn changed(site: &Site) -> GatewayError {
     GatewayError::Site(SiteError::S3 {

@@ -65,6 +65,7 @@ pub(super) fn unseal(
         metadata,
         metadata_missing,
         sealed_metadata: stored.metadata,
+        named_version: None,
         layout: OnceLock::new(),
     })
 }

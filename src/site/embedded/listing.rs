@@ -98,6 +98,42 @@ impl Store {
             ..Default::default()
         })
     }
+
+    /// Every object is its own only version, as S3 lists a bucket that was never versioned.
+    pub(super) async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<ListObjectVersionsOutput> {
+        let input = request.input;
+        let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+        let prefix = input.prefix.as_deref().unwrap_or_default();
+        let after = marker(input.key_marker.as_deref().unwrap_or_default(), prefix, delimiter);
+        let (most, max_keys) = most(input.max_keys)?;
+        let page = page(existing(&self.0.index(), &input.bucket)?, &Query { prefix, delimiter, after, most });
+        let text = encoder(input.encoding_type.as_ref());
+        let version = |(key, entry): (String, Arc<Entry>)| ObjectVersion {
+            key: Some(text(&key)),
+            version_id: Some("null".to_owned()),
+            is_latest: Some(true),
+            size: i64::try_from(entry.size).ok(),
+            e_tag: Some(ETag::Strong(entry.etag.clone())),
+            last_modified: Some(entry.modified.into()),
+            ..Default::default()
+        };
+        let next_key_marker = page.next.as_ref().and_then(After::text).map(&text);
+        Ok(ListObjectVersionsOutput {
+            is_truncated: Some(page.next.is_some()),
+            next_version_id_marker: next_key_marker.as_ref().map(|_| "null".to_owned()),
+            next_key_marker,
+            versions: Some(page.objects.into_iter().map(version).collect()),
+            common_prefixes: Some(common_prefixes(page.prefixes, &text)),
+            prefix: Some(text(prefix)),
+            name: Some(input.bucket),
+            max_keys: Some(max_keys),
+            encoding_type: input.encoding_type,
+            ..Default::default()
+        })
+    }
 }
 
 fn page(bucket: &Bucket, query: &Query<'_>) -> Page {

@@ -22,6 +22,7 @@ mod entry;
 mod index;
 mod listing;
 mod objects;
+mod removal;
 mod server;
 mod uploads;
 mod wrapper;

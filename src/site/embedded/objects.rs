@@ -1,7 +1,7 @@
 //! Objects of an embedded site: written as blobs, committed by one rename under the key's lock.
 use super::blobs::{self, blocking};
-use super::disk;
 use super::entry::{Attributes, Blob, Entry};
+use super::removal::only_version;
 use super::wrapper::{Shared, Store, existing};
 use crate::clock;
 use s3s::dto::*;
@@ -45,6 +45,7 @@ impl Store {
 
     pub(super) async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<GetObjectOutput> {
         let input = request.input;
+        only_version(input.version_id.as_deref())?;
         let entry = self.0.find(&input.bucket, &input.key)?;
         let conditions = ReadConditions {
             if_match: input.if_match,
@@ -76,6 +77,7 @@ impl Store {
 
     pub(super) async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<HeadObjectOutput> {
         let input = request.input;
+        only_version(input.version_id.as_deref())?;
         let entry = self.0.find(&input.bucket, &input.key)?;
         let conditions = ReadConditions {
             if_match: input.if_match,
@@ -134,30 +136,6 @@ impl Store {
         let result = CopyObjectResult { e_tag: Some(ETag::Strong(etag)), last_modified, ..Default::default() };
         Ok(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() })
     }
-
-    pub(super) async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<DeleteObjectOutput> {
-        let input = request.input;
-        existing(&self.0.index(), &input.bucket)?;
-        let shared = self.0.clone();
-        blocking(move || shared.remove(&input.bucket, &input.key)).await?;
-        Ok(DeleteObjectOutput::default())
-    }
-
-    pub(super) async fn delete_objects(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<DeleteObjectsOutput> {
-        let DeleteObjectsInput { bucket, delete, .. } = request.input;
-        existing(&self.0.index(), &bucket)?;
-        let shared = self.0.clone();
-        let quiet = delete.quiet.unwrap_or(false);
-        let deleted = blocking(move || {
-            let remove = |object: ObjectIdentifier| {
-                shared.remove(&bucket, &object.key)?;
-                Ok(DeletedObject { key: Some(object.key), ..Default::default() })
-            };
-            delete.objects.into_iter().map(remove).collect::<io::Result<Vec<_>>>()
-        });
-        let deleted = Some(deleted.await?).filter(|_| !quiet);
-        Ok(DeleteObjectsOutput { deleted, ..Default::default() })
-    }
 }
 
 impl Shared {
@@ -190,28 +168,20 @@ impl Shared {
         forget(current);
         Ok(())
     }
-
-    fn remove(&self, bucket: &str, key: &str) -> io::Result<()> {
-        let _lock = self.lock_key(bucket, key);
-        if !self.index().buckets.get(bucket).is_some_and(|found| found.objects.contains_key(key)) {
-            return Ok(());
-        }
-        disk::remove(&self.disk.entry_file(bucket, key))?;
-        let removed = self.index_mut().buckets.get_mut(bucket).and_then(|found| found.objects.remove(key));
-        forget(removed);
-        Ok(())
-    }
 }
 
-fn forget(entry: Option<Arc<Entry>>) {
+pub(super) fn forget(entry: Option<Arc<Entry>>) {
     entry.iter().flat_map(|entry| &entry.blobs).for_each(|blob| blob.forget());
 }
 
 /// Bucket and key of a copy's source.
 pub(super) fn copied_from(source: &CopySource) -> S3Result<(&str, &str)> {
     match source {
-        CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket, key)),
-        _ => Err(s3_error!(NotImplemented, "only objects of this site, and no versions, can be copied")),
+        CopySource::Bucket { bucket, key, version_id } => {
+            only_version(version_id.as_deref())?;
+            Ok((bucket, key))
+        }
+        _ => Err(s3_error!(NotImplemented, "only objects of this site can be copied")),
     }
 }
 
@@ -272,7 +242,7 @@ impl Attributes {
 
 impl Conditions {
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
-    fn check(&self, current: Option<&Entry>) -> S3Result<()> {
+    pub(super) fn check(&self, current: Option<&Entry>) -> S3Result<()> {
         if let Some(condition) = &self.if_match {
             let current = current.ok_or_else(|| s3_error!(NoSuchKey))?;
             if !matches(condition, current) {

@@ -29,6 +29,8 @@ use lock::KeyLocks;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod configure;
+mod delete;
 mod late;
 mod leg;
 mod lock;

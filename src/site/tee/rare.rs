@@ -1,6 +1,6 @@
-//! Everything to all sites that has no body: multipart bookkeeping, deletes, buckets. The primary decides first.
+//! Multipart bookkeeping and buckets at every site. The primary decides first.
 use super::{Committed, Miss, Mode, SiteUploads, Tee, TeeError};
-use crate::s3::{BucketName, ObjectKey, SealedETag};
+use crate::s3::{BucketName, SealedETag};
 use crate::site::{Location, Site, SiteError, SiteName, WriteCondition, Written};
 use std::sync::Arc;
 
@@ -141,108 +141,6 @@ impl Tee {
             Err(error) if !error.is_not_found() => Err(error.into()),
             _ => Ok(()),
         }
-    }
-
-    /// Deletes everywhere, primary first. Deleting what is not there succeeds, as on S3. Runs to its end even if the caller
-    /// goes away.
-    ///
-    /// # Errors
-    /// When the primary (in strict mode any site) fails.
-    pub async fn delete(&self, at: &Location, mode: Mode) -> Result<(), TeeError> {
-        let (tee, at) = (self.clone(), at.clone());
-        let site = self.inner.sites.primary.name().clone();
-        let task = tokio::spawn(async move { tee.delete_one(at, mode).await });
-        let gone = |_| SiteError::Unreachable { site, detail: "the delete's task ended unexpectedly".to_owned() };
-        task.await.map_err(gone)?
-    }
-
-    async fn delete_one(&self, at: Location, mode: Mode) -> Result<(), TeeError> {
-        let _guard = self.lock(&at).await;
-        let key = std::slice::from_ref(&at.key);
-        if let Err(error) = self.inner.sites.primary.delete(&at).await {
-            self.undecided(&at.bucket, key, &error).await?;
-            return Err(error.into());
-        }
-        let delete = |site: Site| {
-            let at = at.clone();
-            async move { site.delete(&at).await }
-        };
-        let mut failure = None;
-        for asked in self.at_backups(mode, delete).await {
-            if let Err(error) = asked.answer.clone()
-                && !error.is_not_found()
-            {
-                self.missed(asked, &at.bucket, key, &error).await?;
-                failure = Some(error);
-            }
-        }
-        match failure {
-            Some(error) if mode == Mode::Strict => Err(error.into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Deletes many everywhere; one entry per key that failed at the primary (strict: anywhere). Runs to its end even if the
-    /// caller goes away.
-    ///
-    /// # Errors
-    /// When the primary fails as a whole, or a miss cannot be recorded.
-    pub async fn delete_many(
-        &self,
-        bucket: &BucketName,
-        keys: &[ObjectKey],
-        mode: Mode,
-    ) -> Result<Vec<(ObjectKey, SiteError)>, TeeError> {
-        let (tee, bucket, keys) = (self.clone(), bucket.clone(), keys.to_vec());
-        let site = self.inner.sites.primary.name().clone();
-        let task = tokio::spawn(async move { tee.delete_all(&bucket, &keys, mode).await });
-        let gone = |_| SiteError::Unreachable { site, detail: "the delete's task ended unexpectedly".to_owned() };
-        task.await.map_err(gone)?
-    }
-
-    async fn delete_all(
-        &self,
-        bucket: &BucketName,
-        keys: &[ObjectKey],
-        mode: Mode,
-    ) -> Result<Vec<(ObjectKey, SiteError)>, TeeError> {
-        let places = keys.iter().map(|key| Location { bucket: bucket.clone(), key: key.clone() });
-        let _guard = self.inner.locks.all(places).await;
-        let mut failed = match self.inner.sites.primary.delete_many(bucket, keys).await {
-            Ok(failed) => failed,
-            Err(error) => {
-                self.undecided(bucket, keys, &error).await?;
-                return Err(error.into());
-            }
-        };
-        for (key, error) in &failed {
-            self.undecided(bucket, std::slice::from_ref(key), error).await?;
-        }
-        let gone: Vec<ObjectKey> = keys.iter().filter(|k| !failed.iter().any(|(f, _)| f == *k)).cloned().collect();
-        if gone.is_empty() {
-            return Ok(failed);
-        }
-        let shared = Arc::new((bucket.clone(), gone));
-        let delete = |site: Site| {
-            let shared = Arc::clone(&shared);
-            async move { site.delete_many(&shared.0, &shared.1).await }
-        };
-        for mut asked in self.at_backups(mode, delete).await {
-            let (left, error) = match std::mem::replace(&mut asked.answer, Ok(Vec::new())) {
-                Ok(left) => {
-                    let Some((_, error)) = left.first() else { continue };
-                    let error = error.clone();
-                    (left, error)
-                }
-                Err(error) => (shared.1.iter().map(|key| (key.clone(), error.clone())).collect(), error),
-            };
-            let names: Vec<ObjectKey> = left.iter().map(|(key, _)| key.clone()).collect();
-            self.missed(asked, bucket, &names, &error).await?;
-            if mode == Mode::Strict {
-                failed.extend(left);
-            }
-        }
-        Ok(failed)
     }
 
     /// Creates a bucket everywhere. That a backup has it already is fine; that the primary has is the caller's to judge.

@@ -1,0 +1,189 @@
+//! Deletes at every site. The primary decides first; which of a backup's versions is meant, what is stored there tells.
+use super::{Mode, Tee, TeeError};
+use crate::s3::{BucketName, ObjectKey};
+use crate::site::versions::counterpart;
+use crate::site::{DeleteOptions, Deleted, Doomed, ListedVersion, Location, NULL_VERSION, Site, SiteError};
+use futures_util::StreamExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Keys whose versions are looked up at the same time.
+const LOOKUPS: usize = 16;
+
+/// The versions of some keys at the primary.
+type Histories = BTreeMap<ObjectKey, Vec<ListedVersion>>;
+
+impl Tee {
+    /// Deletes everywhere, primary first. Deleting what is not there succeeds, as on S3. Runs to its end even if the caller
+    /// goes away.
+    ///
+    /// # Errors
+    /// When the primary (in strict mode any site) fails.
+    pub async fn delete(&self, at: &Location, options: DeleteOptions, mode: Mode) -> Result<Deleted, TeeError> {
+        let (tee, at) = (self.clone(), at.clone());
+        let site = self.inner.sites.primary.name().clone();
+        let task = tokio::spawn(async move { tee.delete_one(at, options, mode).await });
+        let gone = |_| SiteError::Unreachable { site, detail: "the delete's task ended unexpectedly".to_owned() };
+        task.await.map_err(gone)?
+    }
+
+    async fn delete_one(&self, at: Location, options: DeleteOptions, mode: Mode) -> Result<Deleted, TeeError> {
+        let _guard = self.lock(&at).await;
+        let key = std::slice::from_ref(&at.key);
+        let doomed = [Doomed { key: at.key.clone(), version: options.version.clone() }];
+        let histories = Arc::new(self.histories(&at.bucket, &doomed).await?);
+        let deleted = match self.inner.sites.primary.delete_with(&at, &options).await {
+            Ok(deleted) => deleted,
+            Err(error) => {
+                self.undecided(&at.bucket, key, &error).await?;
+                return Err(error.into());
+            }
+        };
+        // Only the primary decides; a backup follows.
+        let options = DeleteOptions { if_match: None, ..options };
+        let delete = |site: Site| {
+            let (at, options, doomed, histories) =
+                (at.clone(), options.clone(), doomed.clone(), Arc::clone(&histories));
+            async move {
+                for one in translated(&site, &at.bucket, &doomed, &histories).await? {
+                    site.delete_with(&at, &DeleteOptions { version: one.version, ..options.clone() }).await?;
+                }
+                Ok(())
+            }
+        };
+        let mut failure = None;
+        for asked in self.at_backups(mode, delete).await {
+            if let Err(error) = asked.answer.clone()
+                && !error.is_not_found()
+            {
+                self.missed(asked, &at.bucket, key, &error).await?;
+                failure = Some(error);
+            }
+        }
+        match failure {
+            Some(error) if mode == Mode::Strict => Err(error.into()),
+            _ => Ok(deleted),
+        }
+    }
+
+    /// Deletes many everywhere; one answer for each, the primary's (strict: that of the first site which failed). Runs to its end
+    /// even if the caller goes away.
+    ///
+    /// # Errors
+    /// When the primary fails as a whole, or a miss cannot be recorded.
+    pub async fn delete_many(
+        &self,
+        bucket: &BucketName,
+        doomed: Vec<Doomed>,
+        bypass_governance: bool,
+        mode: Mode,
+    ) -> Result<Vec<Result<Deleted, SiteError>>, TeeError> {
+        let (tee, bucket) = (self.clone(), bucket.clone());
+        let site = self.inner.sites.primary.name().clone();
+        let task = tokio::spawn(async move { tee.delete_all(&bucket, doomed, bypass_governance, mode).await });
+        let gone = |_| SiteError::Unreachable { site, detail: "the delete's task ended unexpectedly".to_owned() };
+        task.await.map_err(gone)?
+    }
+
+    async fn delete_all(
+        &self,
+        bucket: &BucketName,
+        doomed: Vec<Doomed>,
+        bypass: bool,
+        mode: Mode,
+    ) -> Result<Vec<Result<Deleted, SiteError>>, TeeError> {
+        let keys: Vec<ObjectKey> = doomed.iter().map(|one| one.key.clone()).collect();
+        let places = keys.iter().map(|key| Location { bucket: bucket.clone(), key: key.clone() });
+        let _guard = self.inner.locks.all(places).await;
+        let histories = Arc::new(self.histories(bucket, &doomed).await?);
+        let mut answers = match self.inner.sites.primary.delete_many(bucket, &doomed, bypass).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                self.undecided(bucket, &keys, &error).await?;
+                return Err(error.into());
+            }
+        };
+        for (one, answer) in doomed.iter().zip(&answers) {
+            if let Err(error) = answer {
+                self.undecided(bucket, std::slice::from_ref(&one.key), error).await?;
+            }
+        }
+        let gone: Vec<usize> = (0..doomed.len()).filter(|at| answers.get(*at).is_some_and(Result::is_ok)).collect();
+        if gone.is_empty() {
+            return Ok(answers);
+        }
+        let shared: Arc<Vec<Doomed>> = Arc::new(gone.iter().map(|at| doomed[*at].clone()).collect());
+        let delete = |site: Site| {
+            let (bucket, shared, histories) = (bucket.clone(), Arc::clone(&shared), Arc::clone(&histories));
+            async move {
+                let doomed = translated(&site, &bucket, &shared, &histories).await?;
+                let answers = site.delete_many(&bucket, &doomed, bypass).await?;
+                let failed = doomed.into_iter().zip(answers).filter_map(|(one, answer)| Some((one.key, answer.err()?)));
+                Ok(failed.collect::<Vec<_>>())
+            }
+        };
+        for mut asked in self.at_backups(mode, delete).await {
+            let (left, error) = match std::mem::replace(&mut asked.answer, Ok(Vec::new())) {
+                Ok(left) => {
+                    let Some((_, error)) = left.first() else { continue };
+                    let error = error.clone();
+                    (left, error)
+                }
+                Err(error) => (shared.iter().map(|one| (one.key.clone(), error.clone())).collect(), error),
+            };
+            let names: Vec<ObjectKey> = left.iter().map(|(key, _)| key.clone()).collect();
+            self.missed(asked, bucket, &names, &error).await?;
+            if mode == Mode::Strict {
+                for (one, answer) in doomed.iter().zip(&mut answers) {
+                    if let Some((_, error)) = left.iter().find(|(key, _)| *key == one.key) {
+                        *answer = Err(error.clone());
+                    }
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The primary's versions of every key of which a version is named, before they are deleted.
+    async fn histories(&self, bucket: &BucketName, doomed: &[Doomed]) -> Result<Histories, SiteError> {
+        if self.inner.sites.backups.is_empty() {
+            return Ok(Histories::new());
+        }
+        histories_at(&self.inner.sites.primary, bucket, doomed).await
+    }
+}
+
+async fn histories_at(site: &Site, bucket: &BucketName, doomed: &[Doomed]) -> Result<Histories, SiteError> {
+    let named: BTreeSet<&ObjectKey> = doomed.iter().filter(|one| is_named(one)).map(|one| &one.key).collect();
+    let lookups = named.into_iter().map(|key| async move {
+        let at = Location { bucket: bucket.clone(), key: key.clone() };
+        Ok((at.key.clone(), site.versions_of(&at).await?))
+    });
+    // Collected first: a stream over borrowed closures is not general enough for a spawned task.
+    let lookups: Vec<_> = lookups.collect();
+    let found: Vec<Result<_, SiteError>> = futures_util::stream::iter(lookups).buffered(LOOKUPS).collect().await;
+    found.into_iter().collect()
+}
+
+/// The list in a backup's own version ids, without what it does not have.
+async fn translated(
+    site: &Site,
+    bucket: &BucketName,
+    doomed: &[Doomed],
+    ours: &Histories,
+) -> Result<Vec<Doomed>, SiteError> {
+    let theirs = histories_at(site, bucket, doomed).await?;
+    let translate = |one: &Doomed| match &one.version {
+        Some(version) if is_named(one) => {
+            let version = counterpart(ours.get(&one.key)?, version, theirs.get(&one.key)?)?;
+            Some(Doomed { key: one.key.clone(), version: Some(version) })
+        }
+        _ => Some(one.clone()),
+    };
+    Ok(doomed.iter().filter_map(translate).collect())
+}
+
+/// `null` is the same at every site.
+fn is_named(one: &Doomed) -> bool {
+    one.version.as_deref().is_some_and(|version| version != NULL_VERSION)
+}
