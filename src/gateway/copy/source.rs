@@ -32,6 +32,12 @@ pub(in crate::gateway) struct Source {
     pub(in crate::gateway) fault: Fault,
 }
 
+/// What was found: a version that need not be read, or one being read.
+pub(in crate::gateway) enum Found {
+    Unread(Arc<Opened>),
+    Read(Source),
+}
+
 /// Plaintext on its way into another object.
 pub(in crate::gateway) struct SourceBody {
     stream: PlainStream,
@@ -78,18 +84,45 @@ pub(in crate::gateway) fn parse_range(text: &str) -> S3Result<(u64, u64)> {
 
 /// Opens the source at the first site that can; its first bytes are verified when this returns.
 pub(in crate::gateway) async fn find(gateway: &Arc<Gateway>, asked: &Asked) -> Result<Source, GatewayError> {
-    Candidates::of_object(gateway, &asked.at).first(|site| async move { find_at(gateway, &site, asked).await }).await
+    Candidates::of_object(gateway, &asked.at)
+        .first(|site| async move {
+            match find_at(gateway, &site, asked, |_| false).await? {
+                Found::Read(source) => Ok(source),
+                Found::Unread(_) => Err(busy().into()),
+            }
+        })
+        .await
 }
 
-async fn find_at(gateway: &Arc<Gateway>, site: &Site, asked: &Asked) -> Result<Source, GatewayError> {
+/// The same, but what `needs_no_reading` is only opened.
+pub(super) async fn find_unless(
+    gateway: &Arc<Gateway>,
+    asked: &Asked,
+    needs_no_reading: impl Fn(&Opened) -> bool,
+) -> Result<Found, GatewayError> {
+    let needs_no_reading = &needs_no_reading;
+    Candidates::of_object(gateway, &asked.at)
+        .first(|site| async move { find_at(gateway, &site, asked, needs_no_reading).await })
+        .await
+}
+
+async fn find_at(
+    gateway: &Arc<Gateway>,
+    site: &Site,
+    asked: &Asked,
+    needs_no_reading: impl Fn(&Opened) -> bool,
+) -> Result<Found, GatewayError> {
     for _ in 0..ATTEMPTS {
         let opened = open_at(gateway, site, &asked.at, None).await?;
         let span = asked.select(&opened)?;
+        if needs_no_reading(&opened) {
+            return Ok(Found::Unread(opened));
+        }
         match read_span(gateway, &asked.at, &opened, span).await {
             Ok(stream) => {
                 let fault = Fault::default();
                 let body = SourceBody { stream, fault: fault.clone() };
-                return Ok(Source { opened, span, body, fault });
+                return Ok(Found::Read(Source { opened, span, body, fault }));
             }
             Err(error) if has_changed(&error) => gateway.objects.forget(&asked.at),
             Err(error) => return Err(error),

@@ -29,12 +29,14 @@ use lock::KeyLocks;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod copy;
 mod late;
 mod leg;
 mod lock;
 mod rare;
 mod write;
 
+pub use copy::CopySource;
 pub use lock::KeyGuard;
 pub use write::TeeWrite;
 
@@ -118,6 +120,9 @@ pub(super) struct Inner {
 
 /// The upload ids of one multipart upload: one per site that takes part (a site that failed is left out).
 pub type SiteUploads = Vec<(SiteName, String)>;
+
+/// Per site, the part numbers that make an object, and the ETags it gave for them.
+pub type SiteParts = Vec<(SiteName, Vec<(u16, SealedETag)>)>;
 
 // === impl Tee ===
 
