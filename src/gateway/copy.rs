@@ -46,7 +46,7 @@ pub(super) async fn copy_object(
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
 
     let source = match found {
-        Found::Read(source) => source,
+        Found::Read(source) => *source,
         Found::Unread(opened) => {
             let reuse = Reuse {
                 from: asked.at.clone(),

@@ -35,7 +35,7 @@ pub(in crate::gateway) struct Source {
 /// What was found: a version that need not be read, or one being read.
 pub(in crate::gateway) enum Found {
     Unread(Arc<Opened>),
-    Read(Source),
+    Read(Box<Source>),
 }
 
 /// Plaintext on its way into another object.
@@ -87,7 +87,7 @@ pub(in crate::gateway) async fn find(gateway: &Arc<Gateway>, asked: &Asked) -> R
     Candidates::of_object(gateway, &asked.at)
         .first(|site| async move {
             match find_at(gateway, &site, asked, |_| false).await? {
-                Found::Read(source) => Ok(source),
+                Found::Read(source) => Ok(*source),
                 Found::Unread(_) => Err(busy().into()),
             }
         })
@@ -122,7 +122,7 @@ async fn find_at(
             Ok(stream) => {
                 let fault = Fault::default();
                 let body = SourceBody { stream, fault: fault.clone() };
-                return Ok(Found::Read(Source { opened, span, body, fault }));
+                return Ok(Found::Read(Box::new(Source { opened, span, body, fault })));
             }
             Err(error) if has_changed(&error) => gateway.objects.forget(&asked.at),
             Err(error) => return Err(error),

@@ -56,17 +56,16 @@ async fn the_copy_and_its_source_open_only_under_their_own_names() {
     let bed = Testbed::start().await;
     bed.upload_object("from", &pattern(MIB5), &[]).await.expect(200);
     bed.copy_in_place("from", "to", &[]).await;
-    for key in ["from", "to"] {
-        let bytes = bed.sealed_at(bed.primary(), key).await.expect("stored");
-        let other = if key == "from" { "to" } else { "from" };
-        for place in [other, "elsewhere"] {
-            let before = bed.sealed_at(bed.primary(), place).await;
-            bed.store_all(place, &Sealed { bytes: bytes.clone(), metadata: None }).await;
-            assert_eq!(bed.get(&format!("/{place}"), &[]).await.status, 500, "{key} is served as {place}");
-            if let Some(bytes) = before {
-                bed.store_all(place, &Sealed { bytes, metadata: None }).await;
-                bed.get(&format!("/{place}"), &[]).await.expect(200);
-            }
+    let bytes = async |key: &str| bed.sealed_at(bed.primary(), key).await.expect("stored");
+    let (from, to) = (bytes("from").await, bytes("to").await);
+    for (place, foreign, own) in [("to", &from, Some(&to)), ("from", &to, Some(&from)), ("elsewhere", &to, None)] {
+        let store =
+            async |bytes: &Vec<u8>| bed.store_all(place, &Sealed { bytes: bytes.clone(), metadata: None }).await;
+        store(foreign).await;
+        assert_eq!(bed.get(&format!("/{place}"), &[]).await.status, 500, "a foreign object is served as {place}");
+        if let Some(own) = own {
+            store(own).await;
+            bed.get(&format!("/{place}"), &[]).await.expect(200);
         }
     }
 }
