@@ -8,12 +8,11 @@ use crate::gateway::metadata::UserMetadata;
 use crate::gateway::multipart::{Ending, abort_at, abort_where_missing, end};
 use crate::gateway::open::{Opened, layout, trailer_bytes};
 use crate::gateway::put::{Stored, mode, note_stored, note_write, now, seal_metadata};
+use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
 use crate::policy::Plan;
 use crate::s3::Operation;
-use crate::seal::{
-    ChecksumAlgorithm, ChecksumType, ContentInfo, Layout, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId,
-};
+use crate::seal::{ChecksumAlgorithm, ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId};
 use crate::site::tee::{CopySource, SiteParts, SiteUploads, TeeError};
 use crate::site::{Location, WriteCondition};
 use bytes::Bytes;
@@ -36,9 +35,10 @@ pub(super) struct Reuse {
 struct Prepared {
     plan: Plan,
     source: CopySource,
-    layout: Layout,
     sealer: ObjectSealer,
     metadata: Option<SealedMetadata>,
+    content: ContentInfo,
+    footer: Bytes,
 }
 
 /// Whether this version's body can serve as it is, as far as can be told before trying.
@@ -90,15 +90,12 @@ async fn run(
         prepared => prepared?,
     };
     let Some((uploads, parts)) = start(gateway, reuse, &prepared).await? else { return Ok(None) };
-    let (content, footer) = match footer(gateway, reuse, &prepared) {
-        Ok(made) => made,
-        Err(error) => return Err(abandon(gateway, reuse, &uploads, error)),
-    };
+    let Prepared { plan, sealer, content, footer, .. } = prepared;
     let sealed = footer.len() as u64;
     let number = parts.first().map_or(1, |(_, parts)| parts.len() as u16 + 1);
     let ending = Ending {
         at: &reuse.at,
-        mode: mode(&prepared.plan),
+        mode: mode(&plan),
         condition: &reuse.condition,
         parts,
         last: (number, None, footer),
@@ -106,13 +103,17 @@ async fn run(
     };
     let committed = match end(gateway, &uploads, ending).await {
         Ok(committed) => committed,
-        Err(error) => return Err(abandon(gateway, reuse, &uploads, error)),
+        Err(error) => {
+            uploads.iter().for_each(|(site, _)| abort_at(gateway, &reuse.at, &uploads, site));
+            return Err(error);
+        }
     };
     abort_where_missing(gateway, &reuse.at, &uploads, &committed);
     let stored = Stored { content, committed };
     let object = &reuse.opened.object;
     note_stored(gateway, &reuse.at, &stored, object.part_count());
-    note_write(context, &prepared.plan, &prepared.sealer, &stored.committed, object.plain_len(), sealed);
+    note_write(context, &plan, &sealer, &stored.committed, object.plain_len(), sealed);
+    request::note(context, |facts| facts.bytes_plain = 0);
     Ok(Some(stored))
 }
 
@@ -131,7 +132,14 @@ async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Prepared, Gate
         body: opened.object.footer_span().0,
         last_bytes,
     };
-    Ok(Prepared { plan, source, layout, sealer, metadata })
+    let content = ContentInfo {
+        written_at: now(),
+        metadata_tag: metadata.as_ref().map(|sealed| sealed.tag),
+        ..opened.object.content().clone()
+    };
+    let name = ObjectName { bucket: &reuse.at.bucket, key: &reuse.at.key };
+    let footer = sealer.footer(&name, layout.parts(), &content, gateway.entropy.as_ref())?.into();
+    Ok(Prepared { plan, source, sealer, metadata, content, footer })
 }
 
 /// The body, as parts of uploads under way. `None` when a site that is needed refuses, which reading the source may cure; an outage it cannot.
@@ -143,8 +151,10 @@ async fn start(
     let header = prepared.metadata.as_ref().map(|sealed| sealed.value.as_str());
     let mode = mode(&prepared.plan);
     let begun = async {
-        let uploads = gateway.tee.create_multipart(&reuse.at, header, mode).await?;
+        let mut uploads = gateway.tee.create_multipart(&reuse.at, header, mode).await?;
         let parts = gateway.tee.copy_body(&reuse.at, &uploads, &prepared.source, mode).await?;
+        // The tee has seen to the others.
+        uploads.retain(|(site, _)| parts.iter().any(|(name, _)| name == site));
         Ok((uploads, parts))
     };
     match begun.await {
@@ -154,23 +164,4 @@ async fn start(
         }
         begun => Ok(Some(begun?)),
     }
-}
-
-fn footer(gateway: &Gateway, reuse: &Reuse, prepared: &Prepared) -> Result<(ContentInfo, Bytes), GatewayError> {
-    let content = ContentInfo {
-        written_at: now(),
-        metadata_tag: prepared.metadata.as_ref().map(|sealed| sealed.tag),
-        ..reuse.opened.object.content().clone()
-    };
-    let name = ObjectName { bucket: &reuse.at.bucket, key: &reuse.at.key };
-    let footer = prepared.sealer.footer(&name, prepared.layout.parts(), &content, gateway.entropy.as_ref())?;
-    Ok((content, Bytes::from(footer)))
-}
-
-/// Nothing of it stays at any site.
-fn abandon(gateway: &Gateway, reuse: &Reuse, uploads: &SiteUploads, error: GatewayError) -> GatewayError {
-    for (site, _) in uploads {
-        abort_at(gateway, &reuse.at, uploads, site);
-    }
-    error
 }

@@ -49,7 +49,9 @@ pub(in crate::gateway) fn abort_at(gateway: &Gateway, at: &Location, uploads: &S
     if let (Some(site), Some(upload)) = (found, upload) {
         let at = at.clone();
         tokio::spawn(async move {
-            if let Err(error) = site.abort_multipart(&at, &upload).await {
+            if let Err(error) = site.abort_multipart(&at, &upload).await
+                && !error.is_not_found()
+            {
                 tracing::warn!(site = %site.name(), %error, "a left-out site may keep parts of an upload");
             }
         });

@@ -35,6 +35,8 @@ async fn a_large_copy_takes_the_sealed_body_and_a_footer_of_its_own() {
     assert_eq!(copied.element("ETag"), format!("\"{}\"", hex::encode(Md5::digest(&body))));
     assert_eq!(copied.facts.also.len(), 1, "the read of the source is in the access log");
     assert_eq!(copied.facts.sites_written, ["primary", "backup"]);
+    assert_eq!((copied.facts.object_size, copied.facts.bytes_plain), (Some(body.len() as u64), 0));
+    assert!(copied.facts.bytes_sealed < FOOTERS);
     assert!(bed.fetch("to").await == body);
     let ranged = bed.get("/to", &[("range", "bytes=5200000-5300000")]).await.expect(206);
     assert!(ranged.body == body[5_200_000..=5_300_000]);

@@ -139,7 +139,9 @@ impl Copying {
             if !task.is_finished() {
                 let _ = task.await;
             }
-            if let Err(error) = site.abort_multipart(&at, &upload).await {
+            if let Err(error) = site.abort_multipart(&at, &upload).await
+                && !error.is_not_found()
+            {
                 tracing::warn!(site = %site.name(), %error, "a site may keep parts of a copy that was given up");
             }
         });
