@@ -8,6 +8,8 @@ mod faults;
 mod multipart;
 #[path = "write_path/put.rs"]
 mod put;
+#[path = "write_path/reuse.rs"]
+mod reuse;
 #[path = "write_path/tee.rs"]
 mod tee;
 #[path = "write_path/wire.rs"]

@@ -1,19 +1,23 @@
-//! CopyObject: the source's plaintext becomes a new object, sealed under a key of its own.
+//! CopyObject. From 5 MiB on every site copies the sealed body by itself ([`reuse`]); else the source's plaintext becomes a new object, sealed
+//! under a key of its own.
 use super::Gateway;
-use super::checksum::{Declared, algorithm_by_name, set_checksum, type_name};
+use super::checksum::{Declared, algorithm_by_name, object_text, set_checksum, type_name};
 use super::conditions::Conditions;
 use super::metadata::{UserMetadata, from_input};
-use super::put::{NewObject, condition, store};
+use super::open::Opened;
+use super::put::{NewObject, Stored, condition, store};
 use super::refuse::{refusable, refuse_unsupported};
 use super::request;
 use crate::s3::Operation;
 use crate::seal::ChecksumAlgorithm;
 use crate::site::Location;
+use reuse::Reuse;
 use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, ETag, MetadataDirective, ServerSideEncryption};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
-use source::{Asked, Source};
+use source::{Asked, Found, Source};
 use std::sync::Arc;
 
+mod reuse;
 pub(super) mod source;
 
 pub(super) async fn copy_object(
@@ -29,44 +33,66 @@ pub(super) async fn copy_object(
         input.copy_source_sse_customer_algorithm.is_some() || input.copy_source_sse_customer_key.is_some();
     refuse_unsupported(&options)?;
     let replaced = replaced(input)?;
-    let from = source::locate(gateway, &permit, &input.copy_source)?;
-    if from == at {
+    let (from, version) = source::locate(gateway, &permit, &input.copy_source)?;
+    if from == at && version.is_none() {
         refuse_no_change(input, replaced)?;
     }
     let asked_algorithm = input.checksum_algorithm.as_ref().map(|name| algorithm_by_name(name.as_str())).transpose()?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
-    let asked = Asked { at: from, conditions: conditions(input), range: None };
-    let source = source::find(gateway, &asked).await?;
-    let metadata = if replaced { from_input!(input) } else { kept(&source, input) };
+    let asked = Asked { at: from, version, conditions: conditions(input), range: None };
+    let metadata = |opened: &Opened| if replaced { from_input!(input) } else { kept(opened, input) };
+    let may_reuse = |opened: &Opened| reuse::is_possible(gateway, opened, asked_algorithm, &condition);
+    let found = source::find_unless(gateway, &asked, may_reuse).await?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
 
+    let source = match found {
+        Found::Read(source) => *source,
+        Found::Unread(opened) => {
+            let reuse = Reuse {
+                from: asked.at.clone(),
+                metadata: metadata(&opened),
+                opened: opened.clone(),
+                at: at.clone(),
+                condition: condition.clone(),
+            };
+            if let Some(stored) = reuse::copy(gateway, reuse, context.clone()).await? {
+                return Ok(answer(&opened, stored, opened.object.part_count()));
+            }
+            source::find(gateway, &asked).await?
+        }
+    };
     let Source { opened, span, body, fault } = source;
-    let algorithm = asked_algorithm.or_else(|| own_algorithm(&opened));
     let object = NewObject {
         at,
         body,
         length: span.len(),
-        metadata,
-        declared: Declared::default().also(algorithm)?,
+        metadata: metadata(&opened),
+        declared: Declared::default().also(asked_algorithm.or_else(|| own_algorithm(&opened)))?,
         trailers: None,
         condition,
     };
     let stored = store(gateway, object, Operation::CopyObject, context.as_ref()).await;
     let stored = stored.map_err(|error| fault.or(error))?;
+    Ok(answer(&opened, stored, 1))
+}
+
+fn answer(opened: &Opened, stored: Stored, parts: u32) -> S3Response<CopyObjectOutput> {
     let mut result = CopyObjectResult {
-        e_tag: Some(ETag::Strong(stored.content.etag(1).as_str().to_owned())),
+        e_tag: Some(ETag::Strong(stored.content.etag(parts).as_str().to_owned())),
         last_modified: Some(crate::clock::now().into()),
         ..CopyObjectResult::default()
     };
-    set_checksum!(result, stored.content.checksum.as_ref().map(|(value, _)| value));
-    result.checksum_type = stored.content.checksum.map(|(_, kind)| type_name(kind).to_owned().into());
-    Ok(S3Response::new(CopyObjectOutput {
+    if let Some((value, kind)) = &stored.content.checksum {
+        set_checksum!(result, value.algorithm, object_text(value, *kind, parts));
+        result.checksum_type = Some(type_name(*kind).to_owned().into());
+    }
+    S3Response::new(CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: opened.version_id.clone(),
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         version_id: stored.committed.primary.version_id,
         ..CopyObjectOutput::default()
-    }))
+    })
 }
 
 /// The record of the source's read.
@@ -107,10 +133,10 @@ fn conditions(input: &CopyObjectInput) -> Conditions {
 
 /// The source's metadata. A redirect belongs to one object and is never copied
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
-fn kept(source: &Source, input: &CopyObjectInput) -> UserMetadata {
-    UserMetadata { website_redirect: input.website_redirect_location.clone(), ..source.opened.metadata.clone() }
+fn kept(opened: &Opened, input: &CopyObjectInput) -> UserMetadata {
+    UserMetadata { website_redirect: input.website_redirect_location.clone(), ..opened.metadata.clone() }
 }
 
-fn own_algorithm(opened: &super::open::Opened) -> Option<ChecksumAlgorithm> {
+fn own_algorithm(opened: &Opened) -> Option<ChecksumAlgorithm> {
     opened.object.content().checksum.map(|(value, _)| value.algorithm)
 }

@@ -22,6 +22,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use md5::{Digest, Md5};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,9 +38,9 @@ pub(super) struct Testbed {
     _folders: tempfile::TempDir,
 }
 
-/// Every request that the sites were sent.
+/// Every request that the sites were sent, and the bytes of objects in either direction.
 #[derive(Default)]
-pub(super) struct Requests(Mutex<Vec<(String, &'static str)>>);
+pub(super) struct Requests(Mutex<Vec<(String, &'static str)>>, AtomicU64);
 
 /// An answer, read to its end.
 pub(super) struct Answer {
@@ -64,11 +65,18 @@ impl SiteObserver for Requests {
     fn request(&self, site: &SiteName, operation: &'static str, _outcome: &'static str, _seconds: f64) {
         self.0.lock().expect("no test panics with the lock").push((site.to_string(), operation));
     }
-    fn bytes(&self, _site: &SiteName, _sent: u64, _received: u64) {}
+    fn bytes(&self, _site: &SiteName, sent: u64, received: u64) {
+        self.1.fetch_add(sent + received, Ordering::Relaxed);
+    }
     fn health(&self, _site: &SiteName, _healthy: bool) {}
 }
 
 impl Requests {
+    /// Bytes that went to and came from the sites since the last call.
+    pub(super) fn take_bytes(&self) -> u64 {
+        self.1.swap(0, Ordering::Relaxed)
+    }
+
     /// What was sent since the last call.
     pub(super) fn take(&self) -> Vec<(String, &'static str)> {
         std::mem::take(&mut self.0.lock().expect("no test panics with the lock"))

@@ -10,23 +10,38 @@ pub(super) use hasher::{Hasher, combine, over_parts};
 
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ChecksumValue};
 
-/// Sets the checksum fields of any `s3s` output from an object's or part's checksum.
+/// Sets the checksum fields of any `s3s` output from an object's or part's checksum; `text` where it is not just the value in base64.
 macro_rules! set_checksum {
     ($output:expr, $value:expr) => {{
         let value: Option<&$crate::seal::ChecksumValue> = $value;
         if let Some(value) = value {
-            let text = Some($crate::gateway::checksum::encode(value));
-            match value.algorithm {
-                $crate::seal::ChecksumAlgorithm::Crc32 => $output.checksum_crc32 = text,
-                $crate::seal::ChecksumAlgorithm::Crc32c => $output.checksum_crc32c = text,
-                $crate::seal::ChecksumAlgorithm::Crc64Nvme => $output.checksum_crc64nvme = text,
-                $crate::seal::ChecksumAlgorithm::Sha1 => $output.checksum_sha1 = text,
-                $crate::seal::ChecksumAlgorithm::Sha256 => $output.checksum_sha256 = text,
-            }
+            $crate::gateway::checksum::set_checksum!(
+                $output,
+                value.algorithm,
+                $crate::gateway::checksum::encode(value)
+            );
+        }
+    }};
+    ($output:expr, $algorithm:expr, $text:expr) => {{
+        let text = Some($text);
+        match $algorithm {
+            $crate::seal::ChecksumAlgorithm::Crc32 => $output.checksum_crc32 = text,
+            $crate::seal::ChecksumAlgorithm::Crc32c => $output.checksum_crc32c = text,
+            $crate::seal::ChecksumAlgorithm::Crc64Nvme => $output.checksum_crc64nvme = text,
+            $crate::seal::ChecksumAlgorithm::Sha1 => $output.checksum_sha1 = text,
+            $crate::seal::ChecksumAlgorithm::Sha256 => $output.checksum_sha256 = text,
         }
     }};
 }
 pub(super) use set_checksum;
+
+/// An object's checksum as S3 writes it: a composite one names how many parts it is over.
+pub(super) fn object_text(value: &ChecksumValue, kind: ChecksumType, parts: u32) -> String {
+    match kind {
+        ChecksumType::FullObject => encode(value),
+        ChecksumType::Composite => format!("{}-{parts}", encode(value)),
+    }
+}
 
 /// S3's name of a checksum's type.
 pub(super) fn type_name(kind: ChecksumType) -> &'static str {

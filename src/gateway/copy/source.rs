@@ -3,7 +3,7 @@ use crate::authz::Permit;
 use crate::gateway::Gateway;
 use crate::gateway::conditions::{Conditions, Verdict};
 use crate::gateway::get::{ATTEMPTS, busy};
-use crate::gateway::open::{Candidates, Opened, PlainStream, has_changed, open_at, read_span};
+use crate::gateway::open::{Candidates, Opened, PlainStream, has_changed, open_at, open_version_at, read_span};
 use crate::gateway::put::MAX_PUT;
 use crate::gateway::respond::{GatewayError, not_implemented};
 use crate::s3::{BucketName, ByteRange, ObjectKey, Operation, PlainSpan};
@@ -19,6 +19,8 @@ use std::task::{Context, Poll};
 /// What of the source is asked for.
 pub(in crate::gateway) struct Asked {
     pub(in crate::gateway) at: Location,
+    /// The current one when none is named.
+    pub(in crate::gateway) version: Option<String>,
     pub(in crate::gateway) conditions: Conditions,
     /// First and last byte; all when none is given.
     pub(in crate::gateway) range: Option<(u64, u64)>,
@@ -32,6 +34,12 @@ pub(in crate::gateway) struct Source {
     pub(in crate::gateway) fault: Fault,
 }
 
+/// What was found: a version that need not be read, or one being read.
+pub(in crate::gateway) enum Found {
+    Unread(Arc<Opened>),
+    Read(Box<Source>),
+}
+
 /// Plaintext on its way into another object.
 pub(in crate::gateway) struct SourceBody {
     stream: PlainStream,
@@ -42,14 +50,15 @@ pub(in crate::gateway) struct SourceBody {
 #[derive(Clone, Default)]
 pub(in crate::gateway) struct Fault(Arc<Mutex<Option<GatewayError>>>);
 
-/// The source that a request names, when this client may read it.
-pub(in crate::gateway) fn locate(gateway: &Gateway, permit: &Permit, source: &CopySource) -> S3Result<Location> {
+/// The source that a request names and its version, when this client may read it.
+pub(in crate::gateway) fn locate(
+    gateway: &Gateway,
+    permit: &Permit,
+    source: &CopySource,
+) -> S3Result<(Location, Option<String>)> {
     let CopySource::Bucket { bucket, key, version_id } = source else {
         return Err(not_implemented("Copying from an access point"));
     };
-    if version_id.as_deref().is_some_and(|version| version != "null") {
-        return Err(not_implemented("Copying a version that is not the current one"));
-    }
     let invalid = || {
         let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
         S3Error::with_message(S3ErrorCode::InvalidArgument, message)
@@ -58,7 +67,8 @@ pub(in crate::gateway) fn locate(gateway: &Gateway, permit: &Permit, source: &Co
     let key = ObjectKey::parse(key).map_err(|_| invalid())?;
     let allowed = gateway.authorizer.permit(permit.principal(), Operation::GetObject, Some(&bucket), Some(&key));
     allowed.map_err(|_| S3Error::new(S3ErrorCode::AccessDenied))?;
-    Ok(Location { bucket, key })
+    let version = version_id.as_deref().filter(|version| !version.is_empty()).map(str::to_owned);
+    Ok((Location { bucket, key }, version))
 }
 
 /// `bytes=first-last`, and nothing else
@@ -78,18 +88,48 @@ pub(in crate::gateway) fn parse_range(text: &str) -> S3Result<(u64, u64)> {
 
 /// Opens the source at the first site that can; its first bytes are verified when this returns.
 pub(in crate::gateway) async fn find(gateway: &Arc<Gateway>, asked: &Asked) -> Result<Source, GatewayError> {
-    Candidates::of_object(gateway, &asked.at).first(|site| async move { find_at(gateway, &site, asked).await }).await
+    Candidates::of_object(gateway, &asked.at)
+        .first(|site| async move {
+            match find_at(gateway, &site, asked, |_| false).await? {
+                Found::Read(source) => Ok(*source),
+                Found::Unread(_) => Err(busy().into()),
+            }
+        })
+        .await
 }
 
-async fn find_at(gateway: &Arc<Gateway>, site: &Site, asked: &Asked) -> Result<Source, GatewayError> {
+/// The same, but what `needs_no_reading` is only opened.
+pub(super) async fn find_unless(
+    gateway: &Arc<Gateway>,
+    asked: &Asked,
+    needs_no_reading: impl Fn(&Opened) -> bool,
+) -> Result<Found, GatewayError> {
+    let needs_no_reading = &needs_no_reading;
+    Candidates::of_object(gateway, &asked.at)
+        .first(|site| async move { find_at(gateway, &site, asked, needs_no_reading).await })
+        .await
+}
+
+async fn find_at(
+    gateway: &Arc<Gateway>,
+    site: &Site,
+    asked: &Asked,
+    needs_no_reading: impl Fn(&Opened) -> bool,
+) -> Result<Found, GatewayError> {
     for _ in 0..ATTEMPTS {
-        let opened = open_at(gateway, site, &asked.at, None).await?;
+        let opened = match &asked.version {
+            None => open_at(gateway, site, &asked.at, None).await?,
+            Some(version) => open_version_at(gateway, site, &asked.at, version).await?,
+        };
         let span = asked.select(&opened)?;
+        if needs_no_reading(&opened) {
+            return Ok(Found::Unread(opened));
+        }
         match read_span(gateway, &asked.at, &opened, span).await {
             Ok(stream) => {
                 let fault = Fault::default();
                 let body = SourceBody { stream, fault: fault.clone() };
-                return Ok(Source { opened, span, body, fault });
+                return Ok(Found::Read(Box::new(Source { opened, span, body, fault })));
             }
             Err(error) if has_changed(&error) => gateway.objects.forget(&asked.at),
             Err(error) => return Err(error),

@@ -5,6 +5,7 @@
 //! | [`create`] | CreateMultipartUpload |
 //! | [`part`] | UploadPart and UploadPartCopy: one way to store a part, whoever sends it |
 //! | [`complete`] | CompleteMultipartUpload: what was asked for (`asked`), what it makes (`plan`), carrying it out (`finish`) |
+//! | [`ending`] | how every backend upload ends, a copy's own as well: footer, Complete at all sites |
 //! | [`abort`] | AbortMultipartUpload |
 //! | [`list_parts`], [`list_uploads`] | the listings, from the state alone |
 //! | [`session`] | an upload as an operation finds it |
@@ -14,6 +15,7 @@ mod abort;
 mod complete;
 mod create;
 mod desk;
+mod ending;
 mod list_parts;
 mod list_uploads;
 mod part;
@@ -24,6 +26,7 @@ pub(in crate::gateway) use abort::abort_multipart_upload;
 pub(in crate::gateway) use complete::complete_multipart_upload;
 pub(in crate::gateway) use create::create_multipart_upload;
 pub use desk::Uploads;
+pub(in crate::gateway) use ending::{Ending, abort_at, abort_where_missing, end};
 pub(in crate::gateway) use list_parts::list_parts;
 pub(in crate::gateway) use list_uploads::list_multipart_uploads;
 pub(in crate::gateway) use part::{upload_part, upload_part_copy};

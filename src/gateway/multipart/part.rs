@@ -184,7 +184,7 @@ async fn finish(gateway: Arc<Gateway>, pending: Pending) -> Result<(Session, Com
 async fn leave_out(gateway: &Arc<Gateway>, session: &Session, site: &SiteName) -> Result<(), GatewayError> {
     tracing::warn!(%site, bucket = %session.at.bucket, "a site missed a part and is left out of the upload");
     gateway.state.drop_upload_site(&session.upload.id, &site.0).await?;
-    super::session::abort_at(gateway, &session.at, &session.all_uploads(), site);
+    super::ending::abort_at(gateway, &session.at, &session.all_uploads(), site);
     Ok(())
 }
 

@@ -81,20 +81,6 @@ impl Session {
     }
 }
 
-/// Drops what a site holds of an upload that goes on without it. Best effort and in the background: the site may well be down.
-pub(super) fn abort_at(gateway: &Gateway, at: &Location, uploads: &SiteUploads, site: &SiteName) {
-    let found = gateway.sites.by_name(site).cloned();
-    let upload = uploads.iter().find(|(name, _)| name == site).map(|(_, upload)| upload.clone());
-    if let (Some(site), Some(upload)) = (found, upload) {
-        let at = at.clone();
-        tokio::spawn(async move {
-            if let Err(error) = site.abort_multipart(&at, &upload).await {
-                tracing::warn!(site = %site.name(), %error, "a left-out site may keep parts of an upload");
-            }
-        });
-    }
-}
-
 /// S3's words.
 pub(super) fn no_such_upload() -> S3Error {
     let message = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";

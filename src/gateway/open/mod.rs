@@ -153,6 +153,12 @@ pub(super) async fn read_span(
     PlainStream::new(&opened.site, got.body, reader, 0, &gateway.metrics).prime().await
 }
 
+/// The last bytes of exactly this version: they tell it from any other, at whatever site.
+pub(super) async fn trailer_bytes(at: &Location, opened: &Opened) -> Result<Bytes, GatewayError> {
+    let mut got = get_pinned(at, opened, SealedRange::Last(TRAILER_LEN)).await?;
+    trailer::collect(&opened.site, &mut got).await
+}
+
 /// A further request for a version that is open already; 412 when it is no longer the current one.
 async fn get_pinned(
     at: &Location,

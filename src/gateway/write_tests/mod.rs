@@ -7,3 +7,4 @@ mod listings;
 mod multipart;
 mod outage;
 mod put;
+mod reuse;

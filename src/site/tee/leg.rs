@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 const IN_FLIGHT: usize = 2;
 /// What S3 takes in one request.
 const ONE_REQUEST: u64 = 5 * 1024 * 1024 * 1024;
-/// Part size of a write that is too long for one request.
+/// Part size of what is too long for one request.
 const LARGE_PART: u64 = 1024 * 1024 * 1024;
 
 /// A site's request under way. Dropping it breaks the request off: the site has not seen the last bytes.
@@ -225,8 +225,7 @@ async fn send_parts(
     let mut left = body.length;
     let mut carried = Bytes::new();
     while left > 0 {
-        // The last part takes up to twice the usual size, so that none is too small.
-        let length = if left < 2 * LARGE_PART { left } else { LARGE_PART };
+        let length = part_length(left);
         let number = parts.len() as u16 + 1;
         let (feed, chunks) = mpsc::channel(IN_FLIGHT);
         let part = site.upload_part(at, upload, number, PutBody { length, chunks });
@@ -236,6 +235,11 @@ async fn send_parts(
         left -= length;
     }
     Ok(parts)
+}
+
+/// The length of the next part of what is too long for one. The last takes up to twice the usual size, so that none is too small.
+pub(super) fn part_length(left: u64) -> u64 {
+    if left < 2 * LARGE_PART { left } else { LARGE_PART }
 }
 
 /// Feeds one part; what is left of the chunk that crosses its end.

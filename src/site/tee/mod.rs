@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod configure;
+mod copy;
 mod delete;
 mod late;
 mod leg;
@@ -37,6 +38,7 @@ mod lock;
 mod rare;
 mod write;
 
+pub use copy::CopySource;
 pub use lock::KeyGuard;
 pub use write::TeeWrite;
 
@@ -120,6 +122,9 @@ pub(super) struct Inner {
 
 /// The upload ids of one multipart upload: one per site that takes part (a site that failed is left out).
 pub type SiteUploads = Vec<(SiteName, String)>;
+
+/// Per site, the part numbers that make an object, and the ETags it gave for them.
+pub type SiteParts = Vec<(SiteName, Vec<(u16, SealedETag)>)>;
 
 // === impl Tee ===
 

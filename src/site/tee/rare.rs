@@ -1,11 +1,8 @@
 //! Multipart bookkeeping and buckets at every site. The primary decides first.
-use super::{Committed, Miss, Mode, SiteUploads, Tee, TeeError};
-use crate::s3::{BucketName, SealedETag};
+use super::{Committed, Miss, Mode, SiteParts, SiteUploads, Tee, TeeError};
+use crate::s3::BucketName;
 use crate::site::{Location, Site, SiteError, SiteName, WriteCondition, Written};
 use std::sync::Arc;
-
-/// One site's part numbers and ETags.
-type SiteParts = (SiteName, Vec<(u16, SealedETag)>);
 
 impl Tee {
     /// Creates a multipart upload at every site; in tee mode a backup that fails is left out.
@@ -47,12 +44,12 @@ impl Tee {
         &self,
         at: &Location,
         uploads: &SiteUploads,
-        parts: &[SiteParts],
+        parts: &SiteParts,
         condition: &WriteCondition,
         mode: Mode,
     ) -> Result<Committed, TeeError> {
         let (tee, at, condition) = (self.clone(), at.clone(), condition.clone());
-        let shared = Arc::new((at.clone(), uploads.clone(), parts.to_vec()));
+        let shared = Arc::new((at.clone(), uploads.clone(), parts.clone()));
         let site = self.inner.sites.primary.name().clone();
         let task = tokio::spawn(async move { tee.complete(&at, shared, condition, mode).await });
         let gone = |_| SiteError::Unreachable { site, detail: "the commit's task ended unexpectedly".to_owned() };
@@ -62,7 +59,7 @@ impl Tee {
     async fn complete(
         &self,
         at: &Location,
-        shared: Arc<(Location, SiteUploads, Vec<SiteParts>)>,
+        shared: Arc<(Location, SiteUploads, SiteParts)>,
         condition: WriteCondition,
         mode: Mode,
     ) -> Result<Committed, TeeError> {

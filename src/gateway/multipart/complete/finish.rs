@@ -1,24 +1,22 @@
-//! Carrying a Complete out: the last backend part, Complete at every site, and what is forgotten afterwards.
+//! Carrying a Complete out: what the upload ends with, and what is forgotten afterwards.
 use super::asked::Asked;
 use super::plan::Plan;
 use super::recover;
 use crate::audit::RequestContext;
 use crate::gateway::Gateway;
 use crate::gateway::multipart::desk::{Answer, Answered};
-use crate::gateway::multipart::session::{Session, abort_at};
+use crate::gateway::multipart::ending::{Ending, abort_where_missing, end};
+use crate::gateway::multipart::session::Session;
 use crate::gateway::multipart::staging;
 use crate::gateway::put::{Stored, condition, note_stored, note_write, now};
 use crate::gateway::respond::{GatewayError, not_implemented};
-use crate::s3::{Operation, SealedETag};
-use crate::seal::{ObjectName, message_len};
-use crate::site::tee::{Committed, SiteUploads, TeeError};
+use crate::s3::Operation;
+use crate::seal::ObjectName;
+use crate::site::tee::{Committed, SiteParts, SiteUploads, TeeError};
 use crate::site::{SiteError, SiteName, WriteCondition};
 use crate::state::Part;
 use bytes::Bytes;
 use std::sync::Arc;
-
-/// Per site, the backend parts that make the object.
-type SiteParts = Vec<(SiteName, Vec<(u16, SealedETag)>)>;
 
 /// Completes the upload, or answers again what was answered before.
 pub(super) async fn complete(
@@ -81,72 +79,41 @@ async fn commit(
     plan: &Plan,
     condition: &WriteCondition,
 ) -> Result<Committed, GatewayError> {
-    let able = whole_at(uploads, &plan.parts);
-    if able.first().map(|(site, _)| site) != Some(gateway.sites.primary.name()) {
+    let parts = whole_at(uploads, &plan.parts);
+    if parts.first().map(|(site, _)| site) != Some(gateway.sites.primary.name()) {
         tracing::error!(bucket = %session.at.bucket, "the state knows no ETag of the primary for a part that it lists");
         return Err(s3s::S3Error::new(s3s::S3ErrorCode::InternalError).into());
     }
-    let last = send_last(gateway, session, &able, plan).await?;
-    let (uploads, parts) = with_last(able, plan, &last);
-    let result = gateway.tee.complete_multipart(&session.at, &uploads, &parts, condition, session.mode).await;
-    gateway.objects.forget(&session.at);
-    match result {
-        Err(TeeError::Site(error)) if error.is_outage() => {
-            level_backups(gateway, session, &error.to_string()).await?;
-            Err(error.into())
-        }
-        result => Ok(result?),
-    }
-}
-
-/// The footer, and the staged part before it, where there is one.
-async fn send_last(
-    gateway: &Gateway,
-    session: &Session,
-    uploads: &SiteUploads,
-    plan: &Plan,
-) -> Result<Committed, GatewayError> {
     let name = ObjectName { bucket: &session.at.bucket, key: &session.at.key };
     let footer = session.sealer.footer(&name, &plan.entries, &plan.content, gateway.entropy.as_ref())?;
-    let footer = Bytes::from(footer);
     let staged = plan.parts.last().and_then(|part| Some((part.staged_key.as_deref()?, part.plain_len)));
     let before = match staged {
-        Some((key, length)) => Some((staging::read(gateway, key, length).await?, message_len(length).0)),
+        Some((key, length)) => Some(staging::read(gateway, key, length).await?),
         None => None,
     };
-    let length = footer.len() as u64 + before.as_ref().map_or(0, |(_, length)| *length);
-    let mut write = gateway.tee.part(&session.at, uploads, plan.footer_number, length, session.mode);
-    if let Some((bytes, _)) = before {
-        write.send(bytes).await?;
-    }
-    let committed = write.commit(footer).await?;
-    gateway.metrics.moved(Operation::CompleteMultipartUpload, 0, length);
-    Ok(committed)
+    let ending = Ending {
+        at: &session.at,
+        mode: session.mode,
+        condition,
+        parts,
+        last: (plan.footer_number, before, Bytes::from(footer)),
+        operation: Operation::CompleteMultipartUpload,
+    };
+    end(gateway, uploads, ending).await
 }
 
-/// The sites that have every part.
-fn whole_at(uploads: &SiteUploads, parts: &[Part]) -> SiteUploads {
-    let has =
-        |site: &SiteName, part: &Part| part.staged_key.is_some() || part.etags.iter().any(|(name, _)| *name == *site.0);
-    uploads.iter().filter(|(site, _)| parts.iter().all(|part| has(site, part))).cloned().collect()
-}
-
-/// The sites that took the last part as well, and what each completes with.
-fn with_last(uploads: SiteUploads, plan: &Plan, last: &Committed) -> (SiteUploads, SiteParts) {
-    let mut kept = SiteUploads::new();
-    let mut parts = SiteParts::new();
-    for (site, upload) in uploads {
-        let Some((_, last)) = last.written.iter().find(|(name, _)| *name == site) else { continue };
-        let of_site = |part: &Part| {
-            let etag = part.etags.iter().find(|(name, _)| *name == *site.0)?;
-            Some((part.part_number, etag.1.clone()))
-        };
-        let mut list: Vec<_> = plan.parts.iter().filter_map(of_site).collect();
-        list.push((plan.footer_number, last.clone()));
-        parts.push((site.clone(), list));
-        kept.push((site, upload));
-    }
-    (kept, parts)
+/// The sites that have every part, and the backend's parts there. (What is staged comes with the footer.)
+fn whole_at(uploads: &SiteUploads, parts: &[Part]) -> SiteParts {
+    let stored = || parts.iter().filter(|part| part.staged_key.is_none());
+    let of = |site: &SiteName, part: &Part| {
+        let (_, etag) = part.etags.iter().find(|(name, _)| *name == *site.0)?;
+        Some((part.part_number, etag.clone()))
+    };
+    let whole = uploads.iter().filter_map(|(site, _)| {
+        let parts: Option<Vec<_>> = stored().map(|part| of(site, part)).collect();
+        Some((site.clone(), parts?))
+    });
+    whole.collect()
 }
 
 fn is_gone(error: &GatewayError) -> bool {
@@ -158,14 +125,6 @@ fn is_gone(error: &GatewayError) -> bool {
     code == "NoSuchUpload"
 }
 
-/// It may have happened at the primary: let the backups follow whatever it shows later.
-async fn level_backups(gateway: &Gateway, session: &Session, reason: &str) -> Result<(), GatewayError> {
-    for backup in gateway.sites.backups.iter() {
-        gateway.tee.level(&session.at, backup.name(), reason).await?;
-    }
-    Ok(())
-}
-
 /// The upload is over: nothing of it stays but the object.
 async fn forget(
     gateway: &Gateway,
@@ -173,12 +132,7 @@ async fn forget(
     committed: &Committed,
     staged: &[String],
 ) -> Result<(), GatewayError> {
-    let uploads = session.all_uploads();
-    for (site, _) in &uploads {
-        if !committed.written.iter().any(|(written, _)| written == site) {
-            abort_at(gateway, &session.at, &uploads, site);
-        }
-    }
+    abort_where_missing(gateway, &session.at, &session.all_uploads(), committed);
     gateway.state.delete_upload(&session.upload.id).await?;
     staging::remove(gateway, &staged.iter().map(String::as_str).collect::<Vec<_>>()).await;
     Ok(())

@@ -1,6 +1,6 @@
 //! What Complete makes of the parts that were asked for: the index, the object's ETag and checksum. PURE.
 use super::asked::{Asked, AskedPart, invalid_part};
-use crate::gateway::checksum::{algorithm_name, combine, encode, matches, over_parts};
+use crate::gateway::checksum::{algorithm_name, combine, matches, object_text, over_parts};
 use crate::gateway::multipart::session::Session;
 use crate::gateway::multipart::staging::is_staged;
 use crate::gateway::respond::GatewayError;
@@ -66,14 +66,10 @@ impl Plan {
         self.content.etag(self.entries.len() as u32)
     }
 
-    /// The checksum as S3 writes it: a composite one names how many parts it is over.
+    /// The checksum as S3 writes it.
     pub(super) fn checksum(&self) -> Option<(ChecksumAlgorithm, String, ChecksumType)> {
         let (value, kind) = self.content.checksum.as_ref()?;
-        let text = match kind {
-            ChecksumType::FullObject => encode(value),
-            ChecksumType::Composite => format!("{}-{}", encode(value), self.entries.len()),
-        };
-        Some((value.algorithm, text, *kind))
+        Some((value.algorithm, object_text(value, *kind, self.entries.len() as u32), *kind))
     }
 
     /// The client's own idea of the object's checksum, where it sent one.

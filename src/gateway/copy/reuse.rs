@@ -1,0 +1,169 @@
+//! A copy that moves no data: every site copies the sealed body by itself, only the footer is new.
+//!
+//! A body is bound to its object's key and id, not to its name. The copy keeps both, and with them all that they were used for: the messages, their
+//! salts, the part structure, ETag and checksum. Its footer is sealed for the new name under the vault key of the new rule.
+use crate::audit::RequestContext;
+use crate::gateway::Gateway;
+use crate::gateway::metadata::UserMetadata;
+use crate::gateway::multipart::{Ending, abort_at, abort_where_missing, end};
+use crate::gateway::open::{Opened, layout, trailer_bytes};
+use crate::gateway::put::{Stored, mode, note_stored, note_write, now, seal_metadata};
+use crate::gateway::request;
+use crate::gateway::respond::GatewayError;
+use crate::policy::Plan;
+use crate::s3::Operation;
+use crate::seal::{ChecksumAlgorithm, ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId};
+use crate::site::tee::{CopySource, SiteParts, SiteUploads, TeeError};
+use crate::site::{Location, WriteCondition};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// S3's smallest part but the last; the body becomes parts, the footer is the last one
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+const SMALLEST_BODY: u64 = 5 * 1024 * 1024;
+
+/// A copy to be made.
+pub(super) struct Reuse {
+    pub(super) from: Location,
+    pub(super) opened: Arc<Opened>,
+    pub(super) at: Location,
+    pub(super) metadata: UserMetadata,
+    pub(super) condition: WriteCondition,
+}
+
+/// What the copy consists of.
+struct Prepared {
+    plan: Plan,
+    source: CopySource,
+    sealer: ObjectSealer,
+    metadata: Option<SealedMetadata>,
+    content: ContentInfo,
+    footer: Bytes,
+}
+
+/// Whether this version's body can serve as it is, as far as can be told before trying.
+pub(super) fn is_possible(
+    gateway: &Gateway,
+    opened: &Opened,
+    asked: Option<ChecksumAlgorithm>,
+    condition: &WriteCondition,
+) -> bool {
+    let primary = &gateway.sites.primary;
+    let able = primary.capabilities();
+    let conditional = *condition != WriteCondition::Always;
+    let (body, _) = opened.object.footer_span();
+    // Other sites know a named version by another id; it is read.
+    opened.named_version.is_none()
+        && opened.site.name() == primary.name()
+        && able.upload_part_copy
+        && (able.complete_if_none_match || !conditional)
+        && body >= SMALLEST_BODY
+        && has_checksum(opened.object.content(), asked)
+}
+
+/// The checksum that the client asks for is there, or it asks for none. One over the parts is not what it would get from a copy of the bytes.
+fn has_checksum(content: &ContentInfo, asked: Option<ChecksumAlgorithm>) -> bool {
+    asked.is_none_or(|asked| {
+        let has = |kind: ChecksumType, algorithm| kind == ChecksumType::FullObject && algorithm == asked;
+        content.checksum.as_ref().is_some_and(|(value, kind)| has(*kind, value.algorithm))
+    })
+}
+
+/// Makes the copy; `None` when the sites turn out not to be able to, with nothing left behind: then the bytes have to be read.
+/// Runs to its end even if the client goes away.
+pub(super) async fn copy(
+    gateway: &Arc<Gateway>,
+    reuse: Reuse,
+    context: Option<RequestContext>,
+) -> Result<Option<Stored>, GatewayError> {
+    let gateway = Arc::clone(gateway);
+    let task = tokio::spawn(async move { run(&gateway, &reuse, context.as_ref()).await });
+    task.await.map_err(s3s::S3Error::internal_error)?
+}
+
+async fn run(
+    gateway: &Arc<Gateway>,
+    reuse: &Reuse,
+    context: Option<&RequestContext>,
+) -> Result<Option<Stored>, GatewayError> {
+    let prepared = match prepare(gateway, reuse).await {
+        // Changed, damaged or out of reach: for whoever reads to deal with.
+        Err(GatewayError::Site(_) | GatewayError::Integrity { .. }) => return Ok(None),
+        prepared => prepared?,
+    };
+    let Some((uploads, parts)) = start(gateway, reuse, &prepared).await? else { return Ok(None) };
+    let Prepared { plan, sealer, content, footer, .. } = prepared;
+    let sealed = footer.len() as u64;
+    let number = parts.first().map_or(1, |(_, parts)| parts.len() as u16 + 1);
+    let ending = Ending {
+        at: &reuse.at,
+        mode: mode(&plan),
+        condition: &reuse.condition,
+        parts,
+        last: (number, None, footer),
+        operation: Operation::CopyObject,
+    };
+    let committed = match end(gateway, &uploads, ending).await {
+        Ok(committed) => committed,
+        Err(error) => {
+            uploads.iter().for_each(|(site, _)| abort_at(gateway, &reuse.at, &uploads, site));
+            return Err(error);
+        }
+    };
+    abort_where_missing(gateway, &reuse.at, &uploads, &committed);
+    let stored = Stored { content, committed };
+    let object = &reuse.opened.object;
+    note_stored(gateway, &reuse.at, &stored, object.part_count());
+    note_write(context, &plan, &sealer, &stored.committed, object.plain_len(), sealed);
+    request::note(context, |facts| facts.bytes_plain = 0);
+    Ok(Some(stored))
+}
+
+/// Everything that can fail before a site is asked for anything.
+async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Prepared, GatewayError> {
+    let (from, opened) = (&reuse.from, &reuse.opened);
+    let plan = gateway.rules.plan(&reuse.at.bucket, &reuse.at.key);
+    let vault = gateway.keyring.for_sealing(&VaultKeyId::parse(&plan.key)?)?;
+    let sealer = ObjectSealer::rewrap(&opened.object, &vault, gateway.entropy.as_ref())?;
+    let metadata = seal_metadata(gateway, &reuse.metadata, &sealer)?;
+    let (layout, last_bytes) = tokio::try_join!(layout(gateway, from, opened), trailer_bytes(from, opened))?;
+    let source = CopySource {
+        at: from.clone(),
+        etag: opened.sealed_etag.clone(),
+        total: opened.object.sealed_len(),
+        body: opened.object.footer_span().0,
+        last_bytes,
+    };
+    let content = ContentInfo {
+        written_at: now(),
+        metadata_tag: metadata.as_ref().map(|sealed| sealed.tag),
+        ..opened.object.content().clone()
+    };
+    let name = ObjectName { bucket: &reuse.at.bucket, key: &reuse.at.key };
+    let footer = sealer.footer(&name, layout.parts(), &content, gateway.entropy.as_ref())?.into();
+    Ok(Prepared { plan, source, sealer, metadata, content, footer })
+}
+
+/// The body, as parts of uploads under way. `None` when a site that is needed refuses, which reading the source may cure; an outage it cannot.
+async fn start(
+    gateway: &Gateway,
+    reuse: &Reuse,
+    prepared: &Prepared,
+) -> Result<Option<(SiteUploads, SiteParts)>, GatewayError> {
+    let header = prepared.metadata.as_ref().map(|sealed| sealed.value.as_str());
+    let mode = mode(&prepared.plan);
+    let begun = async {
+        let mut uploads = gateway.tee.create_multipart(&reuse.at, header, mode).await?;
+        let parts = gateway.tee.copy_body(&reuse.at, &uploads, &prepared.source, mode).await?;
+        // The tee has seen to the others.
+        uploads.retain(|(site, _)| parts.iter().any(|(name, _)| name == site));
+        Ok((uploads, parts))
+    };
+    match begun.await {
+        Err(TeeError::Site(error)) if !error.is_outage() => {
+            tracing::info!(bucket = %reuse.at.bucket, %error, "a copy is made by reading its source");
+            Ok(None)
+        }
+        begun => Ok(Some(begun?)),
+    }
+}
