@@ -30,7 +30,7 @@ async fn every_answer_has_an_id_that_is_in_the_log_too() {
     let lines = world.lines(4).await;
     assert!(lines.iter().map(|line| line.request_id()).eq(&ids));
     let operations: Vec<_> = lines.iter().map(|line| line.operation()).collect();
-    assert_eq!(operations, ["REST.GET.SERVICE", "REST.GET.OBJECT", "REST.PUT.OBJECT", "REST.GET.BUCKET"]);
+    assert_eq!(operations, ["REST.GET.SERVICE", "REST.GET.OBJECT", "REST.PUT.OBJECT", "REST.GET.ACL"]);
     let events = std::fs::read_to_string(world.path("events.json")).expect("events");
     assert!(events.lines().zip(&ids).all(|(event, id)| event.contains(id)), "{events}");
 }

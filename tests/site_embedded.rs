@@ -7,7 +7,9 @@ use std::time::Duration;
 use strongroom::s3::{BucketName, ObjectKey};
 use strongroom::secret::SecretText;
 use strongroom::site::embedded::EmbeddedSite;
-use strongroom::site::{Location, PutBody, Site, SiteConfig, SiteError, SiteName, Unobserved, WriteCondition};
+use strongroom::site::{
+    Location, NO_HEADERS, ObjectHeaders, PutBody, Site, SiteConfig, SiteError, SiteName, Unobserved, WriteCondition,
+};
 
 const ALWAYS: WriteCondition = WriteCondition::Always;
 
@@ -84,7 +86,7 @@ async fn a_restart_keeps_objects_buckets_and_uploads() {
     let (embedded, site) = start(folder.path()).await;
     site.create_bucket(&bucket(), None).await.expect("a bucket");
     let etag = site.put_small(&at("dir/object"), "bytes".into(), &ALWAYS).await.expect("written").etag;
-    let id = site.create_multipart(&at("multi"), Some("meta")).await.expect("an upload");
+    let id = site.create_multipart(&at("multi"), &ObjectHeaders::of(Some("meta"))).await.expect("an upload");
     let first = part(&site, "multi", &id, 4, b"a part").await;
     embedded.stop().await;
 
@@ -105,7 +107,7 @@ async fn a_start_sweeps_what_a_kill_left_and_nothing_else() {
     let (embedded, site) = start(folder.path()).await;
     site.create_bucket(&bucket(), None).await.expect("a bucket");
     site.put_small(&at("object"), "bytes".into(), &ALWAYS).await.expect("written");
-    let id = site.create_multipart(&at("multi"), None).await.expect("an upload");
+    let id = site.create_multipart(&at("multi"), &NO_HEADERS).await.expect("an upload");
     let etag = part(&site, "multi", &id, 1, b"a part").await;
     let upload = folder.path().join(".strongroom/uploads").join(&id);
     let saved: Vec<_> = files(&upload).into_iter().map(|f| (f.clone(), std::fs::read(f).expect("readable"))).collect();
@@ -142,7 +144,7 @@ async fn what_is_replaced_deleted_or_aborted_leaves_the_folder() {
     await_blobs(folder.path(), 1).await;
     let refused = site.put_small(&at("k"), "x".into(), &WriteCondition::IfAbsent).await;
     assert!(refused.expect_err("it is there").is_precondition_failed());
-    let id = site.create_multipart(&at("m"), None).await.expect("an upload");
+    let id = site.create_multipart(&at("m"), &NO_HEADERS).await.expect("an upload");
     part(&site, "m", &id, 1, b"first").await;
     part(&site, "m", &id, 1, b"again").await;
     await_blobs(folder.path(), 2).await;
@@ -162,7 +164,7 @@ async fn a_broken_off_body_leaves_no_file() {
     let (sender, chunks) = tokio::sync::mpsc::channel(1);
     sender.send(Bytes::from(vec![0; 100_000])).await.expect("room");
     drop(sender);
-    let broken = site.put(&at("k"), None, &ALWAYS, PutBody { length: 200_000, chunks }).await;
+    let broken = site.put(&at("k"), &strongroom::site::NO_HEADERS, &ALWAYS, PutBody { length: 200_000, chunks }).await;
     assert!(matches!(broken, Err(SiteError::Aborted)), "{broken:?}");
     await_blobs(folder.path(), 0).await;
     let left = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".tmp"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use strongroom::s3::{BucketName, ObjectKey};
 use strongroom::secret::SecretText;
 use strongroom::site::{
-    Location, PutBody, SealedRange, Site, SiteConfig, SiteError, SiteName, Unobserved, WriteCondition,
+    Location, NO_HEADERS, PutBody, SealedRange, Site, SiteConfig, SiteError, SiteName, Unobserved, WriteCondition,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -97,7 +97,7 @@ async fn get(site: &Site) -> Result<Vec<u8>, SiteError> {
 async fn put(site: &Site, length: u64, fed: &[u8]) -> (Result<(), SiteError>, mpsc::Sender<Bytes>) {
     let (sender, chunks) = mpsc::channel(1);
     let target = at();
-    let put = site.put(&target, None, &WriteCondition::Always, PutBody { length, chunks });
+    let put = site.put(&target, &NO_HEADERS, &WriteCondition::Always, PutBody { length, chunks });
     let feed = async {
         for chunk in fed.chunks(1 << 20) {
             if sender.send(Bytes::copy_from_slice(chunk)).await.is_err() {
@@ -163,7 +163,7 @@ async fn a_slow_feeder_is_waited_for() {
     .await;
     let (sender, chunks) = mpsc::channel(1);
     let target = at();
-    let put = site.put(&target, None, &WriteCondition::Always, PutBody { length: 6, chunks });
+    let put = site.put(&target, &NO_HEADERS, &WriteCondition::Always, PutBody { length: 6, chunks });
     let feed = async {
         for chunk in ["abc", "def"] {
             tokio::time::sleep(STALL * 2).await;

@@ -5,16 +5,18 @@
 use super::Gateway;
 use super::list::owner;
 use super::open::Candidates;
+use super::refuse::passed;
 use super::request;
-use super::respond::GatewayError;
+use super::respond::{GatewayError, own_words};
 use crate::s3::BucketName;
+use crate::site::tee::TeeError;
 use crate::site::{ListedBucket, Site};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use s3s::dto::{
-    Bucket, BucketCannedACL, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-    DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput,
-    ListBucketsInput, ListBucketsOutput,
+    Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput,
+    GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
+    ListBucketsOutput,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use std::sync::Arc;
@@ -23,14 +25,30 @@ use std::sync::Arc;
 const CLASSIC_REGION: &str = "us-east-1";
 /// Most buckets in one answer, as in S3.
 const MAX_BUCKETS: i32 = 10_000;
+/// Headers of CreateBucket that every site is told
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>).
+const CONFIGURING: &[&str] = &[
+    "x-amz-acl",
+    "x-amz-bucket-object-lock-enabled",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-object-ownership",
+];
 
 pub(super) async fn create_bucket(
     gateway: &Arc<Gateway>,
     req: S3Request<CreateBucketInput>,
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let bucket = request::bucket_of(&request::permit(&req)?)?;
-    refuse_what_would_be_ignored(&req.input)?;
-    gateway.tee.create_bucket(&bucket, None).await.map_err(GatewayError::from)?;
+    let headers = passed(&req.headers, CONFIGURING)?;
+    let created = gateway.tee.create_bucket(&bucket, None, &headers).await;
+    created.map_err(|error| match error {
+        TeeError::Site(error) => own_words(error),
+        error => GatewayError::from(error).into(),
+    })?;
     let output = CreateBucketOutput { location: Some(format!("/{bucket}")), ..CreateBucketOutput::default() };
     Ok(S3Response::new(output))
 }
@@ -91,26 +109,6 @@ pub(super) async fn list_buckets(
     let mut headers = http::HeaderMap::new();
     request::name_site(gateway, &site, &mut headers);
     Ok(S3Response::with_headers(output, headers))
-}
-
-/// What we would drop silently is refused: a bucket must not be less private, or less locked, than its owner thinks.
-fn refuse_what_would_be_ignored(input: &CreateBucketInput) -> S3Result<()> {
-    if input.object_lock_enabled_for_bucket == Some(true) {
-        return Err(S3Error::with_message(S3ErrorCode::NotImplemented, "object lock is not supported yet"));
-    }
-    let canned = input.acl.as_ref().is_some_and(|acl| acl.as_str() != BucketCannedACL::PRIVATE);
-    let grants = [
-        &input.grant_full_control,
-        &input.grant_read,
-        &input.grant_read_acp,
-        &input.grant_write,
-        &input.grant_write_acp,
-    ];
-    if canned || grants.iter().any(|grant| grant.is_some()) {
-        let message = "The bucket does not allow ACLs";
-        return Err(S3Error::with_message(S3ErrorCode::AccessControlListNotSupported, message));
-    }
-    Ok(())
 }
 
 /// The first site that has it; the primary's "no" is final.
@@ -198,17 +196,5 @@ mod tests {
         assert_eq!(names(&prefixed).0, ["beta-1", "beta-2"]);
         let elsewhere = ListBucketsInput { bucket_region: Some("us-1".to_owned()), ..ListBucketsInput::default() };
         assert_eq!(names(&elsewhere).0, Vec::<String>::new());
-    }
-
-    #[test]
-    fn acls_and_locks_are_refused_rather_than_dropped() {
-        let with_acl = |acl: &'static str| CreateBucketInput {
-            acl: Some(BucketCannedACL::from_static(acl)),
-            ..CreateBucketInput::default()
-        };
-        assert!(refuse_what_would_be_ignored(&with_acl(BucketCannedACL::PRIVATE)).is_ok());
-        assert!(refuse_what_would_be_ignored(&with_acl(BucketCannedACL::PUBLIC_READ)).is_err());
-        let locked = CreateBucketInput { object_lock_enabled_for_bucket: Some(true), ..CreateBucketInput::default() };
-        assert!(refuse_what_would_be_ignored(&locked).is_err());
     }
 }

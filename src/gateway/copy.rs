@@ -6,19 +6,25 @@ use super::conditions::Conditions;
 use super::metadata::{UserMetadata, from_input};
 use super::open::Opened;
 use super::put::{NewObject, Stored, condition, store};
-use super::refuse::{refusable, refuse_unsupported};
+use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
+use super::respond::GatewayError;
 use crate::s3::Operation;
 use crate::seal::ChecksumAlgorithm;
 use crate::site::Location;
 use reuse::Reuse;
-use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, ETag, MetadataDirective, ServerSideEncryption};
+use s3s::dto::{
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, ETag, MetadataDirective, ServerSideEncryption,
+    TaggingDirective,
+};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use source::{Asked, Found, Source};
 use std::sync::Arc;
 
 mod reuse;
 pub(super) mod source;
+
+const TAGGING: &str = "x-amz-tagging";
 
 pub(super) async fn copy_object(
     gateway: &Arc<Gateway>,
@@ -40,17 +46,23 @@ pub(super) async fn copy_object(
     let asked_algorithm = input.checksum_algorithm.as_ref().map(|name| algorithm_by_name(name.as_str())).transpose()?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
     let asked = Asked { at: from, version, conditions: conditions(input), range: None };
-    let metadata = |opened: &Opened| if replaced { from_input!(input) } else { kept(opened, input) };
+    let metadata = |opened: &Opened| if replaced { from_input!(input) } else { kept_metadata(opened, input) };
     let may_reuse = |opened: &Opened| reuse::is_possible(gateway, opened, asked_algorithm, &condition);
     let found = source::find_unless(gateway, &asked, may_reuse).await?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
 
+    let opened = match &found {
+        Found::Read(source) => &source.opened,
+        Found::Unread(opened) => opened,
+    };
+    let kept = kept_headers(&req.headers, input, &asked.at, opened).await?;
     let source = match found {
         Found::Read(source) => *source,
         Found::Unread(opened) => {
             let reuse = Reuse {
                 from: asked.at.clone(),
                 metadata: metadata(&opened),
+                kept: kept.clone(),
                 opened: opened.clone(),
                 at: at.clone(),
                 condition: condition.clone(),
@@ -67,6 +79,7 @@ pub(super) async fn copy_object(
         body,
         length: span.len(),
         metadata: metadata(&opened),
+        kept,
         declared: Declared::default().also(asked_algorithm.or_else(|| own_algorithm(&opened)))?,
         trailers: None,
         condition,
@@ -74,6 +87,29 @@ pub(super) async fn copy_object(
     let stored = store(gateway, object, Operation::CopyObject, context.as_ref()).await;
     let stored = stored.map_err(|error| fault.or(error))?;
     Ok(answer(&opened, stored, 1))
+}
+
+/// What the sites are to keep: what the client says, and the source's tags unless it brings others. A lock or an ACL is not copied
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
+async fn kept_headers(
+    headers: &http::HeaderMap,
+    input: &CopyObjectInput,
+    from: &Location,
+    opened: &Opened,
+) -> S3Result<Vec<(&'static str, String)>> {
+    let mut kept = kept(headers)?;
+    match input.tagging_directive.as_ref().map(TaggingDirective::as_str) {
+        None | Some(TaggingDirective::COPY) => {
+            kept.retain(|(name, _)| *name != TAGGING);
+            if opened.has_tags {
+                let tags = opened.site.tagging_header(from, opened.named_version.as_deref()).await;
+                kept.extend(tags.map_err(GatewayError::from)?.map(|tags| (TAGGING, tags)));
+            }
+        }
+        Some(TaggingDirective::REPLACE) => {}
+        Some(_) => return Err(S3Error::with_message(S3ErrorCode::InvalidArgument, "Unknown tagging directive.")),
+    }
+    Ok(kept)
 }
 
 fn answer(opened: &Opened, stored: Stored, parts: u32) -> S3Response<CopyObjectOutput> {
@@ -133,7 +169,7 @@ fn conditions(input: &CopyObjectInput) -> Conditions {
 
 /// The source's metadata. A redirect belongs to one object and is never copied
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
-fn kept(opened: &Opened, input: &CopyObjectInput) -> UserMetadata {
+fn kept_metadata(opened: &Opened, input: &CopyObjectInput) -> UserMetadata {
     UserMetadata { website_redirect: input.website_redirect_location.clone(), ..opened.metadata.clone() }
 }
 

@@ -4,7 +4,7 @@ use super::checksum::{Declared, set_checksum, type_name};
 use super::ingest::{Ingest, declared_length};
 use super::metadata::{UserMetadata, check_sealed, from_input};
 use super::open;
-use super::refuse::{refusable, refuse_unsupported};
+use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
 use super::respond::{GatewayError, not_implemented};
 use crate::audit::RequestContext;
@@ -12,7 +12,7 @@ use crate::policy::{Plan, Replication};
 use crate::s3::{Operation, PlainLen};
 use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId, sealed_len};
 use crate::site::tee::{Committed, Mode};
-use crate::site::{Location, WriteCondition};
+use crate::site::{Location, ObjectHeaders, WriteCondition};
 use crate::state::IndexEntry;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -29,6 +29,8 @@ pub(super) struct NewObject<B> {
     pub(super) body: B,
     pub(super) length: PlainLen,
     pub(super) metadata: UserMetadata,
+    /// What the sites are to keep beside it.
+    pub(super) kept: Vec<(&'static str, String)>,
     pub(super) declared: Declared,
     pub(super) trailers: Option<TrailingHeaders>,
     pub(super) condition: WriteCondition,
@@ -49,6 +51,7 @@ pub(super) async fn put_object(
     let declared = Declared::from_headers(&req.headers)?;
     let input = &mut req.input;
     refuse_unsupported(&refusable!(input))?;
+    let kept = kept(&req.headers)?;
     if input.write_offset_bytes.is_some() {
         return Err(not_implemented("Appending to an object"));
     }
@@ -60,7 +63,7 @@ pub(super) async fn put_object(
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
     let body = input.body.take().ok_or_else(|| S3Error::new(S3ErrorCode::IncompleteBody))?;
     let trailers = req.trailing_headers.clone();
-    let object = NewObject { at, body, length, metadata, declared, trailers, condition };
+    let object = NewObject { at, body, length, metadata, kept, declared, trailers, condition };
     let stored = store(gateway, object, Operation::PutObject, context.as_ref()).await?;
 
     let mut output = PutObjectOutput {
@@ -89,8 +92,8 @@ where
     let entropy = gateway.entropy.as_ref();
     let sealed = sealed_len(object.length)?;
     let metadata = seal_metadata(gateway, &object.metadata, &sealer)?;
-    let header = metadata.as_ref().map(|sealed| sealed.value.clone());
-    let mut write = gateway.tee.put(&object.at, sealed.0, header, object.condition, mode(&plan));
+    let headers = ObjectHeaders { metadata: metadata.as_ref().map(|sealed| sealed.value.clone()), kept: object.kept };
+    let mut write = gateway.tee.put(&object.at, sealed.0, headers, object.condition, mode(&plan));
     let ingest = Ingest {
         gateway,
         sealer: &sealer,

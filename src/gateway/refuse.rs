@@ -1,46 +1,32 @@
-//! Options of a write that are not served yet, refused rather than dropped in silence.
+//! Options of a write that are not served, refused rather than dropped in silence; and those that the sites keep, passed on.
 use super::respond::not_implemented;
+use crate::site::KEPT;
+use http::HeaderMap;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 /// The options of any write that are looked at here.
 #[derive(Default)]
 pub(super) struct Refusable<'a> {
-    pub(super) acl: Option<&'a str>,
-    pub(super) storage_class: Option<&'a str>,
     pub(super) encryption: Option<&'a str>,
     /// A KMS key or context.
     pub(super) kms: bool,
-    /// Any `x-amz-grant-*`.
-    pub(super) grants: bool,
     /// Any SSE-C header.
     pub(super) customer_key: bool,
-    pub(super) tagging: bool,
-    pub(super) object_lock: bool,
 }
 
 /// Fills a [`Refusable`] from any `s3s` input with these fields.
 macro_rules! refusable {
     ($input:expr) => {
         $crate::gateway::refuse::Refusable {
-            acl: $input.acl.as_ref().map(|acl| acl.as_str()),
-            storage_class: $input.storage_class.as_ref().map(|class| class.as_str()),
             encryption: $input.server_side_encryption.as_ref().map(|kind| kind.as_str()),
             kms: $input.ssekms_key_id.is_some() || $input.ssekms_encryption_context.is_some(),
-            grants: $input.grant_full_control.is_some()
-                || $input.grant_read.is_some()
-                || $input.grant_read_acp.is_some()
-                || $input.grant_write_acp.is_some(),
             customer_key: $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some(),
-            tagging: $input.tagging.is_some(),
-            object_lock: $input.object_lock_mode.is_some()
-                || $input.object_lock_legal_hold_status.is_some()
-                || $input.object_lock_retain_until_date.is_some(),
         }
     };
 }
 pub(super) use refusable;
 
-/// What clients send by default is accepted: `private`, `STANDARD`, `AES256`.
+/// What clients send by default is accepted: `AES256`.
 pub(super) fn refuse_unsupported(options: &Refusable<'_>) -> S3Result<()> {
     if options.customer_key {
         return Err(not_implemented("Server-side encryption with customer-provided keys (SSE-C)"));
@@ -48,22 +34,28 @@ pub(super) fn refuse_unsupported(options: &Refusable<'_>) -> S3Result<()> {
     if options.kms || options.encryption.is_some_and(|kind| kind != "AES256") {
         return Err(not_implemented("Server-side encryption other than AES256"));
     }
-    if options.tagging {
-        return Err(not_implemented("Tagging"));
-    }
-    if options.object_lock {
-        return Err(not_implemented("Object lock"));
-    }
-    if options.grants || options.acl.is_some_and(|acl| !["private", "bucket-owner-full-control"].contains(&acl)) {
-        return Err(S3Error::with_message(
-            S3ErrorCode::AccessControlListNotSupported,
-            "Only the private ACL is supported.",
-        ));
-    }
-    if options.storage_class.is_some_and(|class| class != "STANDARD") {
-        return Err(S3Error::new(S3ErrorCode::InvalidStorageClass));
-    }
     Ok(())
+}
+
+/// What the sites are to keep of an object: as the client sent it.
+pub(super) fn kept(headers: &HeaderMap) -> S3Result<Vec<(&'static str, String)>> {
+    passed(headers, KEPT)
+}
+
+/// Those of `headers` which are in `names`, for the sites.
+pub(super) fn passed(headers: &HeaderMap, names: &[&'static str]) -> S3Result<Vec<(&'static str, String)>> {
+    let mut passed = Vec::new();
+    for name in names {
+        let mut values = headers.get_all(*name).iter();
+        let (value, more) = (values.next(), values.next());
+        let Some(value) = value else { continue };
+        let text = value.to_str().ok().filter(|_| more.is_none()).ok_or_else(|| {
+            let message = format!("The header {name} has no usable value.");
+            S3Error::with_message(S3ErrorCode::InvalidArgument, message)
+        })?;
+        passed.push((*name, text.to_owned()));
+    }
+    Ok(passed)
 }
 
 #[cfg(test)]
@@ -72,29 +64,31 @@ mod tests {
 
     #[test]
     fn what_clients_send_by_default_is_accepted() {
-        let usual = Refusable {
-            acl: Some("private"),
-            storage_class: Some("STANDARD"),
-            encryption: Some("AES256"),
-            ..Refusable::default()
-        };
+        let usual = Refusable { encryption: Some("AES256"), ..Refusable::default() };
         assert!(refuse_unsupported(&usual).is_ok());
     }
 
     #[test]
     fn what_would_be_dropped_in_silence_is_refused() {
         let refused = [
-            (Refusable { acl: Some("public-read"), ..Refusable::default() }, "AccessControlListNotSupported"),
-            (Refusable { grants: true, ..Refusable::default() }, "AccessControlListNotSupported"),
-            (Refusable { storage_class: Some("GLACIER"), ..Refusable::default() }, "InvalidStorageClass"),
-            (Refusable { encryption: Some("aws:kms"), ..Refusable::default() }, "NotImplemented"),
-            (Refusable { kms: true, ..Refusable::default() }, "NotImplemented"),
-            (Refusable { customer_key: true, ..Refusable::default() }, "NotImplemented"),
-            (Refusable { tagging: true, ..Refusable::default() }, "NotImplemented"),
-            (Refusable { object_lock: true, ..Refusable::default() }, "NotImplemented"),
+            Refusable { encryption: Some("aws:kms"), ..Refusable::default() },
+            Refusable { kms: true, ..Refusable::default() },
+            Refusable { customer_key: true, ..Refusable::default() },
         ];
-        for (options, code) in refused {
-            assert_eq!(refuse_unsupported(&options).expect_err("refused").code().as_str(), code);
+        for options in refused {
+            assert_eq!(refuse_unsupported(&options).expect_err("refused").code().as_str(), "NotImplemented");
         }
+    }
+
+    #[test]
+    fn what_the_sites_keep_is_passed_on_and_nothing_else() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("x-amz-tagging", "a=b"), ("x-amz-meta-a", "b"), ("x-amz-acl", "private")] {
+            headers.insert(name, value.parse().expect("a value"));
+        }
+        let expected = [("x-amz-acl", "private".to_owned()), ("x-amz-tagging", "a=b".to_owned())];
+        assert_eq!(kept(&headers).expect("usable"), expected);
+        headers.append("x-amz-acl", "public-read".parse().expect("a value"));
+        assert!(kept(&headers).is_err(), "which of the two?");
     }
 }

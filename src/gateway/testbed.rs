@@ -214,7 +214,8 @@ impl Testbed {
                 let _ = sender.send(piece).await;
             }
         };
-        let put = site.put(&at, sealed.metadata.as_deref(), &WriteCondition::Always, body);
+        let headers = crate::site::ObjectHeaders::of(sealed.metadata.as_deref());
+        let put = site.put(&at, &headers, &WriteCondition::Always, body);
         futures_util::future::join(feed, put).await.1.expect("stored");
         self.requests.take();
     }

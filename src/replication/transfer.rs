@@ -3,7 +3,7 @@
 use super::compare::{self, Version};
 use crate::s3::SealedETag;
 use crate::site::tee::{KeyGuard, Tee};
-use crate::site::{GotObject, Location, PutBody, SealedRange, Site, SiteError, WriteCondition, Written};
+use crate::site::{GotObject, Location, ObjectHeaders, PutBody, SealedRange, Site, SiteError, WriteCondition, Written};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -79,9 +79,15 @@ impl Transfer<'_> {
         Ok((now.as_ref() == Some(self.source)).then_some(guard))
     }
 
+    /// What the backup is told to keep: as the primary keeps it, tags included. (ACLs stay each site's own.)
+    async fn headers(&self, got: &GotObject) -> Result<ObjectHeaders, SiteError> {
+        let tags = if got.has_tags() { self.primary().tagging_header(self.at, None).await? } else { None };
+        Ok(got.headers(tags))
+    }
+
     async fn whole(&self) -> Result<Copied, SiteError> {
         let got = self.read(SealedRange::Whole).await?;
-        let metadata = got.metadata.clone();
+        let headers = self.headers(&got).await?;
         let (sender, chunks) = mpsc::channel(CHUNKS);
         let body = PutBody { length: got.length, chunks };
         // An empty body is sent as soon as it is announced: there are no last bytes to hold back.
@@ -89,7 +95,7 @@ impl Transfer<'_> {
         if got.length == 0 && guard.is_none() {
             return Ok(Copied::Changed);
         }
-        let put = self.site.put(self.at, metadata.as_deref(), &WriteCondition::Always, body);
+        let put = self.site.put(self.at, &headers, &WriteCondition::Always, body);
         let (written, fed) = tokio::join!(put, self.feed_held_back(got, sender));
         drop(guard);
         match (written, fed?) {
@@ -119,9 +125,9 @@ impl Transfer<'_> {
     }
 
     async fn in_parts(&self) -> Result<Copied, SiteError> {
-        // One byte, for the metadata that an upload must be given at its start.
-        let metadata = self.read(SealedRange::Last(1)).await?.metadata;
-        let upload = self.site.create_multipart(self.at, metadata.as_deref()).await?;
+        // One byte, for the headers that an upload must be given at its start.
+        let headers = self.headers(&self.read(SealedRange::Last(1)).await?).await?;
+        let upload = self.site.create_multipart(self.at, &headers).await?;
         let result = self.parts(&upload).await;
         if !matches!(result, Ok(Copied::Done(_)))
             && let Err(error) = self.site.abort_multipart(self.at, &upload).await

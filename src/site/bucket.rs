@@ -22,6 +22,19 @@ impl Site {
     /// # Errors
     /// 409 `BucketAlreadyOwnedByYou` when it is there already (the caller decides what that means).
     pub async fn create_bucket(&self, bucket: &BucketName, location: Option<&str>) -> Result<(), SiteError> {
+        self.create_bucket_with(bucket, location, &[]).await
+    }
+
+    /// The same with headers that configure it (ACL, object lock, ownership).
+    ///
+    /// # Errors
+    /// As [`Site::create_bucket`].
+    pub async fn create_bucket_with(
+        &self,
+        bucket: &BucketName,
+        location: Option<&str>,
+        headers: &[(&'static str, String)],
+    ) -> Result<(), SiteError> {
         let inner = &self.inner;
         let request = async {
             let mut call = inner.sdk.create_bucket().bucket(inner.bucket(bucket));
@@ -31,7 +44,7 @@ impl Site {
                     CreateBucketConfiguration::builder().location_constraint(constraint).build(),
                 );
             }
-            let call = call.customize().config_override(sdk::once());
+            let call = sdk::with_headers(call.customize(), headers).config_override(sdk::once());
             call.send().await.map(drop).map_err(|e| inner.sdk_error(e))
         };
         inner.watched("create_bucket", request).await

@@ -4,7 +4,7 @@
 //! Only the bucket's name differs between a client's view and the site's: where it stands in a body, the site's prefix is put
 //! on and taken off here.
 use super::error::SiteError;
-use super::lean::Plan;
+use super::lean::{Plan, around_content_hash};
 use super::path;
 use super::site::{Inner, Site};
 use super::stream::whole_body;
@@ -68,7 +68,7 @@ impl Inner {
         }
         headers.sort_unstable();
         let borrowed: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let (before, after) = borrowed.split_at(borrowed.partition_point(|(name, _)| *name < "x-amz-content-sha256"));
+        let (before, after) = around_content_hash(&borrowed);
         let payload = hex::encode(Sha256::digest(&body));
         let plan = Plan {
             method: request.method.clone(),

@@ -5,10 +5,12 @@
 use super::body::OutBody;
 use super::error::{SiteError, chain};
 use super::feed::{BreakOnDrop, Feed, FeedWatch, Phase};
-use super::object::{GotObject, Location, PutBody, SealedRange, WriteCondition, Written};
+use super::object::{
+    GotObject, Location, ObjectHeaders, PutBody, SealedRange, TOLD, ToldHeaders, WriteCondition, Written,
+};
 use super::path::{self, METADATA_HEADER};
 use super::sdk;
-use super::sign::{ToSign, UNSIGNED};
+use super::sign::{Header, ToSign, UNSIGNED};
 use super::site::{Inner, Site};
 use super::stream::{GetStream, error_body};
 use crate::clock;
@@ -34,9 +36,9 @@ pub(super) struct Plan<'a> {
     pub(super) path: String,
     pub(super) query: String,
     /// Signed headers before `x-amz-content-sha256` (but for `host`), sorted.
-    pub(super) before: &'a [(&'static str, &'a str)],
+    pub(super) before: &'a [Header<'a>],
     /// Signed headers after `x-amz-date`, sorted.
-    pub(super) after: &'a [(&'static str, &'a str)],
+    pub(super) after: &'a [Header<'a>],
     /// The payload's hash in hex, where the site wants it signed; [`UNSIGNED`] for objects.
     pub(super) payload: &'a str,
 }
@@ -76,7 +78,8 @@ impl Site {
         }
     }
 
-    /// PUT of known length with sealed metadata (one header) and content type application/octet-stream.
+    /// PUT of known length with sealed metadata (one header), what the site is to keep, and content type
+    /// application/octet-stream.
     ///
     /// # Errors
     /// [`SiteError::Aborted`] when the feeder was dropped early; [`SiteError::Unsupported`] for a condition that the
@@ -85,14 +88,14 @@ impl Site {
     pub async fn put(
         &self,
         at: &Location,
-        metadata: Option<&str>,
+        headers: &ObjectHeaders,
         condition: &WriteCondition,
         body: PutBody,
     ) -> Result<Written, SiteError> {
         self.inner.allow(condition, false)?;
         let length = body.length;
         let (feed, watch) = Feed::new(body);
-        let sent = self.inner.put_object(at, metadata, condition, length, OutBody::Feed(feed), Some(watch));
+        let sent = self.inner.put_object(at, headers, condition, length, OutBody::Feed(feed), Some(watch));
         self.inner.watched("put", sent).await
     }
 
@@ -139,6 +142,7 @@ impl Site {
             total: SealedLen(total),
             length,
             metadata: text(headers, METADATA_HEADER).map(str::to_owned),
+            told: told(headers),
             last_modified: last_modified(headers).unwrap_or(OffsetDateTime::UNIX_EPOCH),
             version_id: version_id(headers),
             body: Box::pin(GetStream::new(inner.clone(), body, length)),
@@ -198,7 +202,7 @@ impl Inner {
     pub(super) async fn put_object(
         &self,
         at: &Location,
-        metadata: Option<&str>,
+        headers: &ObjectHeaders,
         condition: &WriteCondition,
         length: u64,
         body: OutBody,
@@ -208,13 +212,16 @@ impl Inner {
             WriteCondition::IfMatch(etag) => self.if_match(etag),
             _ => String::new(),
         };
-        let before: &[_] = match condition {
-            WriteCondition::Always => &[],
-            WriteCondition::IfAbsent => &[("if-none-match", "*")],
-            WriteCondition::IfMatch(_) => &[("if-match", etag.as_str())],
+        let condition = match condition {
+            WriteCondition::Always => None,
+            WriteCondition::IfAbsent => Some(("if-none-match", "*")),
+            WriteCondition::IfMatch(_) => Some(("if-match", etag.as_str())),
         };
-        let metadata = metadata.map(|value| [(METADATA_HEADER, value)]);
-        let after = metadata.as_ref().map_or(&[][..], |pair| &pair[..]);
+        let metadata = headers.metadata.as_deref().map(|value| (METADATA_HEADER, value));
+        let kept = headers.kept.iter().map(|(name, value)| (*name, value.as_str()));
+        let mut all: Vec<Header<'_>> = condition.into_iter().chain(metadata).chain(kept).collect();
+        all.sort_unstable();
+        let (before, after) = around_content_hash(&all);
         let plan =
             Plan { method: Method::PUT, path: self.path(at), query: String::new(), before, after, payload: UNSIGNED };
         self.write(plan, length, body, watch).await
@@ -354,6 +361,11 @@ impl Inner {
     }
 }
 
+/// Sorted headers in the two groups in which they are signed. None of ours sorts between the two.
+pub(super) fn around_content_hash<'a, 'v>(headers: &'a [Header<'v>]) -> (&'a [Header<'v>], &'a [Header<'v>]) {
+    headers.split_at(headers.partition_point(|(name, _)| *name < CONTENT_SHA256.as_str()))
+}
+
 /// The value of `Range`; the outer `None` for one that can select nothing.
 fn range_header(range: SealedRange) -> Option<Option<String>> {
     match range {
@@ -379,6 +391,10 @@ fn covers(range: SealedRange, length: u64) -> bool {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn told(headers: &HeaderMap) -> ToldHeaders {
+    TOLD.iter().filter_map(|name| Some((*name, headers.get(*name)?.clone()))).collect()
 }
 
 fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {

@@ -23,6 +23,7 @@ mod feed;
 mod forward;
 mod head;
 mod health;
+mod kept;
 mod lean;
 mod listing;
 mod multipart;
@@ -50,7 +51,10 @@ pub use delete::{DeleteOptions, Deleted, Doomed};
 pub use error::SiteError;
 pub use forward::{Forward, Forwarded};
 pub use listing::{ListPage, ListQuery, ListedObject};
-pub use object::{GotObject, Location, PutBody, SealedBody, SealedRange, WriteCondition, Written};
+pub use object::{
+    GotObject, KEPT, Location, NO_HEADERS, ObjectHeaders, PutBody, SealedBody, SealedRange, ToldHeaders,
+    WriteCondition, Written,
+};
 pub use observer::{SiteObserver, Unobserved};
 pub use path::METADATA_HEADER;
 pub use site::{Site, Sites};

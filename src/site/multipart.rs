@@ -1,6 +1,6 @@
 //! Multipart uploads but for the parts themselves, through the SDK door.
 use super::error::SiteError;
-use super::object::{Location, WriteCondition, Written};
+use super::object::{Location, ObjectHeaders, WriteCondition, Written};
 use super::path::{self, METADATA_HEADER};
 use super::sdk;
 use super::site::Site;
@@ -12,7 +12,7 @@ impl Site {
     ///
     /// # Errors
     /// As the site answered.
-    pub async fn create_multipart(&self, at: &Location, metadata: Option<&str>) -> Result<String, SiteError> {
+    pub async fn create_multipart(&self, at: &Location, headers: &ObjectHeaders) -> Result<String, SiteError> {
         let inner = &self.inner;
         let name = METADATA_HEADER.trim_start_matches("x-amz-meta-");
         let request = async {
@@ -22,10 +22,11 @@ impl Site {
                 .bucket(inner.bucket(&at.bucket))
                 .key(at.key.as_str())
                 .content_type("application/octet-stream");
-            if let Some(metadata) = metadata {
+            if let Some(metadata) = &headers.metadata {
                 call = call.metadata(name, metadata);
             }
-            let created = call.send().await.map_err(|e| inner.sdk_error(e))?;
+            let created =
+                sdk::with_headers(call.customize(), &headers.kept).send().await.map_err(|e| inner.sdk_error(e))?;
             created.upload_id.ok_or_else(|| inner.nonsense("an upload without an id"))
         };
         inner.watched("create_multipart", request).await

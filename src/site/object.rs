@@ -38,6 +38,8 @@ pub struct GotObject {
     pub length: u64,
     /// Sealed metadata, when the object carries ours.
     pub metadata: Option<String>,
+    /// What else the site tells of the object.
+    pub told: ToldHeaders,
     /// `Last-Modified`.
     pub last_modified: time::OffsetDateTime,
     /// Version id, where the bucket is versioned.
@@ -48,6 +50,55 @@ pub struct GotObject {
 
 /// A stream of sealed bytes from a site.
 pub type SealedBody = std::pin::Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, SiteError>> + Send + Sync>>;
+
+/// What of an object is written beside its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectHeaders {
+    /// Sealed metadata.
+    pub metadata: Option<String>,
+    /// Headers that the site keeps and answers by (see [`KEPT`]), lower-case, as the client sent them.
+    pub kept: Vec<(&'static str, String)>,
+}
+
+/// Headers of a write which configure the object at the site: nothing in them is sealed, because the site has to act by them.
+pub const KEPT: &[&str] = &[
+    "x-amz-acl",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write-acp",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-storage-class",
+    "x-amz-tagging",
+];
+
+/// Headers of the site's answer that tell what it keeps of an object.
+pub(super) const TOLD: &[&str] = &[
+    "x-amz-expiration",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-restore",
+    "x-amz-storage-class",
+    "x-amz-tagging-count",
+];
+
+/// What a site tells of an object beside its bytes and metadata (the headers named in `TOLD`).
+pub type ToldHeaders = Vec<(&'static str, http::HeaderValue)>;
+
+/// No metadata, and nothing to keep.
+pub static NO_HEADERS: ObjectHeaders = ObjectHeaders { metadata: None, kept: Vec::new() };
+
+// === impl ObjectHeaders ===
+
+impl ObjectHeaders {
+    /// Sealed metadata and nothing else.
+    pub fn of(metadata: Option<&str>) -> Self {
+        Self { metadata: metadata.map(str::to_owned), kept: Vec::new() }
+    }
+}
 
 /// Condition of a write, on the sealed ETag at this site.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! happens under `probe/` in the system bucket and is removed again.
 use super::delete::DeleteOptions;
 use super::error::SiteError;
-use super::object::{Location, PutBody, SealedRange, WriteCondition};
+use super::object::{Location, NO_HEADERS, ObjectHeaders, PutBody, SealedRange, WriteCondition};
 use super::site::Site;
 use super::{Capabilities, body::OutBody};
 use crate::clock;
@@ -159,7 +159,7 @@ impl Probe<'_> {
 
     async fn complete_if_none_match(&self) -> Result<bool, SiteError> {
         let at = self.at("condition")?;
-        let id = self.site.create_multipart(&at, None).await?;
+        let id = self.site.create_multipart(&at, &NO_HEADERS).await?;
         let tried = async {
             let (sender, chunks) = tokio::sync::mpsc::channel(1);
             let _ = sender.send(Bytes::from_static(b"probe")).await;
@@ -178,7 +178,7 @@ impl Probe<'_> {
         let bytes = Bytes::from(vec![0u8; COPY_SOURCE]);
         let length = bytes.len() as u64;
         let inner = &self.site.inner;
-        let put = inner.put_object(&source, None, &WriteCondition::Always, length, OutBody::Full(bytes), None);
+        let put = inner.put_object(&source, &NO_HEADERS, &WriteCondition::Always, length, OutBody::Full(bytes), None);
         let etag = put.await?.etag;
         for twice in [false, true] {
             inner.quirks.set_copy_source_decoded_twice(twice);
@@ -193,7 +193,7 @@ impl Probe<'_> {
     /// Copies all but the first byte through a part; true when they arrived.
     async fn copied(&self, source: &Location, etag: &SealedETag, length: u64) -> Result<bool, SiteError> {
         let at = self.at("copy")?;
-        let id = self.site.create_multipart(&at, None).await?;
+        let id = self.site.create_multipart(&at, &NO_HEADERS).await?;
         let none = SealedETag::from_backend(NO_ETAG);
         let quirks = &self.site.inner.quirks;
         let tried = async {
@@ -240,7 +240,8 @@ impl Probe<'_> {
         for size in METADATA_SIZES {
             let value = "m".repeat(size);
             let body = OutBody::Full(Bytes::from_static(b"probe"));
-            let put = self.site.inner.put_object(&at, Some(&value), &WriteCondition::Always, 5, body, None);
+            let headers = ObjectHeaders::of(Some(&value));
+            let put = self.site.inner.put_object(&at, &headers, &WriteCondition::Always, 5, body, None);
             if answered(put.await)?.is_none() {
                 continue;
             }

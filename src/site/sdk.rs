@@ -7,6 +7,7 @@ use super::config::SiteConfig;
 use super::connect::Pool;
 use super::error::{SiteError, chain, code_of_status};
 use super::site::{Inner, Origin};
+use aws_sdk_s3::client::customize::CustomizableOperation;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
@@ -68,6 +69,19 @@ pub(super) fn once() -> Builder {
 /// Override for operations that may take minutes inside the backend; tried once.
 pub(super) fn slow(inner: &Inner) -> Builder {
     once().timeout_config(timeouts(inner.stall, SLOW))
+}
+
+/// Adds headers to a call; they are signed like its own.
+pub(super) fn with_headers<T, E, B>(
+    call: CustomizableOperation<T, E, B>,
+    headers: &[(&'static str, String)],
+) -> CustomizableOperation<T, E, B> {
+    let headers = headers.to_vec();
+    call.mutate_request(move |request| {
+        for (name, value) in &headers {
+            request.headers_mut().insert(*name, value.clone());
+        }
+    })
 }
 
 fn timeouts(connect: Duration, read: Duration) -> TimeoutConfig {

@@ -28,6 +28,9 @@ struct DayKey {
     key: SecretBytes<32>,
 }
 
+/// A header's name and value.
+pub(super) type Header<'a> = (&'static str, &'a str);
+
 /// What is signed. `before` and `after` are the headers that sort before `x-amz-content-sha256` (but for `host`),
 /// and after `x-amz-date`; each lower-case, sorted, its value without runs of spaces.
 pub(super) struct ToSign<'a> {
@@ -35,8 +38,8 @@ pub(super) struct ToSign<'a> {
     pub(super) path: &'a str,
     pub(super) query: &'a str,
     pub(super) host: &'a str,
-    pub(super) before: &'a [(&'static str, &'a str)],
-    pub(super) after: &'a [(&'static str, &'a str)],
+    pub(super) before: &'a [Header<'a>],
+    pub(super) after: &'a [Header<'a>],
     /// `x-amz-content-sha256`: the payload's hash in hex, or [`UNSIGNED`].
     pub(super) payload: &'a str,
 }
@@ -108,7 +111,7 @@ fn signed_names(request: &ToSign<'_>) -> String {
 }
 
 /// The headers that sort before `host`, and those after it.
-fn around_host<'a>(request: &ToSign<'a>) -> (&'a [(&'static str, &'a str)], &'a [(&'static str, &'a str)]) {
+fn around_host<'a>(request: &ToSign<'a>) -> (&'a [Header<'a>], &'a [Header<'a>]) {
     request.before.split_at(request.before.partition_point(|(name, _)| *name < "host"))
 }
 

@@ -1,7 +1,7 @@
 //! Small objects of the system bucket (keyring, staging), whole in memory.
 use super::body::OutBody;
 use super::error::SiteError;
-use super::object::{Location, SealedRange, WriteCondition, Written};
+use super::object::{Location, NO_HEADERS, SealedRange, WriteCondition, Written};
 use super::site::Site;
 use crate::s3::SealedETag;
 use bytes::{Bytes, BytesMut};
@@ -39,7 +39,7 @@ impl Site {
     ) -> Result<Written, SiteError> {
         self.inner.allow(condition, false)?;
         let length = bytes.len() as u64;
-        let sent = self.inner.put_object(at, None, condition, length, OutBody::Full(bytes), None);
+        let sent = self.inner.put_object(at, &NO_HEADERS, condition, length, OutBody::Full(bytes), None);
         self.inner.watched("put", sent).await
     }
 }

@@ -138,8 +138,7 @@ def test_a_copy_opens_only_under_its_own_name(target, s3, bucket):
 
 
 def test_a_refused_copy_leaves_nothing(target, s3, bucket):
-    if target.backend == "rgw":
-        pytest.skip("RGW 16 ignores conditions on Complete: such a copy is read")
+    # (RGW 16 ignores conditions on Complete: over it such a copy is read.)
     s3.put_object(Bucket=bucket, Key="k", Body=content(FIVE_MIB))
     s3.put_object(Bucket=bucket, Key="there", Body=b"x")
     copy = {"Bucket": bucket, "CopySource": {"Bucket": bucket, "Key": "k"}}
@@ -154,7 +153,7 @@ def test_a_refused_copy_leaves_nothing(target, s3, bucket):
 def test_a_body_too_long_for_one_part_is_copied_in_several(target, s3, bucket, moves_nothing):
     """2.5 GiB: two parts of the backend's own (of 1 GiB, the last up to 2), whatever the client's were."""
     upload = Upload(s3, bucket)
-    piece = content(512 * MIB)
+    piece = content(64 * MIB) * 8
     for number in range(1, 6):
         upload.part(number, piece)
     upload.complete()
@@ -164,7 +163,7 @@ def test_a_body_too_long_for_one_part_is_copied_in_several(target, s3, bucket, m
         s3.copy_object(**upload.where, CopySource={"Bucket": bucket, "Key": "object"})
     for start in (0, 1024 * MIB - 5, 2048 * MIB - 5, 2560 * MIB - 100):
         got = s3.get_object(**upload.where, Range=f"bytes={start}-{start + 9}")["Body"].read()
-        assert got == (piece + piece)[start % (512 * MIB) :][:10]
+        assert got == (piece[start % len(piece) :][:10] + piece)[:10]
     assert s3.head_object(**upload.where)["ContentLength"] == 5 * len(piece)
     for key in ("object", "copy"):
         s3.delete_object(Bucket=bucket, Key=key)

@@ -77,6 +77,23 @@ def test_a_multipart_upload_of_uneven_parts_decodes(demo, site):
     assert (found.etag, found.clear.parts) == (etag, 3)
 
 
+def test_a_copy_that_took_over_the_body_decodes_under_its_own_name(demo, site):
+    s3, keys = site
+    front, plain = demo.s3(), content(6 * MIB + 1)
+    front.put_object(Bucket=BUCKET, Key="original", Body=plain, Metadata={"who": "original"})
+    new = {"MetadataDirective": "REPLACE", "Metadata": {"who": "copy"}}
+    front.copy_object(Bucket=BUCKET, Key="copied", CopySource={"Bucket": BUCKET, "Key": "original"}, **new)
+    (original, _), (copied, beside) = fetch(s3, "original"), fetch(s3, "copied")
+    found = decode(copied, keys.find, BUCKET, "copied")
+    assert found.plain == plain and found.etag == hashlib.md5(plain).hexdigest()
+    assert b'"who":"copy"' in found.metadata(beside["strongroom"])
+    body = found.clear.body
+    assert original[:body] == copied[:body] and original[body:] != copied[body:]
+    for sealed, name in ((original, "copied"), (copied, "original")):
+        with pytest.raises(Refused):
+            decode(sealed, keys.find, BUCKET, name)
+
+
 def test_names_and_metadata_of_any_script_decode(demo, site):
     s3, keys = site
     # Non-ASCII metadata travels as RFC 2047 words, and comes back as the client wrote it.

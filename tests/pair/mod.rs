@@ -9,7 +9,8 @@ use strongroom::s3::{BucketName, ObjectKey, SealedETag};
 use strongroom::secret::SecretText;
 use strongroom::site::embedded::EmbeddedSite;
 use strongroom::site::{
-    Location, PutBody, SealedRange, Site, SiteConfig, SiteError, SiteName, Sites, Unobserved, WriteCondition,
+    Location, ObjectHeaders, PutBody, SealedRange, Site, SiteConfig, SiteError, SiteName, Sites, Unobserved,
+    WriteCondition,
 };
 
 /// One embedded site, its folder, and the port it keeps over restarts.
@@ -117,7 +118,8 @@ pub async fn put(site: &Site, at: &Location, bytes: &[u8], metadata: Option<&str
             }
         }
     };
-    tokio::join!(site.put(at, metadata, &WriteCondition::Always, body), feed).0.expect("put").etag
+    let headers = ObjectHeaders::of(metadata);
+    tokio::join!(site.put(at, &headers, &WriteCondition::Always, body), feed).0.expect("put").etag
 }
 
 /// An object with its metadata.

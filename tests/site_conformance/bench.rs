@@ -58,7 +58,7 @@ impl Bench {
     pub async fn put_if(&self, key: &str, bytes: &[u8], condition: &WriteCondition) -> Result<Written, SiteError> {
         let (body, feeder) = body(bytes);
         let at = self.at(key);
-        tokio::join!(self.site.put(&at, None, condition, body), feeder).0
+        tokio::join!(self.site.put(&at, &strongroom::site::NO_HEADERS, condition, body), feeder).0
     }
 
     pub async fn get(&self, key: &str, range: SealedRange) -> Result<Vec<u8>, SiteError> {

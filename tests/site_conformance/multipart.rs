@@ -2,7 +2,7 @@
 use crate::bench::{ALWAYS, Bench, MIB, pattern, read, status};
 use bytes::Bytes;
 use strongroom::s3::SealedETag;
-use strongroom::site::{PutBody, SealedRange, SiteError, WriteCondition};
+use strongroom::site::{NO_HEADERS, ObjectHeaders, PutBody, SealedRange, SiteError, WriteCondition};
 use tokio::sync::mpsc;
 
 const NO_ETAG: &str = "00000000000000000000000000000000";
@@ -10,7 +10,7 @@ const NO_ETAG: &str = "00000000000000000000000000000000";
 pub async fn parts_may_have_gaps_and_any_order(bench: Bench) {
     let key = "dir/multi part";
     let at = bench.at(key);
-    let id = bench.site.create_multipart(&at, Some("sealed-metadata")).await.expect("an upload");
+    let id = bench.site.create_multipart(&at, &ObjectHeaders::of(Some("sealed-metadata"))).await.expect("an upload");
     let (one, three, seven) = (pattern(5 * MIB), pattern(5 * MIB + 3), pattern(528));
     let last = bench.upload_part(key, &id, 7, &seven).await;
     bench.upload_part(key, &id, 3, b"replaced").await;
@@ -35,7 +35,7 @@ pub async fn parts_may_have_gaps_and_any_order(bench: Bench) {
 
 pub async fn completing_is_checked(bench: Bench) {
     let at = bench.at("checked");
-    let id = bench.site.create_multipart(&at, None).await.expect("an upload");
+    let id = bench.site.create_multipart(&at, &NO_HEADERS).await.expect("an upload");
     let small = bench.upload_part("checked", &id, 1, b"too small").await;
     let last = bench.upload_part("checked", &id, 2, b"last").await;
     let none = SealedETag::from_backend(NO_ETAG);
@@ -60,7 +60,7 @@ pub async fn completing_on_condition_is_honoured_or_refused(bench: Bench) {
     let known = bench.site.capabilities().complete_if_none_match;
     bench.put("taken", b"here first").await;
     let at = bench.at("taken");
-    let id = bench.site.create_multipart(&at, None).await.expect("an upload");
+    let id = bench.site.create_multipart(&at, &NO_HEADERS).await.expect("an upload");
     let part = bench.upload_part("taken", &id, 1, b"late").await;
     let completed = bench.site.complete_multipart(&at, &id, &[(1, part)], &WriteCondition::IfAbsent).await;
     match completed {
@@ -73,7 +73,7 @@ pub async fn completing_on_condition_is_honoured_or_refused(bench: Bench) {
 /// S3 leaves parts out that Complete does not name. RGW 16 refuses such a Complete, which nothing can hide.
 pub async fn a_part_that_is_not_named_is_left_out_or_refused(bench: Bench) {
     let at = bench.at("left-out");
-    let id = bench.site.create_multipart(&at, None).await.expect("an upload");
+    let id = bench.site.create_multipart(&at, &NO_HEADERS).await.expect("an upload");
     let first = bench.upload_part("left-out", &id, 1, b"kept").await;
     bench.upload_part("left-out", &id, 2, b"left out").await;
     match bench.site.complete_multipart(&at, &id, &[(1, first)], &ALWAYS).await {
@@ -87,7 +87,7 @@ pub async fn a_part_that_is_not_named_is_left_out_or_refused(bench: Bench) {
 
 pub async fn a_broken_off_part_leaves_the_part_before(bench: Bench) {
     let at = bench.at("parts");
-    let id = bench.site.create_multipart(&at, None).await.expect("an upload");
+    let id = bench.site.create_multipart(&at, &NO_HEADERS).await.expect("an upload");
     let etag = bench.upload_part("parts", &id, 1, b"good").await;
     let (sender, chunks) = mpsc::channel(1);
     sender.send(Bytes::from_static(b"ba")).await.expect("room");
@@ -103,7 +103,7 @@ pub async fn parts_can_be_copied_from_objects_of_the_site(bench: Bench) {
     let source = bench.at("quelle/凭证 +%.bin");
     let etag = bench.put("quelle/凭证 +%.bin", &bytes).await.etag;
     let at = bench.at("copied");
-    let id = bench.site.create_multipart(&at, None).await.expect("an upload");
+    let id = bench.site.create_multipart(&at, &NO_HEADERS).await.expect("an upload");
     let span = (7, 5 * MIB as u64);
     let one = bench.site.upload_part_copy(&at, &id, 1, &source, &etag, span).await.expect("a copied part");
     let two = bench.upload_part("copied", &id, 2, b"footer").await;
@@ -119,7 +119,7 @@ pub async fn parts_can_be_copied_from_objects_of_the_site(bench: Bench) {
 /// Names that a server which decodes the source twice, or looks for a version in it, takes for others.
 pub async fn the_source_of_a_copy_is_meant_byte_for_byte(bench: Bench) {
     let at = bench.at("copied");
-    let id = bench.site.create_multipart(&at, None).await.expect("an upload");
+    let id = bench.site.create_multipart(&at, &NO_HEADERS).await.expect("an upload");
     for (part, key) in [(1, "100%25.bin"), (2, "a%2Fb"), (3, "x?versionId=y"), (4, "a+b%"), (5, "%zz"), (6, "//../.")] {
         let etag = bench.put(key, key.as_bytes()).await.etag;
         let span = (0, key.len() as u64);

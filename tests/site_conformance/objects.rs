@@ -74,7 +74,7 @@ pub async fn what_is_missing_is_404_with_its_own_code(bench: Bench) {
     let missing = bench.site.get(&elsewhere, SealedRange::Whole, None).await.err().expect("no bucket");
     assert_eq!(status(&missing), (404, "NoSuchBucket"));
     let (body, feeder) = body(&pattern(MIB));
-    let (missing, ()) = tokio::join!(bench.site.put(&elsewhere, None, &ALWAYS, body), feeder);
+    let (missing, ()) = tokio::join!(bench.site.put(&elsewhere, &strongroom::site::NO_HEADERS, &ALWAYS, body), feeder);
     assert_eq!(status(&missing.expect_err("no bucket")), (404, "NoSuchBucket"));
 }
 
@@ -83,7 +83,8 @@ pub async fn sealed_metadata_survives(bench: Bench) {
     for length in [1, 1000, 2000] {
         let metadata: String = "AZaz09+/=-_.~".chars().cycle().take(length).collect();
         let (body, feeder) = body(b"bytes");
-        let (written, ()) = tokio::join!(bench.site.put(&at, Some(&metadata), &ALWAYS, body), feeder);
+        let headers = strongroom::site::ObjectHeaders::of(Some(&metadata));
+        let (written, ()) = tokio::join!(bench.site.put(&at, &headers, &ALWAYS, body), feeder);
         written.expect("a put");
         let got = bench.site.get(&at, SealedRange::Last(1), None).await.expect("the object");
         assert_eq!(got.metadata.as_deref(), Some(metadata.as_str()));

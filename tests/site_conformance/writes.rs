@@ -2,7 +2,7 @@
 use crate::bench::{ALWAYS, Bench, pattern, status};
 use bytes::Bytes;
 use std::time::Duration;
-use strongroom::site::{PutBody, SealedRange, SiteError, WriteCondition};
+use strongroom::site::{NO_HEADERS, PutBody, SealedRange, SiteError, WriteCondition};
 use tokio::sync::mpsc;
 
 pub async fn conditions_of_writes_are_honoured(bench: Bench) {
@@ -47,7 +47,7 @@ pub async fn a_broken_off_put_leaves_nothing(bench: Bench) {
             drop(sender);
         };
         let at = bench.at(key);
-        let put = bench.site.put(&at, None, &ALWAYS, PutBody { length, chunks });
+        let put = bench.site.put(&at, &NO_HEADERS, &ALWAYS, PutBody { length, chunks });
         let (broken, ()) = tokio::join!(put, feeder);
         assert!(matches!(broken, Err(SiteError::Aborted)), "{broken:?}");
     }
@@ -60,7 +60,7 @@ pub async fn a_broken_off_put_leaves_nothing(bench: Bench) {
 pub async fn a_dropped_put_leaves_nothing_and_frees_the_feeder(bench: Bench) {
     let (sender, chunks) = mpsc::channel(1);
     let at = bench.at("dropped");
-    let put = bench.site.put(&at, None, &ALWAYS, PutBody { length: 100, chunks });
+    let put = bench.site.put(&at, &NO_HEADERS, &ALWAYS, PutBody { length: 100, chunks });
     let feed = async {
         sender.send(Bytes::from_static(b"some")).await.expect("taken");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -77,7 +77,7 @@ pub async fn an_early_refusal_comes_before_the_body(bench: Bench) {
     bench.put("there", b"x").await;
     let (sender, chunks) = mpsc::channel(1);
     let at = bench.at("there");
-    let put = bench.site.put(&at, None, &WriteCondition::IfAbsent, PutBody { length: 1 << 20, chunks });
+    let put = bench.site.put(&at, &NO_HEADERS, &WriteCondition::IfAbsent, PutBody { length: 1 << 20, chunks });
     // The feeder sends a little and then waits for the client, as feeders do.
     let feeder = async {
         let _ = sender.send(Bytes::from_static(b"first bytes")).await;

@@ -67,7 +67,7 @@ async fn sources_that_cannot_be_copied_are_refused() {
         ("/tee-bucket/absent", "NoSuchKey"),
         ("/no-such-bucket/key", "NoSuchBucket"),
         ("/strongroom-system/keyring", "AccessDenied"),
-        ("/tee-bucket/source?versionId=abc", "NotImplemented"),
+        ("/tee-bucket/source?versionId=abc", "NoSuchVersion"),
     ];
     for (source, code) in cases {
         assert_eq!(copy(&world, source, TARGET, &[]).await.element("Code"), code, "{source}");
@@ -89,7 +89,10 @@ async fn a_damaged_source_is_not_copied() {
         feed.try_send(bytes.clone().into()).expect("room");
         let body = strongroom::site::PutBody { length: bytes.len() as u64, chunks };
         let always = strongroom::site::WriteCondition::Always;
-        link.direct.put(&at(TEE, "source"), metadata.as_deref(), &always, body).await.expect("damaged");
+        link.direct
+            .put(&at(TEE, "source"), &strongroom::site::ObjectHeaders::of(metadata.as_deref()), &always, body)
+            .await
+            .expect("damaged");
     }
     let answer = copy(&world, SOURCE, TARGET, &[]).await;
     assert_eq!(answer.verdict(), (500, "InternalError".to_owned()), "{}", answer.text());
@@ -105,11 +108,24 @@ async fn deleting_is_idempotent_and_reaches_both_sites() {
         world.assert_nothing(TEE, "source").await;
     }
     let version = world.ask("DELETE", Operation::DeleteObject, "/tee-bucket/source?versionId=abc", &[], "").await;
-    assert_eq!(version.element("Code"), "NotImplemented");
+    assert_eq!(version.element("Code"), "NoSuchVersion");
     let conditional = world.ask("DELETE", Operation::DeleteObject, SOURCE, &[("if-match", "*")], "").await;
-    assert_eq!(conditional.element("Code"), "NotImplemented");
+    assert_eq!(conditional.element("Code"), "NoSuchKey");
     let nowhere = world.ask("DELETE", Operation::DeleteObject, "/no-such-bucket/key", &[], "").await;
     assert_eq!(nowhere.element("Code"), "NoSuchBucket");
+}
+
+#[tokio::test]
+async fn a_conditional_delete_compares_the_plain_etag() {
+    let world = World::start().await;
+    let etag = world.put(SOURCE, "x").await.expect(200).header("etag").to_owned();
+    let delete = async |etag: &str| {
+        world.ask("DELETE", Operation::DeleteObject, SOURCE, &[("if-match", etag)], "").await.verdict().0
+    };
+    assert_eq!(delete("\"00000000000000000000000000000000\"").await, 412);
+    world.get(SOURCE).await.expect(200);
+    assert_eq!(delete(&etag).await, 204);
+    world.assert_nothing(TEE, "source").await;
 }
 
 #[tokio::test]
@@ -128,7 +144,8 @@ async fn a_list_is_deleted_with_an_answer_for_each_key() {
         async |body: String| world.ask("POST", Operation::DeleteObjects, "/tee-bucket?delete", &[], body).await;
     let answer = delete(list).await.expect(200);
     assert_eq!(answer.text().matches("<Deleted>").count(), 3, "{}", answer.text());
-    assert_eq!(answer.text().matches("<Code>NotImplemented</Code>").count(), 2);
+    assert_eq!(answer.text().matches("<Code>NoSuchVersion</Code>").count(), 1);
+    assert_eq!(answer.text().matches("<Code>PreconditionFailed</Code>").count(), 1);
     assert_eq!(answer.text().matches("<Code>KeyTooLongError</Code>").count(), 1);
     world.assert_nothing(TEE, "a").await;
     world.assert_nothing(TEE, "b/c").await;

@@ -1,6 +1,6 @@
 //! CopyObject of large objects, whose body the sites copy by themselves, while sites differ or fail.
 use crate::wire::Mode;
-use crate::world::{Answer, GRACE, STRICT, TEE, World, at, pattern};
+use crate::world::{Answer, GRACE, STRICT, STRICT_KEY, TEE, World, at, pattern};
 use bytes::Bytes;
 use std::time::Instant;
 use strongroom::s3::Operation;
@@ -26,7 +26,8 @@ async fn outdate_backup(world: &World) -> Bytes {
     feed.try_send(old.into()).expect("room");
     let body_of_old = PutBody { length, chunks };
     let place = at(TEE, "source");
-    let put = world.backup().direct.put(&place, metadata.as_deref(), &WriteCondition::Always, body_of_old);
+    let headers = strongroom::site::ObjectHeaders::of(metadata.as_deref());
+    let put = world.backup().direct.put(&place, &headers, &WriteCondition::Always, body_of_old);
     put.await.expect("an older version");
     body
 }
@@ -41,13 +42,15 @@ async fn both_modes_take_the_body_of_the_source() {
     let world = World::start().await;
     let body = pattern(6 * MIB);
     world.put(SOURCE, body.clone()).await.expect(200);
-    for (target, bucket) in [(TARGET, TEE), (STRICT_TARGET, STRICT)] {
-        copy(&world, target).await.expect(200);
+    for (target, bucket, key) in [(TARGET, TEE, "default"), (STRICT_TARGET, STRICT, STRICT_KEY)] {
+        let answer = copy(&world, target).await.expect(200);
+        assert_eq!(answer.facts.vault_key.as_deref(), Some(key), "the key of the destination's rule");
         assert!(world.get(target).await.expect(200).body == body);
         world.assert_identical(bucket, "target").await;
         assert_eq!(start_of(&world, bucket, "target").await, start_of(&world, TEE, "source").await);
     }
     assert_eq!(world.misses().await.len(), 0);
+    world.assert_no_uploads().await;
 }
 
 #[tokio::test]
@@ -60,6 +63,7 @@ async fn a_backup_with_another_version_is_levelled() {
     world.level().await;
     world.assert_identical(TEE, "target").await;
     assert!(world.get(TARGET).await.expect(200).body == body);
+    world.assert_no_uploads().await;
 }
 
 #[tokio::test]
@@ -71,6 +75,7 @@ async fn strict_reads_the_source_when_a_backup_holds_another_version() {
     assert_ne!(start_of(&world, STRICT, "target").await, start_of(&world, TEE, "source").await);
     assert!(world.get(STRICT_TARGET).await.expect(200).body == body);
     assert_eq!(world.misses().await.len(), 0);
+    world.assert_no_uploads().await;
 }
 
 #[tokio::test]
@@ -87,6 +92,7 @@ async fn a_backup_that_does_not_finish_costs_the_grace_period_and_is_levelled() 
     world.level().await;
     world.assert_identical(TEE, "target").await;
     assert!(world.get(TARGET).await.expect(200).body == body);
+    world.assert_no_uploads().await;
 }
 
 #[tokio::test]
@@ -102,6 +108,7 @@ async fn a_primary_that_breaks_off_leaves_nothing() {
         world.assert_identical(bucket, "target").await;
     }
     assert_eq!(world.misses().await.len(), 0);
+    world.assert_no_uploads().await;
 }
 
 #[tokio::test]
@@ -116,6 +123,7 @@ async fn when_the_primary_does_not_say_whether_it_completed_the_backups_follow_i
     world.level().await;
     world.assert_identical(TEE, "target").await;
     assert!(world.get(TARGET).await.expect(200).body == body);
+    world.assert_no_uploads().await;
 }
 
 #[tokio::test]
@@ -127,4 +135,5 @@ async fn a_strict_copy_fails_whole_when_a_backup_is_out() {
     world.backup().wire.set(Mode::Pass);
     world.assert_nothing(STRICT, "target").await;
     assert_eq!(world.misses().await.len(), 0);
+    world.assert_no_uploads().await;
 }

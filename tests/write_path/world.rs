@@ -28,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 pub const TEE: &str = "tee-bucket";
 /// Writes here are acknowledged when every site has them.
 pub const STRICT: &str = "strict-bucket";
+/// The vault key of what is in [`STRICT`]; everything else has the default one.
+pub const STRICT_KEY: &str = "strict-key";
 pub const SYSTEM: &str = "strongroom-system";
 /// How long a site may be silent.
 const STALL: Duration = Duration::from_secs(3);
@@ -41,7 +43,7 @@ pub struct World {
     journal: Arc<Journal>,
     service: S3Service,
     authorizer: Arc<Authorizer>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A site, the breakable wire that the gateway reaches it by, and the tests' own access to it.
@@ -82,7 +84,7 @@ impl World {
                 site.create_bucket(&BucketName::parse(bucket).expect("a name"), None).await.expect("a bucket");
             }
         }
-        let wanted = [VaultKeyId::parse("default").expect("a name")];
+        let wanted = ["default", STRICT_KEY].map(|name| VaultKeyId::parse(name).expect("a name"));
         let root = RootKey(SecretBytes::new([7; 32]));
         let keyring = Keyring::open(root, &sites, &system, &wanted, Arc::new(OsEntropy)).await.expect("a keyring");
         let state = State::open(&folder.path().join("state")).await.expect("a state");
@@ -104,7 +106,7 @@ impl World {
             md5: Md5Pool::start(1).expect("a thread"),
         });
         let service = S3ServiceBuilder::new(Service(gateway)).build();
-        Self { sites: [primary, backup], tee, state, journal, service, authorizer, _folder: folder }
+        Self { sites: [primary, backup], tee, state, journal, service, authorizer, folder }
     }
 
     pub fn primary(&self) -> &Link {
@@ -191,6 +193,15 @@ impl World {
     pub async fn assert_nothing(&self, bucket: &str, key: &str) {
         for link in &self.sites {
             assert!(link.sealed(bucket, key).await.is_none(), "{bucket}/{key} is visible");
+        }
+    }
+
+    /// No site keeps anything of an upload that is over, at the latest in a moment.
+    pub async fn assert_no_uploads(&self) {
+        for name in ["primary", "backup"] {
+            let folder = self.folder.path().join(name).join(".strongroom").join("uploads");
+            let left = || std::fs::read_dir(&folder).expect("the embedded site's uploads").count();
+            until("every upload is gone", || async { left() == 0 }).await;
         }
     }
 
@@ -317,7 +328,7 @@ fn rules() -> RuleSet {
     let strict = Rule {
         name: "strict".to_owned(),
         pattern: Pattern::parse(&format!("{STRICT}/**")).expect("a pattern"),
-        key: "default".to_owned(),
+        key: STRICT_KEY.to_owned(),
         replication: Replication::Strict,
     };
     RuleSet::new(vec![strict]).expect("rules")

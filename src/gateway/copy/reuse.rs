@@ -14,7 +14,7 @@ use crate::policy::Plan;
 use crate::s3::Operation;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId};
 use crate::site::tee::{CopySource, SiteParts, SiteUploads, TeeError};
-use crate::site::{Location, WriteCondition};
+use crate::site::{Location, ObjectHeaders, WriteCondition};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ pub(super) struct Reuse {
     pub(super) opened: Arc<Opened>,
     pub(super) at: Location,
     pub(super) metadata: UserMetadata,
+    pub(super) kept: Vec<(&'static str, String)>,
     pub(super) condition: WriteCondition,
 }
 
@@ -150,10 +151,11 @@ async fn start(
     reuse: &Reuse,
     prepared: &Prepared,
 ) -> Result<Option<(SiteUploads, SiteParts)>, GatewayError> {
-    let header = prepared.metadata.as_ref().map(|sealed| sealed.value.as_str());
+    let metadata = prepared.metadata.as_ref().map(|sealed| sealed.value.clone());
+    let headers = ObjectHeaders { metadata, kept: reuse.kept.clone() };
     let mode = mode(&prepared.plan);
     let begun = async {
-        let mut uploads = gateway.tee.create_multipart(&reuse.at, header, mode).await?;
+        let mut uploads = gateway.tee.create_multipart(&reuse.at, &headers, mode).await?;
         let parts = gateway.tee.copy_body(&reuse.at, &uploads, &prepared.source, mode).await?;
         // The tee has seen to the others.
         uploads.retain(|(site, _)| parts.iter().any(|(name, _)| name == site));

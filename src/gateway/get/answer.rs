@@ -48,6 +48,9 @@ pub(in crate::gateway) fn extra_headers(gateway: &Gateway, opened: &Opened) -> h
     if opened.metadata_missing {
         headers.insert(METADATA, http::HeaderValue::from_static("missing"));
     }
+    for (name, value) in &opened.told {
+        headers.insert(*name, value.clone());
+    }
     name_site(gateway, &opened.site, &mut headers);
     headers
 }

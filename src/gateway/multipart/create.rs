@@ -4,10 +4,11 @@ use crate::gateway::Gateway;
 use crate::gateway::checksum::{algorithm_by_name, algorithm_name, default_type, is_allowed, type_name};
 use crate::gateway::metadata::from_input;
 use crate::gateway::put::{mode, new_sealer, seal_metadata};
-use crate::gateway::refuse::{refusable, refuse_unsupported};
+use crate::gateway::refuse::{kept, refusable, refuse_unsupported};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
 use crate::seal::{ChecksumAlgorithm, ChecksumType};
+use crate::site::ObjectHeaders;
 use crate::state::Upload;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,14 +24,15 @@ pub(in crate::gateway) async fn create_multipart_upload(
     let at = request::object_of(&permit)?;
     let input = &req.input;
     refuse_unsupported(&refusable!(input))?;
+    let kept = kept(&req.headers)?;
     let checksum = checksum(input)?;
     let metadata = from_input!(input);
 
     let plan = gateway.rules.plan(&at.bucket, &at.key);
     let sealer = new_sealer(gateway, &plan)?;
     let metadata = seal_metadata(gateway, &metadata, &sealer)?;
-    let header = metadata.as_ref().map(|sealed| sealed.value.as_str());
-    let sites = gateway.tee.create_multipart(&at, header, mode(&plan)).await.map_err(GatewayError::from)?;
+    let headers = ObjectHeaders { metadata: metadata.as_ref().map(|sealed| sealed.value.clone()), kept };
+    let sites = gateway.tee.create_multipart(&at, &headers, mode(&plan)).await.map_err(GatewayError::from)?;
     let upload = Upload {
         id: upload_id(gateway)?,
         bucket: at.bucket.clone(),

@@ -14,7 +14,7 @@ use crate::gateway::respond::GatewayError;
 use crate::s3::{Operation, PlainETag, PlainLen};
 use crate::seal::{PartEntry, message_len};
 use crate::site::tee::{Committed, TeeWrite};
-use crate::site::{Location, SiteName, WriteCondition};
+use crate::site::{Location, ObjectHeaders, SiteName, WriteCondition};
 use crate::state::Part;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -82,8 +82,10 @@ pub(in crate::gateway) async fn upload_part_copy(
             || input.copy_source_sse_customer_key.is_some(),
     )?;
     let number = part_number(input.part_number)?;
+    let (from, version) = source::locate(gateway, &permit, &input.copy_source)?;
     let asked = source::Asked {
-        at: source::locate(gateway, &permit, &input.copy_source)?,
+        at: from,
+        version,
         conditions: conditions(input),
         range: input.copy_source_range.as_deref().map(source::parse_range).transpose()?,
     };
@@ -128,7 +130,7 @@ where
     let staged = staging::is_staged(length).then(|| staging::new_place(gateway, &session.upload.id, number));
     let staged = staged.transpose()?;
     let mut write = match &staged {
-        Some(place) => gateway.tee.put(place, sealed, None, WriteCondition::Always, session.mode),
+        Some(place) => gateway.tee.put(place, sealed, ObjectHeaders::default(), WriteCondition::Always, session.mode),
         None => gateway.tee.part(&session.at, &uploads, number, sealed, session.mode),
     };
     let ingest =

@@ -11,7 +11,7 @@ use super::Gateway;
 use super::respond::GatewayError;
 use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedETag};
 use crate::seal::{Layout, OpenObject, TRAILER_LEN};
-use crate::site::{Location, SealedRange, Site, SiteError};
+use crate::site::{Location, SealedRange, Site, SiteError, ToldHeaders};
 use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 
@@ -44,6 +44,10 @@ pub struct Opened {
     pub metadata_missing: bool,
     /// The sealed metadata value as stored (for copies).
     pub sealed_metadata: Option<String>,
+    /// What else the site tells of the object: for clients, as it is.
+    pub told: ToldHeaders,
+    /// Whether the site keeps tags with it.
+    pub has_tags: bool,
     /// The version that was asked for by name, as this site calls it.
     pub named_version: Option<String>,
     layout: OnceLock<Layout>,

@@ -5,7 +5,7 @@ use crate::gateway::metadata::UserMetadata;
 use crate::gateway::respond::GatewayError;
 use crate::s3::{SealedETag, SealedLen};
 use crate::seal::{ObjectName, OpenObject, SealError, TRAILER_LEN, Trailer};
-use crate::site::{GotObject, Location, Site, SiteError};
+use crate::site::{GotObject, Location, Site, SiteError, ToldHeaders};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use std::sync::OnceLock;
@@ -18,6 +18,8 @@ pub(super) struct Stored {
     pub metadata: Option<String>,
     pub last_modified: time::OffsetDateTime,
     pub version_id: Option<String>,
+    pub told: ToldHeaders,
+    pub has_tags: bool,
 }
 
 // === impl Stored ===
@@ -30,6 +32,8 @@ impl Stored {
             metadata: got.metadata.clone(),
             last_modified: got.last_modified,
             version_id: got.version_id.clone(),
+            told: got.told.clone(),
+            has_tags: got.has_tags(),
         }
     }
 
@@ -40,6 +44,7 @@ impl Stored {
             && self.metadata == opened.sealed_metadata
             && self.last_modified == opened.last_modified
             && self.version_id == opened.version_id
+            && self.told == opened.told
     }
 }
 
@@ -65,6 +70,8 @@ pub(super) fn unseal(
         metadata,
         metadata_missing,
         sealed_metadata: stored.metadata,
+        told: stored.told,
+        has_tags: stored.has_tags,
         named_version: None,
         layout: OnceLock::new(),
     })

@@ -6,6 +6,7 @@ use super::Gateway;
 use super::checksum::{Declared, Hasher};
 use super::ingest::{body_error, sha256_mismatch};
 use super::open::Candidates;
+use super::refuse::passed;
 use super::request;
 use super::respond::{GatewayError, own_words};
 use crate::authz::Permit;
@@ -47,7 +48,7 @@ pub(super) async fn pass_on(
         bucket: request::bucket_of(permit)?,
         key: permit.key().cloned(),
         query: table::query(row, uri.query().unwrap_or_default()),
-        headers: passed_headers(&headers),
+        headers: passed(&headers, table::HEADERS)?,
         body,
     };
     let (answer, site) = match row.method {
@@ -85,11 +86,6 @@ fn answered(error: GatewayError) -> S3Error {
         GatewayError::Site(error) | GatewayError::Tee(TeeError::Site(error)) => own_words(error),
         error => error.into(),
     }
-}
-
-fn passed_headers(headers: &HeaderMap) -> Vec<(&'static str, String)> {
-    let passed = table::HEADERS.iter().filter_map(|name| Some((*name, headers.get(*name)?.to_str().ok()?.to_owned())));
-    passed.collect()
 }
 
 /// The whole body; how much it may be, the front has seen to.

@@ -57,11 +57,11 @@ async fn if_range_of_another_version_answers_the_whole_object() {
 }
 
 #[tokio::test]
-async fn versions_and_foreign_keys_are_refused_clearly() {
+async fn unknown_versions_and_foreign_keys_are_refused_clearly() {
     let bed = Testbed::start().await;
     bed.put("object", &pattern(100)).await;
     assert_eq!(bed.get("/object?versionId=null", &[]).await.status, 200);
-    assert_eq!(bed.get("/object?versionId=abc", &[]).await.status, 501);
+    assert_eq!(bed.get("/object?versionId=abc", &[]).await.status, 404);
     let sse_c = [("x-amz-server-side-encryption-customer-algorithm", "AES256")];
     assert_eq!(bed.get("/object", &sse_c).await.status, 400);
     assert_eq!(bed.head("/object", &sse_c).await.status, 400);

@@ -89,7 +89,7 @@ async fn sources_that_cannot_be_copied_are_named() {
     let bed = Testbed::start().await;
     bed.upload_object("from", b"body", &[]).await.expect(200);
     assert_eq!(bed.copy("missing", "to", &[]).await.outcome(), error(404, "NoSuchKey"));
-    assert_eq!(bed.copy("from?versionId=abc", "to", &[]).await.outcome(), error(501, "NotImplemented"));
+    assert_eq!(bed.copy("from?versionId=abc", "to", &[]).await.outcome(), error(404, "NoSuchVersion"));
     bed.copy("from?versionId=null", "to", &[]).await.expect(200);
     let keyring = [("x-amz-copy-source", "strongroom-system/keyring/v1/default")];
     let answer = bed.ask("PUT", crate::s3::Operation::CopyObject, "/stolen", &keyring).await;

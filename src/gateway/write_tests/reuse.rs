@@ -213,6 +213,26 @@ async fn a_large_copy_goes_on_without_the_backup_and_not_without_the_primary() {
 }
 
 #[tokio::test]
+async fn damage_is_copied_at_its_site_only_and_noticed_by_whoever_reads() {
+    let bed = Testbed::start().await;
+    let body = pattern(MIB5);
+    bed.upload_object("from", &body, &[]).await.expect(200);
+    let good = bed.sealed_at(bed.primary(), "from").await.expect("stored");
+    let mut bytes = good.clone();
+    bytes[100_000] ^= 1;
+    // As damage on a disk does, it leaves the trailer as it is.
+    let damaged = Sealed { bytes, metadata: None };
+    bed.store(bed.primary(), "from", &damaged).await;
+    bed.copy_in_place("from", "to", &[]).await;
+    let got = bed.get("/to", &[]).await.expect(200);
+    assert!(got.body == body && got.header("x-strongroom-served-by") == "backup");
+    bed.store(bed.backup(), "from", &damaged).await;
+    bed.copy_in_place("from", "lost", &[]).await;
+    let got = bed.get("/lost", &[]).await;
+    assert!(got.status == 500 || got.broken);
+}
+
+#[tokio::test]
 async fn a_large_copy_runs_to_its_end_without_the_client() {
     let bed = Testbed::start().await;
     let body = pattern(MIB5);

@@ -3,6 +3,7 @@ use super::blobs::blocking;
 use super::disk;
 use super::entry::BucketFile;
 use super::index::Bucket;
+use super::unkept;
 use super::wrapper::{Shared, Store, existing};
 use crate::clock;
 use s3s::dto::*;
@@ -13,6 +14,7 @@ use std::path::Path;
 
 impl Store {
     pub(super) async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<CreateBucketOutput> {
+        unkept::of_bucket(&request.input)?;
         let bucket = request.input.bucket;
         let location = format!("/{bucket}");
         let shared = self.0.clone();

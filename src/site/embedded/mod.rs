@@ -24,6 +24,7 @@ mod listing;
 mod objects;
 mod removal;
 mod server;
+mod unkept;
 mod uploads;
 mod wrapper;
 

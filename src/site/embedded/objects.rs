@@ -2,6 +2,7 @@
 use super::blobs::{self, blocking};
 use super::entry::{Attributes, Blob, Entry};
 use super::removal::only_version;
+use super::unkept;
 use super::wrapper::{Shared, Store, existing};
 use crate::clock;
 use s3s::dto::*;
@@ -33,6 +34,7 @@ impl Store {
         let (bucket, key) = (std::mem::take(&mut input.bucket), std::mem::take(&mut input.key));
         let conditions = Conditions { if_match: input.if_match.take(), if_none_match: input.if_none_match.take() };
         // Before the body is read: refuse at once what cannot succeed.
+        unkept::of_put(input)?;
         let current = existing(&shared.index(), &bucket)?.objects.get(&key).cloned();
         conditions.check(current.as_deref())?;
         let attributes = Attributes::of_put(input);

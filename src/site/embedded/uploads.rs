@@ -4,6 +4,7 @@ use super::buckets::remove_folder;
 use super::entry::{Attributes, Entry, PartFile, PartRecord, UploadFile, time_of};
 use super::index::Upload;
 use super::objects::{Conditions, check_part_source, copied_from};
+use super::unkept;
 use super::wrapper::{Shared, Store, existing};
 use crate::clock;
 use md5::{Digest, Md5};
@@ -23,6 +24,7 @@ impl Store {
     ) -> S3Result<CreateMultipartUploadOutput> {
         let input = request.input;
         existing(&self.0.index(), &input.bucket)?;
+        unkept::of_upload(&input)?;
         let id = random_id()?;
         let file = UploadFile {
             bucket: input.bucket.clone(),

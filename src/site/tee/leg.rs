@@ -1,6 +1,6 @@
 //! One site's share of a write: a request under way in a task of its own, fed through a channel.
 use crate::s3::SealedETag;
-use crate::site::{Location, PutBody, Site, SiteError, SiteName, WriteCondition, Written};
+use crate::site::{Location, ObjectHeaders, PutBody, Site, SiteError, SiteName, WriteCondition, Written};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ pub(super) type Running = JoinHandle<Result<Written, SiteError>>;
 /// What a leg sends.
 #[derive(Clone)]
 pub(super) enum Request {
-    Put { metadata: Option<String>, condition: WriteCondition },
+    Put { headers: ObjectHeaders, condition: WriteCondition },
     Part { upload: String, number: u16 },
 }
 
@@ -182,10 +182,10 @@ pub(super) fn left_out(site: &SiteName) -> SiteError {
 
 async fn run(site: &Site, at: &Location, request: Request, body: PutBody) -> Result<Written, SiteError> {
     match request {
-        Request::Put { metadata, condition } if body.length <= ONE_REQUEST => {
-            site.put(at, metadata.as_deref(), &condition, body).await
+        Request::Put { headers, condition } if body.length <= ONE_REQUEST => {
+            site.put(at, &headers, &condition, body).await
         }
-        Request::Put { metadata, condition } => put_large(site, at, metadata.as_deref(), &condition, body).await,
+        Request::Put { headers, condition } => put_large(site, at, &headers, &condition, body).await,
         Request::Part { upload, number } => {
             let etag = site.upload_part(at, &upload, number, body).await?;
             Ok(Written { etag, version_id: None })
@@ -198,11 +198,11 @@ async fn run(site: &Site, at: &Location, request: Request, body: PutBody) -> Res
 async fn put_large(
     site: &Site,
     at: &Location,
-    metadata: Option<&str>,
+    headers: &ObjectHeaders,
     condition: &WriteCondition,
     body: PutBody,
 ) -> Result<Written, SiteError> {
-    let upload = site.create_multipart(at, metadata).await?;
+    let upload = site.create_multipart(at, headers).await?;
     let sent = send_parts(site, at, &upload, body).await;
     let done = match sent {
         Ok(parts) => site.complete_multipart(at, &upload, &parts, condition).await,

@@ -20,9 +20,10 @@
 //! - In `Mode::Strict` every site is required. An unconditional PUT commits at the backups first: the primary never shows what a backup
 //!   refused. What decides at the primary (conditions, deletes, Complete) goes there first; when a backup then fails, the caller gets
 //!   the error although the primary has changed. Either way the sites are levelled to what the primary holds.
+//! - What a site can copy by itself does not come through here (`copy`); the primary sets the pace, then a backup has `backup_grace`.
 //! - A miss names a backup and means "make it equal to the primary", never "repeat this write": it stays right whatever
 //!   happens to the key afterwards.
-use super::{Location, Site, SiteError, SiteName, Sites, WriteCondition, Written};
+use super::{Location, ObjectHeaders, Site, SiteError, SiteName, Sites, WriteCondition, Written};
 use crate::s3::{BucketName, ObjectKey, SealedETag};
 use leg::Request;
 use lock::KeyLocks;
@@ -149,11 +150,11 @@ impl Tee {
         &self,
         at: &Location,
         length: u64,
-        metadata: Option<String>,
+        headers: ObjectHeaders,
         condition: WriteCondition,
         mode: Mode,
     ) -> TeeWrite {
-        let request = Request::Put { metadata, condition };
+        let request = Request::Put { headers, condition };
         let requests = self.inner.sites.all().map(|site| (site.clone(), request.clone())).collect();
         TeeWrite::start(Arc::clone(&self.inner), at, mode, length, requests)
     }

@@ -1,7 +1,7 @@
 //! Multipart bookkeeping and buckets at every site. The primary decides first.
 use super::{Committed, Miss, Mode, SiteParts, SiteUploads, Tee, TeeError};
 use crate::s3::BucketName;
-use crate::site::{Location, Site, SiteError, SiteName, WriteCondition, Written};
+use crate::site::{Location, ObjectHeaders, Site, SiteError, SiteName, WriteCondition, Written};
 use std::sync::Arc;
 
 impl Tee {
@@ -12,15 +12,15 @@ impl Tee {
     pub async fn create_multipart(
         &self,
         at: &Location,
-        metadata: Option<&str>,
+        headers: &ObjectHeaders,
         mode: Mode,
     ) -> Result<SiteUploads, TeeError> {
-        let upload = self.inner.sites.primary.create_multipart(at, metadata).await?;
+        let upload = self.inner.sites.primary.create_multipart(at, headers).await?;
         let mut uploads = vec![(self.inner.sites.primary.name().clone(), upload)];
-        let shared = Arc::new((at.clone(), metadata.map(str::to_owned)));
+        let shared = Arc::new((at.clone(), headers.clone()));
         let create = |site: Site| {
             let shared = Arc::clone(&shared);
-            async move { site.create_multipart(&shared.0, shared.1.as_deref()).await }
+            async move { site.create_multipart(&shared.0, &shared.1).await }
         };
         for asked in self.at_backups(mode, create).await {
             match asked.answer {
@@ -144,18 +144,23 @@ impl Tee {
     ///
     /// # Errors
     /// The primary's answer.
-    pub async fn create_bucket(&self, bucket: &BucketName, location: Option<&str>) -> Result<(), TeeError> {
-        let primary = self.inner.sites.primary.create_bucket(bucket, location).await;
+    pub async fn create_bucket(
+        &self,
+        bucket: &BucketName,
+        location: Option<&str>,
+        headers: &[(&'static str, String)],
+    ) -> Result<(), TeeError> {
+        let primary = self.inner.sites.primary.create_bucket_with(bucket, location, headers).await;
         if let Err(error) = &primary
             && !exists(error)
         {
             self.undecided(bucket, &[], error).await?;
             return primary.map_err(Into::into);
         }
-        let shared = Arc::new((bucket.clone(), location.map(str::to_owned)));
+        let shared = Arc::new((bucket.clone(), location.map(str::to_owned), headers.to_vec()));
         let create = |site: Site| {
             let shared = Arc::clone(&shared);
-            async move { site.create_bucket(&shared.0, shared.1.as_deref()).await }
+            async move { site.create_bucket_with(&shared.0, shared.1.as_deref(), &shared.2).await }
         };
         for asked in self.at_backups(Mode::Tee, create).await {
             if let Err(error) = asked.answer.clone()

@@ -48,8 +48,8 @@ impl TeeWrite {
             }
             let request = match request {
                 // Only the primary decides; a backup follows.
-                Request::Put { metadata, .. } if *site.name() != primary => {
-                    Request::Put { metadata, condition: WriteCondition::Always }
+                Request::Put { headers, .. } if *site.name() != primary => {
+                    Request::Put { headers, condition: WriteCondition::Always }
                 }
                 request => request,
             };

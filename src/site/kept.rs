@@ -1,0 +1,60 @@
+//! What a site keeps of an object beside its bytes, as it is told to another: tags and locks travel with a copy.
+use super::error::SiteError;
+use super::object::{GotObject, KEPT, Location, ObjectHeaders};
+use super::site::Site;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+const TAGGING: &str = "x-amz-tagging";
+const TAGGING_COUNT: &str = "x-amz-tagging-count";
+
+// === impl GotObject ===
+
+impl GotObject {
+    /// Whether the object has tags. Which ones, [`Site::tagging_header`] finds out.
+    pub fn has_tags(&self) -> bool {
+        self.told.iter().any(|(name, count)| *name == TAGGING_COUNT && count != "0")
+    }
+
+    /// The headers of a write that makes the same object elsewhere.
+    pub fn headers(&self, tags: Option<String>) -> ObjectHeaders {
+        let told = self.told.iter().filter(|(name, _)| KEPT.contains(name));
+        let told = told.filter_map(|(name, value)| Some((*name, value.to_str().ok()?.to_owned())));
+        let tags = tags.map(|tags| (TAGGING, tags));
+        ObjectHeaders { metadata: self.metadata.clone(), kept: told.chain(tags).collect() }
+    }
+}
+
+impl Site {
+    /// The tags of an object as the header of a write takes them; `None` when there are none.
+    ///
+    /// # Errors
+    /// As the site answered.
+    pub async fn tagging_header(&self, at: &Location, version: Option<&str>) -> Result<Option<String>, SiteError> {
+        let inner = &self.inner;
+        let request = async {
+            let call = inner.sdk.get_object_tagging().bucket(inner.bucket(&at.bucket)).key(at.key.as_str());
+            call.set_version_id(version.map(str::to_owned)).send().await.map_err(|e| inner.sdk_error(e))
+        };
+        let answer = inner.watched("get_tagging", request).await?;
+        let tags = answer.tag_set().iter().map(|tag| (tag.key(), tag.value()));
+        Ok(Some(encoded(tags)).filter(|tags| !tags.is_empty()))
+    }
+}
+
+/// `a=b&c=d`, encoded as a query is
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>, `x-amz-tagging`).
+fn encoded<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    tags.map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_encoded_like_a_query() {
+        let tags = [("client", "4711"), ("kind", "凭证 +&="), ("", "")];
+        assert_eq!(encoded(tags.into_iter()), "client=4711&kind=%E5%87%AD%E8%AF%81%20%2B%26%3D&=");
+    }
+}
