@@ -14,17 +14,52 @@ class CommandFailed(AssertionError):
     """A client ended with an error."""
 
 
-class Driver(abc.ABC):
+class Client:
     """One real client, pointed at one target. `folder` is its own: configuration, home, temporary files."""
+
+    def __init__(self, target: Target, folder: pathlib.Path):
+        self.target, self.folder = target, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+class Program(Client):
+    """A client that is a command."""
+
+    program: str
+
+    def environment(self) -> dict[str, str]:
+        """All the client sees: nothing of the caller's settings, certificates least of all."""
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        path = f"{places.VENV_BIN}{os.pathsep}/usr/bin{os.pathsep}/bin"
+        return {"PATH": path, "HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC", "no_proxy": "*"}
+
+    def run(self, *arguments, timeout: float = 240) -> str:
+        """Runs the client; its standard output and error."""
+        program = shutil.which(self.program, path=str(places.VENV_BIN)) or self.program
+        command = [program, *map(str, arguments)]
+        done = subprocess.run(
+            command,
+            env=self.environment(),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+        )
+        said = done.stdout.decode(errors="replace")
+        if done.returncode != 0:
+            raise CommandFailed(f"{' '.join(command)}\nexit code {done.returncode}\n{said[-4000:]}")
+        return said
+
+
+class Driver(Client, abc.ABC):
+    """A client of the everyday verbs."""
 
     name: str
     # What the client cannot do, said once here; a test that needs it is skipped for this client by name.
     presigns = True
     copies_content_type = True
-
-    def __init__(self, target: Target, folder: pathlib.Path):
-        self.target, self.folder = target, folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     @abc.abstractmethod
     def put(self, source: pathlib.Path, bucket: str, key: str, content_type=None, metadata=None) -> None:
@@ -59,32 +94,5 @@ class Driver(abc.ABC):
         raise NotImplementedError
 
 
-class CommandDriver(Driver):
-    """A client that is a command."""
-
-    program: str
-
-    def environment(self) -> dict[str, str]:
-        """All the client sees: nothing of the caller's settings, certificates least of all."""
-        home = self.folder / "home"
-        home.mkdir(exist_ok=True)
-        path = f"{places.VENV_BIN}{os.pathsep}/usr/bin{os.pathsep}/bin"
-        return {"PATH": path, "HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC", "no_proxy": "*"}
-
-    def run(self, *arguments, timeout: float = 240) -> str:
-        """Runs the client; its standard output and error."""
-        program = shutil.which(self.program, path=str(places.VENV_BIN)) or self.program
-        command = [program, *map(str, arguments)]
-        done = subprocess.run(
-            command,
-            env=self.environment(),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-        )
-        said = done.stdout.decode(errors="replace")
-        if done.returncode != 0:
-            raise CommandFailed(f"{' '.join(command)}\nexit code {done.returncode}\n{said[-4000:]}")
-        return said
+class CommandDriver(Program, Driver):
+    """A driver that is a command."""
