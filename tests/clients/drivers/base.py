@@ -36,21 +36,23 @@ class Program(Client):
 
     def run(self, *arguments, timeout: float = 240) -> str:
         """Runs the client; its standard output and error."""
+        done = self._done(arguments, timeout, stderr=subprocess.STDOUT)
+        return done.stdout.decode(errors="replace")
+
+    def output(self, *arguments, given: pathlib.Path | None = None, timeout: float = 240) -> bytes:
+        """Runs the client with a file as its standard input; its standard output, which may be any bytes."""
+        with open(given or os.devnull, "rb") as stdin:
+            return self._done(arguments, timeout, stdin=stdin, stderr=subprocess.PIPE).stdout
+
+    def _done(self, arguments, timeout: float, stdin=subprocess.DEVNULL, **streams) -> subprocess.CompletedProcess:
         program = shutil.which(self.program, path=str(places.VENV_BIN)) or self.program
         command = [program, *map(str, arguments)]
-        done = subprocess.run(
-            command,
-            env=self.environment(),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-        )
-        said = done.stdout.decode(errors="replace")
+        options = {"env": self.environment(), "cwd": self.folder, "timeout": timeout}
+        done = subprocess.run(command, stdin=stdin, stdout=subprocess.PIPE, **streams, **options)
         if done.returncode != 0:
+            said = (done.stderr or done.stdout).decode(errors="replace")
             raise CommandFailed(f"{' '.join(command)}\nexit code {done.returncode}\n{said[-4000:]}")
-        return said
+        return done
 
 
 class Driver(Client, abc.ABC):
