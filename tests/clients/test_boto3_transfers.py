@@ -1,4 +1,4 @@
-"""boto3's transfer manager with all its threads: many parts of many files at once, streams of unknown length, ranges."""
+"""boto3's transfer manager with all its threads: parts of many files at once, streams, ranges."""
 
 import concurrent.futures
 import hashlib
