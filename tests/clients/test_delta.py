@@ -1,10 +1,10 @@
 """deltalake (Rust's object_store) and pyarrow (the AWS SDK for C++): a Delta table's commits, and Parquet's ranges."""
 
+import concurrent.futures
 import json
 import pathlib
 import random
 import sys
-import threading
 
 import pyarrow
 import pyarrow.parquet as parquet
@@ -102,25 +102,19 @@ def test_an_overwritten_table_can_be_read_as_it_was(delta, uri, batches):
     assert delta.rows("read", uri, "TO", 1).equals(rows(*range(100)))
 
 
-def test_commits_of_concurrent_writers_all_land(delta, s3, bucket, uri, batches):
+def test_commits_of_concurrent_writers_all_land(delta, target, s3, bucket, uri, batches):
     """Each writer puts the next version with If-None-Match: *; who comes second gets 412 and takes the one after."""
     delta.step("append", uri, batches[0])
-    faults = []
-
-    def writer(mine):
-        try:
-            delta.step("append", uri, *mine)
-        except Exception as fault:  # noqa: BLE001 - it is the test's to raise
-            faults.append(fault)
-
-    threads = [threading.Thread(target=writer, args=[batches[start::2]]) for start in (1, 2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not faults, faults
+    mark = target.proxy.access_log.mark() if target.proxy else 0
+    with concurrent.futures.ThreadPoolExecutor(2) as processes:
+        list(processes.map(lambda start: delta.step("append_at_once", uri, *batches[start::2]), (1, 2)))
     assert commits(s3, bucket) == list(range(20))
     assert delta.rows("read", uri, "TO").equals(rows(*range(1000)))
+    if target.proxy:
+        target.proxy.access_log.mark()
+        refused = [record for record in target.proxy.access_log.since(mark) if record["status"] == "412"]
+        assert refused, "the writers never met"
+        assert {record["error_code"] for record in refused} == {"PreconditionFailed"}
 
 
 def test_a_compacted_table_has_the_same_rows_in_one_file(delta, s3, bucket, uri, batches):

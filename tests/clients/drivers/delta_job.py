@@ -4,13 +4,14 @@
 in and out as local Parquet files, so that what is expected is said by the test alone.
 """
 
+import concurrent.futures
 import json
 import os
 import sys
 
 import pyarrow.fs
 import pyarrow.parquet as parquet
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 ENDPOINT, REGION, CA = os.environ["ENDPOINT"], os.environ["AWS_REGION"], os.environ.get("SSL_CERT_FILE")
 CREDENTIAL = {"access_key": os.environ["AWS_ACCESS_KEY_ID"], "secret_key": os.environ["AWS_SECRET_ACCESS_KEY"]}
@@ -35,6 +36,17 @@ def append(uri: str, *files: str) -> int:
     for file in files:
         write_deltalake(uri, parquet.read_table(file), mode="append", storage_options=STORAGE)
     return table(uri).version()
+
+
+def append_at_once(uri: str, *files: str) -> None:
+    """As many writers as files; who comes second in the race for a version tries again."""
+    patient = CommitProperties(max_commit_retries=200)
+
+    def commit(rows):
+        write_deltalake(uri, rows, mode="append", storage_options=STORAGE, commit_properties=patient)
+
+    with concurrent.futures.ThreadPoolExecutor(len(files)) as pool:
+        list(pool.map(commit, [parquet.read_table(file) for file in files]))
 
 
 def overwrite(uri: str, file: str) -> int:
