@@ -2,28 +2,15 @@
 
 import base64
 import hashlib
-import zlib
 
 import pytest
-from awscrt import checksums as crt
 from common import audit
+from common.checksums import ALGORITHMS
 from common.data import FIVE_MIB, content
 from common.sites import read
 from common.wire import UNSIGNED, UNSIGNED_TRAILER, Wire
 from s3errors import error_of
 
-
-def _b64(number: int, size: int) -> str:
-    return base64.b64encode(number.to_bytes(size, "big")).decode()
-
-
-ALGORITHMS = {
-    "CRC32": lambda body: _b64(zlib.crc32(body), 4),
-    "CRC32C": lambda body: _b64(crt.crc32c(body), 4),
-    "CRC64NVME": lambda body: _b64(crt.crc64nvme(body), 8),
-    "SHA1": lambda body: base64.b64encode(hashlib.sha1(body).digest()).decode(),
-    "SHA256": lambda body: base64.b64encode(hashlib.sha256(body).digest()).decode(),
-}
 WRONG = {name: of(b"something else") for name, of in ALGORITHMS.items()}
 every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
