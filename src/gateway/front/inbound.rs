@@ -10,6 +10,7 @@ use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use sha2::{Digest as _, Sha256};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -37,8 +38,20 @@ pub(super) struct Inbound<B> {
 pub(super) struct Leftover<B> {
     slot: Arc<Mutex<Option<B>>>,
     progress: Arc<Progress>,
-    /// The client waits for `100 Continue`: as long as nothing was read it sends nothing.
+    /// The client waits for `100 Continue`, which it is sent when its body is asked for.
     expects: bool,
+    asked: Arc<AtomicBool>,
+}
+
+/// What becomes of a connection whose request is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Afterwards {
+    /// The body was read to its end: the next bytes are the next request's.
+    Reusable,
+    /// Bytes of the body may or may not still come (RFC 9110, section 10.1.1): no next request could be told from
+    /// them, so the answer has to say that the connection ends.
+    Spent,
 }
 
 /// Limit and hash of a body that is read as a whole. `s3s` answers 500 to what is wrong with either.
@@ -66,6 +79,7 @@ where
             slot: Arc::new(Mutex::new(None)),
             progress: progress.clone(),
             expects: head.headers.contains_key(http::header::EXPECT),
+            asked: Arc::default(),
         };
         Self {
             ended: body.is_end_stream(),
@@ -137,6 +151,7 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, s3s::StdError>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        this.leftover.asked.store(true, Ordering::Relaxed);
         let Poll::Ready(polled) = Pin::new(body).poll_frame(cx) else {
             ready!(this.patience.poll(cx, this.stall_timeout));
             this.ended = true;
@@ -185,7 +200,12 @@ impl<B> Drop for Inbound<B> {
 
 impl<B> Leftover<B> {
     fn another(&self) -> Self {
-        Self { slot: self.slot.clone(), progress: self.progress.clone(), expects: self.expects }
+        Self {
+            slot: self.slot.clone(),
+            progress: self.progress.clone(),
+            expects: self.expects,
+            asked: self.asked.clone(),
+        }
     }
 }
 
@@ -195,22 +215,29 @@ where
     B::Error: Into<s3s::StdError>,
 {
     /// Reads what is left, within bounds.
-    pub(super) async fn drain(self) {
-        let Some(mut body) = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        if self.expects && self.progress.received() == 0 {
-            return;
+    pub(super) async fn drain(self) -> Afterwards {
+        let Some(mut body) = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Afterwards::Reusable;
+        };
+        if self.expects && !self.asked.load(Ordering::Relaxed) {
+            return Afterwards::Spent;
         }
         let drained = async {
             let mut left = DRAIN_BYTES;
             while left > 0 {
                 let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-                let Ok(Some(Ok(frame))) = tokio::time::timeout(DRAIN_SILENCE, next).await else { return };
+                let frame = match tokio::time::timeout(DRAIN_SILENCE, next).await {
+                    Ok(Some(Ok(frame))) => frame,
+                    Ok(None) => return Afterwards::Reusable,
+                    Ok(Some(Err(_))) | Err(_) => return Afterwards::Spent,
+                };
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 self.progress.drained(bytes);
                 left = left.saturating_sub(bytes as u64);
             }
+            Afterwards::Spent
         };
-        let _ = tokio::time::timeout(DRAIN_TIME, drained).await;
+        tokio::time::timeout(DRAIN_TIME, drained).await.unwrap_or(Afterwards::Spent)
     }
 }
 

@@ -46,10 +46,11 @@ use crate::telemetry::Metrics;
 use bytes::Bytes;
 use exchange::Exchange;
 use futures_util::FutureExt as _;
+use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
-use inbound::Inbound;
+use inbound::{Afterwards, Inbound};
 use persevere::Persevere;
 use routes::Routes;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -61,6 +62,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use verify::Second;
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const SERVER: HeaderValue = HeaderValue::from_static("Strongroom");
 
 /// Where a request comes from.
@@ -211,8 +213,12 @@ impl Inner {
                 errors::response(refusal)
             }
         };
-        leftover.drain().await;
-        self.finish(response, exchange)
+        let afterwards = leftover.drain().await;
+        let mut response = self.finish(response, exchange);
+        if afterwards == Afterwards::Spent {
+            response.headers_mut().insert(CONNECTION, CLOSE);
+        }
+        response
     }
 
     /// Hands the request to `s3s`; twice, where it would not read its range as S3 does.
