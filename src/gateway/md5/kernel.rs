@@ -1,4 +1,7 @@
 //! The arithmetic: RFC 1321's compression function over as many lanes as the processor has. Pure.
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::lanes::{ByWord, Gather};
 use pulp::{Simd, WithSimd};
 
 /// Bytes in one MD5 block.
@@ -49,23 +52,38 @@ pub(super) struct Compress<'a> {
     pub(super) words: &'a mut [Words],
 }
 
-impl WithSimd for Compress<'_> {
-    type Output = ();
+/// A [`Compress`] with the instructions it is to run on.
+#[cfg(target_arch = "x86_64")]
+struct On<'a, S, G> {
+    simd: S,
+    gather: G,
+    job: Compress<'a>,
+}
+
+impl Compress<'_> {
+    /// On the best instructions there are.
+    pub(super) fn run(self, arch: pulp::Arch) {
+        match arch {
+            #[cfg(target_arch = "x86_64")]
+            pulp::Arch::V3(simd) => simd.vectorize(On { simd, gather: Avx2(simd), job: self }),
+            #[cfg(target_arch = "x86_64")]
+            pulp::Arch::V4(simd) => simd.vectorize(On { simd, gather: Avx512(simd), job: self }),
+            other => other.dispatch(self),
+        }
+    }
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with<S: Simd>(self, simd: S, gather: impl Gather<S>) {
         let mut state = std::array::from_fn(|word| {
             let mut row = [0u32; MAX_LANES];
             for (lane, words) in row.iter_mut().zip(self.words.iter()) {
                 *lane = words[word];
             }
-            load::<S>(&row)
+            pulp::bytemuck::cast_slice::<u32, S::u32s>(&row[..S::U32_LANES])[0]
         });
         let blocks = self.data.first().map_or(0, |d| d.len() / BLOCK);
-        let mut message = [[0u32; MAX_LANES]; 16];
         for block in 0..blocks {
-            transpose(self.data, block, &mut message);
-            state = compress(simd, state, &message);
+            state = compress(simd, state, &gather.gather(self.data, block));
         }
         for (word, vector) in state.iter().enumerate() {
             for (words, value) in self.words.iter_mut().zip(pulp::bytemuck::cast_slice::<S::u32s, u32>(&[*vector])) {
@@ -75,21 +93,23 @@ impl WithSimd for Compress<'_> {
     }
 }
 
-/// Lays word `i` of every lane's block side by side.
-#[inline(always)]
-fn transpose(data: &[&[u8]], block: usize, message: &mut [[u32; MAX_LANES]; 16]) {
-    for (lane, bytes) in data.iter().enumerate().take(MAX_LANES) {
-        let block = bytes.get(block * BLOCK..).and_then(|rest| rest.first_chunk::<BLOCK>());
-        let Some((words, _)) = block.map(|b| b.as_chunks::<4>()) else { return };
-        for (row, word) in message.iter_mut().zip(words) {
-            row[lane] = u32::from_le_bytes(*word);
-        }
+impl WithSimd for Compress<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.with(simd, ByWord);
     }
 }
 
-#[inline(always)]
-fn load<S: Simd>(row: &[u32; MAX_LANES]) -> S::u32s {
-    pulp::bytemuck::cast_slice::<u32, S::u32s>(&row[..S::U32_LANES])[0]
+#[cfg(target_arch = "x86_64")]
+impl<S: Simd, G: Gather<S>> pulp::NullaryFnOnce for On<'_, S, G> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.job.with(self.simd, self.gather);
+    }
 }
 
 #[inline(always)]
@@ -100,11 +120,11 @@ fn rotate_left<S: Simd>(simd: S, word: S::u32s, by: u32) -> S::u32s {
 
 /// One block of every lane (RFC 1321 section 3.4).
 #[inline(always)]
-fn compress<S: Simd>(simd: S, state: [S::u32s; 4], message: &[[u32; MAX_LANES]; 16]) -> [S::u32s; 4] {
+fn compress<S: Simd>(simd: S, state: [S::u32s; 4], message: &[S::u32s; 16]) -> [S::u32s; 4] {
     let [mut a, mut b, mut c, mut d] = state;
     macro_rules! step {
         ($i:expr, $word:expr, $f:expr) => {{
-            let input = simd.add_u32s(simd.splat_u32s(SINES[$i]), load::<S>(&message[$word % 16]));
+            let input = simd.add_u32s(simd.splat_u32s(SINES[$i]), message[$word % 16]);
             let sum = simd.add_u32s(simd.add_u32s(a, $f), input);
             let next = simd.add_u32s(b, rotate_left(simd, sum, ROTATE[$i >> 4][$i & 3]));
             (a, d, c, b) = (d, c, b, next);
@@ -137,7 +157,7 @@ mod tests {
         padding[0] = 0x80;
         padding[56..].copy_from_slice(&(length as u64 * 8).to_le_bytes());
         let mut all = [words];
-        pulp::Arch::Scalar.dispatch(Compress { data: &[&padding], words: &mut all });
+        Compress { data: &[&padding], words: &mut all }.run(pulp::Arch::Scalar);
         let mut digest = [0; 16];
         for (out, word) in digest.chunks_exact_mut(4).zip(all[0]) {
             out.copy_from_slice(&word.to_le_bytes());
@@ -145,15 +165,22 @@ mod tests {
         digest
     }
 
+    /// Every kind of instructions that this processor has.
+    fn arches() -> Vec<pulp::Arch> {
+        let mut arches = vec![pulp::Arch::new(), pulp::Arch::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        arches.extend(pulp::x86::V3::try_new().map(pulp::Arch::V3));
+        arches
+    }
+
     #[test]
     fn every_lane_count_agrees_with_the_md5_crate() {
-        let arch = pulp::Arch::new();
-        for used in 1..=lanes(arch) {
+        for (arch, used) in arches().into_iter().flat_map(|arch| (1..=lanes(arch)).map(move |used| (arch, used))) {
             let data: Vec<Vec<u8>> =
                 (0..used).map(|l| (0..640).map(|i| (i * 7 + l * 31 + i * i) as u8).collect()).collect();
             let slices: Vec<&[u8]> = data.iter().map(Vec::as_slice).collect();
             let mut words = vec![INITIAL; used];
-            arch.dispatch(Compress { data: &slices, words: &mut words });
+            Compress { data: &slices, words: &mut words }.run(arch);
             for (words, data) in words.iter().zip(&data) {
                 assert_eq!(digest_of(*words, data.len()), <[u8; 16]>::from(md5::Md5::digest(data)));
             }
@@ -161,10 +188,15 @@ mod tests {
     }
 
     #[test]
-    fn the_scalar_form_agrees_too() {
-        let data = [0xa5u8; 128];
-        let mut words = [INITIAL];
-        pulp::Arch::Scalar.dispatch(Compress { data: &[&data], words: &mut words });
-        assert_eq!(digest_of(words[0], 128), <[u8; 16]>::from(md5::Md5::digest(data)));
+    fn bringing_words_into_lanes_one_by_one_agrees_with_the_shuffles() {
+        let data: Vec<Vec<u8>> = (0..MAX_LANES).map(|l| (0..256).map(|i| (i * 13 + l * 7) as u8).collect()).collect();
+        let slices: Vec<&[u8]> = data.iter().map(Vec::as_slice).collect();
+        for arch in arches() {
+            let used = lanes(arch);
+            let (mut shuffled, mut one_by_one) = (vec![INITIAL; used], vec![INITIAL; used]);
+            Compress { data: &slices[..used], words: &mut shuffled }.run(arch);
+            arch.dispatch(Compress { data: &slices[..used], words: &mut one_by_one });
+            assert_eq!(shuffled, one_by_one, "{arch:?}");
+        }
     }
 }

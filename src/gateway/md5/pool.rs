@@ -1,8 +1,12 @@
 //! The thread that hashes many uploads in step, and the handle an upload holds.
-use super::kernel::{BLOCK, Compress, INITIAL, MAX_LANES, Words, lanes};
+//!
+//! Lanes that stand empty cost as much as full ones, so a batch waits for company for as long as nobody waits for it: until every
+//! lane, or every upload there is, has one; or until an upload has gathered half of its next batch and will soon be held up.
+use super::kernel::{BLOCK, Compress, INITIAL, MAX_LANES, lanes};
+use super::stream::Stream;
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// Bytes an upload gathers before it hands them over: enough to make the hand-over cheap, little enough that hundreds
@@ -20,7 +24,7 @@ pub struct Md5Pool {
 
 /// One upload's MD5. Bytes go in with [`PooledMd5::update`]; [`PooledMd5::finish`] gives the digest.
 pub struct PooledMd5 {
-    pool: Arc<Shared>,
+    pool: Present,
     waiting: Vec<Bytes>,
     waiting_bytes: usize,
     /// The running digest; while it is away at the pool, the receiver that brings it back.
@@ -37,14 +41,6 @@ enum Place {
 #[error("the MD5 threads have stopped")]
 pub struct PoolStopped;
 
-/// A running MD5: the chaining words, the bytes of an unfinished block, the total.
-struct Stream {
-    words: Words,
-    tail: [u8; BLOCK],
-    tail_len: usize,
-    total: u64,
-}
-
 struct Job {
     stream: Box<Stream>,
     pieces: VecDeque<Bytes>,
@@ -58,8 +54,17 @@ struct Shared {
 
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Uploads there are.
+    uploads: usize,
+    /// Uploads that work at the same time in lanes.
+    lanes: usize,
+    /// Somebody waits for a job, or will soon.
+    hurry: bool,
     stopped: bool,
 }
+
+/// Counts an upload for as long as it is there.
+struct Present(Arc<Shared>);
 
 struct StopOnDrop(Arc<Shared>);
 
@@ -71,8 +76,9 @@ impl Md5Pool {
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start(threads: usize) -> std::io::Result<Self> {
-        let queue = Mutex::new(Queue { jobs: VecDeque::new(), stopped: false });
-        let shared = Arc::new(Shared { queue, filled: Condvar::new() });
+        let lanes = lanes(pulp::Arch::new());
+        let queue = Queue { jobs: VecDeque::new(), uploads: 0, lanes, hurry: false, stopped: false };
+        let shared = Arc::new(Shared { queue: Mutex::new(queue), filled: Condvar::new() });
         let stop = Arc::new(StopOnDrop(Arc::clone(&shared)));
         for number in 0..threads.max(1) {
             let shared = Arc::clone(&shared);
@@ -84,7 +90,7 @@ impl Md5Pool {
     /// A fresh MD5.
     pub fn hasher(&self) -> PooledMd5 {
         PooledMd5 {
-            pool: Arc::clone(&self.shared),
+            pool: Present::new(Arc::clone(&self.shared)),
             waiting: Vec::new(),
             waiting_bytes: 0,
             stream: Place::Here(Box::new(Stream::new())),
@@ -94,7 +100,7 @@ impl Md5Pool {
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner).stopped = true;
+        self.0.lock().stopped = true;
         self.0.filled.notify_all();
     }
 }
@@ -107,9 +113,16 @@ impl PooledMd5 {
     /// # Errors
     /// [`PoolStopped`] while the process shuts down.
     pub async fn update(&mut self, bytes: Bytes) -> Result<(), PoolStopped> {
+        let before = self.waiting_bytes;
         self.waiting_bytes += bytes.len();
         self.waiting.push(bytes);
-        if self.waiting_bytes >= BATCH { self.hand_over().await } else { Ok(()) }
+        if self.waiting_bytes >= BATCH {
+            return self.hand_over().await;
+        }
+        if before < BATCH / 2 && self.waiting_bytes >= BATCH / 2 && matches!(self.stream, Place::Away(_)) {
+            self.pool.0.hurry();
+        }
+        Ok(())
     }
 
     /// The digest of everything that came.
@@ -132,13 +145,16 @@ impl PooledMd5 {
         let (reply, answer) = oneshot::channel();
         self.waiting_bytes = 0;
         let job = Job { stream, pieces: std::mem::take(&mut self.waiting).into(), reply };
-        let mut queue = self.pool.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.pool.0.lock();
         if queue.stopped {
             return Err(PoolStopped);
         }
         queue.jobs.push_back(job);
+        let due = queue.is_due();
         drop(queue);
-        self.pool.filled.notify_one();
+        if due {
+            self.pool.0.filled.notify_one();
+        }
         self.stream = Place::Away(answer);
         Ok(())
     }
@@ -147,69 +163,62 @@ impl PooledMd5 {
     async fn back(&mut self) -> Result<Box<Stream>, PoolStopped> {
         match std::mem::replace(&mut self.stream, Place::Here(Box::new(Stream::new()))) {
             Place::Here(stream) => Ok(stream),
-            Place::Away(answer) => answer.await.map_err(|_| PoolStopped),
+            Place::Away(mut answer) => {
+                if let Ok(stream) = answer.try_recv() {
+                    return Ok(stream);
+                }
+                self.pool.0.hurry();
+                answer.await.map_err(|_| PoolStopped)
+            }
         }
     }
 }
 
-// === impl Stream ===
+// === impl Shared ===
 
-impl Stream {
-    fn new() -> Self {
-        Self { words: INITIAL, tail: [0; BLOCK], tail_len: 0, total: 0 }
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hashes `bytes` here and now, alone.
-    fn absorb(&mut self, bytes: &[u8]) {
-        let rest = self.top_up(bytes);
-        let whole = rest.len() - rest.len() % BLOCK;
-        self.compress(&rest[..whole]);
-        self.keep(&rest[whole..]);
-    }
-
-    /// Completes a started block from `bytes`; what is left of them. Afterwards either no block is started or nothing is left.
-    fn top_up<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        if self.tail_len == 0 {
-            return bytes;
+    /// What is queued waits for no more company.
+    fn hurry(&self) {
+        let mut queue = self.lock();
+        if !queue.jobs.is_empty() && !queue.hurry {
+            queue.hurry = true;
+            drop(queue);
+            self.filled.notify_one();
         }
-        let (head, rest) = bytes.split_at(bytes.len().min(BLOCK - self.tail_len));
-        self.keep(head);
-        if self.tail_len == BLOCK {
-            let block = self.tail;
-            self.tail_len = 0;
-            self.total -= BLOCK as u64;
-            self.compress(&block);
+    }
+}
+
+// === impl Queue ===
+
+impl Queue {
+    /// Whether a thread should begin with what is here.
+    fn is_due(&self) -> bool {
+        !self.jobs.is_empty() && (self.hurry || self.stopped || self.jobs.len() >= self.lanes.min(self.uploads))
+    }
+}
+
+// === impl Present ===
+
+impl Present {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.lock().uploads += 1;
+        Self(shared)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        queue.uploads -= 1;
+        let due = queue.is_due();
+        drop(queue);
+        if due {
+            self.0.filled.notify_one();
         }
-        rest
-    }
-
-    /// Keeps fewer bytes than a block for later.
-    fn keep(&mut self, bytes: &[u8]) {
-        self.tail[self.tail_len..self.tail_len + bytes.len()].copy_from_slice(bytes);
-        self.tail_len += bytes.len();
-        self.total += bytes.len() as u64;
-    }
-
-    fn compress(&mut self, blocks: &[u8]) {
-        let mut words = [self.words];
-        pulp::Arch::Scalar.dispatch(Compress { data: &[blocks], words: &mut words });
-        [self.words] = words;
-        self.total += blocks.len() as u64;
-    }
-
-    /// RFC 1321 sections 3.1 and 3.2: the padding, the length in bits, the last blocks.
-    fn digest(mut self) -> [u8; 16] {
-        let bits = self.total.wrapping_mul(8).to_le_bytes();
-        let mut padding = [0u8; 2 * BLOCK];
-        padding[0] = 0x80;
-        let zeros = (2 * BLOCK - 8 - self.tail_len - 1) % BLOCK;
-        padding[1 + zeros..1 + zeros + 8].copy_from_slice(&bits);
-        self.absorb(&padding[..1 + zeros + 8]);
-        let mut digest = [0; 16];
-        for (out, word) in digest.chunks_exact_mut(4).zip(self.words) {
-            out.copy_from_slice(&word.to_le_bytes());
-        }
-        digest
     }
 }
 
@@ -235,10 +244,11 @@ fn work(shared: &Shared) {
     }
 }
 
-/// Fills the lanes from the queue; waits while there is nothing at all. False when the pool stops.
+/// Fills the lanes from the queue; waits while nothing is due. Whoever is at work already takes what has come meanwhile. False when
+/// the pool stops.
 fn refill(shared: &Shared, running: &mut Vec<Job>, width: usize) -> bool {
-    let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
-    while running.is_empty() && queue.jobs.is_empty() {
+    let mut queue = shared.lock();
+    while running.is_empty() && !queue.is_due() {
         if queue.stopped {
             return false;
         }
@@ -247,7 +257,10 @@ fn refill(shared: &Shared, running: &mut Vec<Job>, width: usize) -> bool {
     while running.len() < width {
         match queue.jobs.pop_front() {
             Some(job) => running.push(job),
-            None => break,
+            None => {
+                queue.hurry = false;
+                break;
+            }
         }
     }
     true
@@ -271,8 +284,8 @@ fn step(arch: pulp::Arch, running: &mut [Job]) {
             *slot = job.pieces.front().map_or(&[][..], |piece| &piece[..bytes]);
             *words = job.stream.words;
         }
-        let kernel = Compress { data: &data[..used], words: &mut words[..used] };
-        if used == 1 { pulp::Arch::Scalar.dispatch(kernel) } else { arch.dispatch(kernel) }
+        let arch = if used == 1 { pulp::Arch::Scalar } else { arch };
+        Compress { data: &data[..used], words: &mut words[..used] }.run(arch);
     }
     for (job, words) in running.iter_mut().zip(words) {
         job.stream.words = words;
@@ -355,6 +368,17 @@ mod tests {
         drop(gone);
         let data = sample(BATCH * 2, 2);
         assert_eq!(hash(&pool, &data, 5000).await, <[u8; 16]>::from(md5::Md5::digest(&data)));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nobody_waits_for_company_that_does_not_come() {
+        let pool = Md5Pool::start(1).expect("a thread");
+        let mut slow = pool.hasher();
+        slow.update(Bytes::from(sample(BATCH, 1))).await.expect("the pool runs");
+        let _silent: Vec<_> = (0..20).map(|_| pool.hasher()).collect();
+        let data = sample(BATCH * 5, 2);
+        assert_eq!(hash(&pool, &data, 5000).await, <[u8; 16]>::from(md5::Md5::digest(&data)));
+        assert_eq!(slow.finish().await, Ok(<[u8; 16]>::from(md5::Md5::digest(sample(BATCH, 1)))));
     }
 
     #[tokio::test]
