@@ -1,6 +1,6 @@
 //! One object version's secrets: [`ObjectSealer`] while it is written, [`OpenObject`] when it is read.
 use super::aead::{Aead, Fast, TAG};
-use super::derive::{Expander, INDEX, Identity, METADATA, PART, SALT, SUITE_AES};
+use super::derive::{Derived, Expander, INDEX, Identity, METADATA, PART, SALT, SUITE_AES};
 use super::error::{Entropy, SealError, random};
 use super::length::{ENTRY, MAX_PARTS, MIN_PART, TRAILER_LEN, message_len, sealed_len};
 use super::message::MessageSealer;
@@ -11,6 +11,7 @@ use super::trailer::{self, Clear, ObjectName, Secret};
 use super::vault_key::{VaultKey, VaultKeyId, VaultKeyRef, WRAPPED};
 use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedLen};
 use crate::secret::SecretBytes;
+use std::sync::{Arc, OnceLock};
 
 /// The secrets and identity of one object version being written: made once per PUT or per CreateMultipartUpload. Holds
 /// the DEK; no `Debug`. Shared between parts.
@@ -27,7 +28,9 @@ pub struct OpenObject {
     secret: Secret,
     sealed: SealedLen,
     dek: SecretBytes<32>,
-    expander: Expander,
+    expander: Arc<Expander>,
+    /// The keys of the first message, once a read needed them.
+    first: OnceLock<Derived>,
 }
 
 /// Version of the wrapped form that the state database keeps.
@@ -218,7 +221,7 @@ impl OpenObject {
         dek: SecretBytes<32>,
         expander: Expander,
     ) -> Result<Self, SealError> {
-        Ok(Self { clear, secret, sealed, dek, expander })
+        Ok(Self { clear, secret, sealed, dek, expander: Arc::new(expander), first: OnceLock::new() })
     }
 
     /// Plain length.
@@ -331,16 +334,19 @@ impl OpenObject {
     /// # Errors
     /// `Malformed` when the span is not inside the object.
     pub fn reader(&self, layout: &Layout, span: PlainSpan) -> Result<SpanReader, SealError> {
-        SpanReader::new(&self.dek, self.clear.identity, layout, span)
+        let first = match self.first.get() {
+            Some(first) => first,
+            None => {
+                let derived = message_keys(&self.expander, &self.clear.identity, &self.secret.first.salt)?;
+                self.first.get_or_init(|| derived)
+            }
+        };
+        SpanReader::new(&self.expander, self.clear.identity, layout, span, first)
     }
 }
 
 /// One message's key, base nonce and commitment.
-pub(super) fn message_keys(
-    expander: &Expander,
-    identity: &Identity,
-    salt: &[u8; SALT],
-) -> Result<super::derive::Derived, SealError> {
+pub(super) fn message_keys(expander: &Expander, identity: &Identity, salt: &[u8; SALT]) -> Result<Derived, SealError> {
     expander.message(salt, &[super::derive::MESSAGE, identity.bytes()])
 }
 

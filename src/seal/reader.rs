@@ -1,12 +1,11 @@
 //! Reading: where parts lie, which sealed bytes a span needs, and turning them into verified plaintext.
-use super::derive::{Expander, Identity};
+use super::derive::{COMMITMENT, Derived, Expander, Identity};
 use super::error::SealError;
 use super::length::{CHUNK, HEADER, SEALED_CHUNK, message_len};
 use super::message::{ChunkCipher, check_commitment};
 use super::object::message_keys;
 use super::part::PartEntry;
 use crate::s3::{PlainLen, PlainSpan};
-use crate::secret::SecretBytes;
 use bytes::{Buf, Bytes, BytesMut};
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ pub struct Layout {
 
 /// Turns the sealed bytes of a span into verified plaintext, chunk by chunk. No `Debug`: it holds keys.
 pub struct SpanReader {
-    expander: Expander,
+    expander: Arc<Expander>,
     identity: Identity,
     layout: Layout,
     span: PlainSpan,
@@ -32,7 +31,9 @@ pub struct SpanReader {
     next: Unit,
     /// One past the last chunk to read of the last part.
     end_chunk: u64,
-    cipher: Option<ChunkCipher>,
+    cipher: ChunkCipher,
+    /// What the header of the part being read must commit to.
+    commitment: [u8; COMMITMENT],
     /// Sealed bytes of a unit that has not arrived whole.
     partial: BytesMut,
 }
@@ -117,11 +118,13 @@ impl Layout {
 // === impl SpanReader ===
 
 impl SpanReader {
+    /// `first` are the keys of the layout's first part.
     pub(super) fn new(
-        dek: &SecretBytes<32>,
+        expander: &Arc<Expander>,
         identity: Identity,
         layout: &Layout,
         span: PlainSpan,
+        first: &Derived,
     ) -> Result<Self, SealError> {
         let total = layout.total();
         if span.total != total || span.start > span.end || span.end > total.0 || (span.is_empty() && total.0 > 0) {
@@ -142,8 +145,13 @@ impl SpanReader {
         } else {
             layout.sealed_start(last) + HEADER + end_chunk * SEALED_CHUNK
         };
-        let mut reader = Self {
-            expander: Expander::new(dek)?,
+        let later = match part {
+            0 => None,
+            part => Some(message_keys(expander, &identity, &layout.parts[part].salt)?),
+        };
+        let keys = later.as_ref().unwrap_or(first);
+        Ok(Self {
+            expander: Arc::clone(expander),
             identity,
             layout: layout.clone(),
             span,
@@ -152,11 +160,10 @@ impl SpanReader {
             end_part: last + 1,
             next,
             end_chunk,
-            cipher: None,
+            cipher: ChunkCipher::starting_at(keys, first_chunk)?,
+            commitment: keys.commitment,
             partial: BytesMut::new(),
-        };
-        reader.start_part(first_chunk)?;
-        Ok(reader)
+        })
     }
 
     /// The sealed bytes to fetch: (start, length). A whole-object read covers every chunk, the empty object's one included.
@@ -217,20 +224,18 @@ impl SpanReader {
 
     fn header(&mut self, sealed: &[u8]) -> Result<(), SealError> {
         let salt = &self.layout.parts[self.part].salt;
-        let derived = message_keys(&self.expander, &self.identity, salt)?;
         let (found, commitment) = sealed.split_at_checked(salt.len()).ok_or(SealError::Malformed("header"))?;
         if found != salt {
             return Err(SealError::Authentication("a message is not the one that belongs here"));
         }
-        check_commitment(&derived.commitment, commitment)?;
+        check_commitment(&self.commitment, commitment)?;
         self.next = Unit::Chunk(0);
         Ok(())
     }
 
     fn chunk(&mut self, number: u64, sealed: &[u8], out: &mut BytesMut) -> Result<(), SealError> {
-        let cipher = self.cipher.as_mut().ok_or(SealError::Malformed("no cipher"))?;
         let at = out.len();
-        cipher.open(sealed, out)?;
+        self.cipher.open(sealed, out)?;
         let start = self.layout.plain_start(self.part) + number * CHUNK;
         let opened = (out.len() - at) as u64;
         // What lies outside the span was needed for authentication only.
@@ -254,15 +259,11 @@ impl SpanReader {
             Unit::End
         } else {
             self.part += 1;
-            self.start_part(0)?;
+            let keys = message_keys(&self.expander, &self.identity, &self.layout.parts[self.part].salt)?;
+            self.cipher = ChunkCipher::new(&keys)?;
+            self.commitment = keys.commitment;
             Unit::Header
         };
-        Ok(())
-    }
-
-    fn start_part(&mut self, chunk: u64) -> Result<(), SealError> {
-        let derived = message_keys(&self.expander, &self.identity, &self.layout.parts[self.part].salt)?;
-        self.cipher = Some(ChunkCipher::starting_at(&derived, chunk)?);
         Ok(())
     }
 }
