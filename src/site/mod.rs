@@ -30,6 +30,7 @@ mod multipart;
 mod object;
 mod observer;
 mod path;
+mod persevere;
 mod probe;
 mod quirks;
 mod sdk;
@@ -57,6 +58,7 @@ pub use object::{
 };
 pub use observer::{SiteObserver, Unobserved};
 pub use path::METADATA_HEADER;
+pub use persevere::Persevere;
 pub use site::{Site, Sites};
 pub use small::SMALL_LIMIT;
 pub use versions::{ListedVersion, NULL_VERSION, VersionObject, VersionPage, VersionQuery};

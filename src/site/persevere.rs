@@ -1,4 +1,4 @@
-//! A future that a vanished client does not stop.
+//! A future that a vanished caller does not stop.
 //!
 //! When a client goes away hyper drops the future that serves it. For a read that is right. A write may be between
 //! the commit at one site and the note that another misses it: it is let run to its end on a task of its own. (Its
@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// See the module.
-pub(super) struct Persevere<T: Send + 'static> {
+/// See the module. `T` is what the work comes to.
+pub struct Persevere<T: Send + 'static> {
     work: Option<Work<T>>,
     orphans: Option<TaskTracker>,
 }
@@ -21,7 +21,7 @@ pub(super) struct Persevere<T: Send + 'static> {
 
 impl<T: Send + 'static> Persevere<T> {
     /// With `orphans`, `work` that is dropped unfinished goes on there.
-    pub(super) fn new(work: Work<T>, orphans: Option<TaskTracker>) -> Self {
+    pub fn new(work: Work<T>, orphans: Option<TaskTracker>) -> Self {
         Self { work: Some(work), orphans }
     }
 }

@@ -204,20 +204,24 @@ impl Exchange {
         let outcome = self.outcome();
         let sent_whole = outcome != Outcome::Aborted && !std::thread::panicking();
         let total = self.progress.began().elapsed();
-        let mut facts = self.context.with(|facts| facts.clone());
-        facts.error_code = self.code.take().or(facts.error_code).or_else(|| self.code_of_status());
-        self.metrics.request_ended(&Finished {
-            operation: facts.operation,
-            status: self.status.map(|status| status.as_u16()).filter(|_| sent_whole),
-            code: facts.error_code.as_deref(),
-            duration: total,
-            first_byte: self.first_byte,
-            received: self.progress.received(),
-            sent: self.sent,
+        let code = self.code.take();
+        let context = self.context.clone();
+        // Nobody else needs the facts any more.
+        context.with(|facts| {
+            facts.error_code = code.or(facts.error_code.take()).or_else(|| self.code_of_status());
+            self.metrics.request_ended(&Finished {
+                operation: facts.operation,
+                status: self.status.map(|status| status.as_u16()).filter(|_| sent_whole),
+                code: facts.error_code.as_deref(),
+                duration: total,
+                first_byte: self.first_byte,
+                received: self.progress.received(),
+                sent: self.sent,
+            });
+            if let Some(slot) = self.slot.take() {
+                self.write(slot, facts, outcome, total);
+            }
         });
-        if let Some(slot) = self.slot.take() {
-            self.write(slot, &facts, outcome, total);
-        }
     }
 
     fn write(&self, slot: Slot, facts: &Facts, outcome: Outcome, total: Duration) {

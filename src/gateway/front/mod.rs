@@ -19,7 +19,6 @@
 //! | `exchange` | what is known of one request until its line is written |
 //! | `patience` | how long a silent client is waited for |
 //! | `outbound` | the response's body: counts bytes, knows when it is over |
-//! | `persevere` | lets a write end although its client is gone |
 mod errors;
 mod exchange;
 mod framing;
@@ -27,7 +26,6 @@ mod inbound;
 mod observers;
 mod outbound;
 mod patience;
-mod persevere;
 mod progress;
 mod routes;
 mod screen;
@@ -42,6 +40,7 @@ use super::access::{Access, Auth};
 use super::get::lenient::mended_range;
 use super::{Gateway, Service};
 use crate::audit::AuditLog;
+use crate::site::Persevere;
 use crate::telemetry::Metrics;
 use bytes::Bytes;
 use exchange::Exchange;
@@ -51,7 +50,6 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use inbound::{Afterwards, Inbound};
-use persevere::Persevere;
 use routes::Routes;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{HttpResponse, S3Error, S3ErrorCode};

@@ -1,13 +1,19 @@
-//! One site's share of a write: a request under way in a task of its own, fed through a channel.
+//! One site's share of a write: a request fed through a channel, under way in a task of its own. The request of a small write begins
+//! only when its answer is asked for: everything it sends is there by then, so that it needs no task and goes out in one piece.
 use crate::s3::SealedETag;
 use crate::site::{Location, ObjectHeaders, PutBody, Site, SiteError, SiteName, WriteCondition, Written};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Chunks on their way to a site: enough to keep it busy, little enough for hundreds of writes.
 const IN_FLIGHT: usize = 2;
+/// Sealed bytes of a write that is small: they come in as many chunks as may be in flight, or fewer.
+const SMALL: u64 = 64 * 1024;
 /// What S3 takes in one request.
 const ONE_REQUEST: u64 = 5 * 1024 * 1024 * 1024;
 /// Part size of what is too long for one request.
@@ -20,7 +26,7 @@ pub(super) struct Leg {
     pub(super) required: bool,
     feed: Option<mpsc::Sender<Bytes>>,
     /// The request. Still here after the leg was given up on: it may yet have an effect at the site.
-    task: Option<Running>,
+    request: Option<Sending>,
     /// Why it is out, once it is.
     pub(super) failure: Option<SiteError>,
     /// True once the last bytes were taken over: from then on the site may have the object.
@@ -31,6 +37,17 @@ pub(super) struct Leg {
 
 /// A site's request in its own task.
 pub(super) type Running = JoinHandle<Result<Written, SiteError>>;
+
+/// A site's request.
+enum Sending {
+    /// In its own task.
+    Begun(Running),
+    /// Driven by whoever waits for its answer.
+    Held(Pin<Box<dyn Future<Output = Result<Written, SiteError>> + Send>>),
+}
+
+/// A request panicked.
+struct Panicked;
 
 /// What a leg sends.
 #[derive(Clone)]
@@ -45,18 +62,19 @@ impl Leg {
     pub(super) fn start(site: Site, required: bool, at: Location, length: u64, request: Request) -> Self {
         let (feed, chunks) = mpsc::channel(IN_FLIGHT);
         let body = PutBody { length, chunks };
-        let task = tokio::spawn({
+        let held = Sending::Held(Box::pin({
             let site = site.clone();
             async move { run(&site, &at, request, body).await }
-        });
-        Self { site, required, feed: Some(feed), task: Some(task), failure: None, may_have_it: false, answered: None }
+        }));
+        let request = Some(if length <= SMALL { held } else { held.begun() });
+        Self { site, required, feed: Some(feed), request, failure: None, may_have_it: false, answered: None }
     }
 
     /// A site that is not even tried, because its last requests failed. Whoever waits for it anew with every write makes every
     /// client wait.
     pub(super) fn left_out(site: Site) -> Self {
         let failure = Some(left_out(site.name()));
-        Self { site, required: false, feed: None, task: None, failure, may_have_it: false, answered: None }
+        Self { site, required: false, feed: None, request: None, failure, may_have_it: false, answered: None }
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -71,10 +89,12 @@ impl Leg {
             Ok(()) => return true,
             Err(mpsc::error::TrySendError::Full(chunk)) => chunk,
             Err(mpsc::error::TrySendError::Closed(_)) => {
-                self.fail_from_task(patience).await;
+                self.fail_from_answer(patience).await;
                 return false;
             }
         };
+        // Somebody has to take what is there.
+        self.request = self.request.take().map(Sending::begun);
         let sent = if self.required {
             Some(feed.send(chunk).await)
         } else {
@@ -82,7 +102,7 @@ impl Leg {
         };
         match sent {
             Some(Ok(())) => return true,
-            Some(Err(_)) => self.fail_from_task(patience).await,
+            Some(Err(_)) => self.fail_from_answer(patience).await,
             None => self.give_up("it takes no more bytes"),
         }
         false
@@ -106,8 +126,8 @@ impl Leg {
         if self.answered.is_some() {
             return self.answered.take();
         }
-        let joined = self.task.take()?.await;
-        self.note(joined)
+        let ended = self.request.take()?.ended().await;
+        self.note(ended)
     }
 
     /// The site's answer; from the moment `decided` resolves it has `grace` left. After that the request goes on by itself, see
@@ -118,19 +138,20 @@ impl Leg {
         grace: Duration,
     ) -> Option<Written> {
         let finished = {
-            let task = self.task.as_mut()?;
+            let request = self.request.as_mut()?;
             tokio::select! {
-                joined = &mut *task => Some(joined),
+                ended = request.ended() => Some(ended),
                 _ = async { decided.await; tokio::time::sleep(grace).await } => None,
             }
         };
         match finished {
-            Some(joined) => {
-                self.task = None;
-                self.note(joined)
+            Some(ended) => {
+                self.request = None;
+                self.note(ended)
             }
             None => {
                 self.give_up("it did not answer in time");
+                self.request = self.request.take().map(Sending::begun);
                 None
             }
         }
@@ -138,17 +159,17 @@ impl Leg {
 
     /// The request that was given up on after it had its last bytes.
     pub(super) fn late(&mut self) -> Option<Running> {
-        if self.may_have_it && self.failure.is_some() { self.task.take() } else { None }
+        if self.may_have_it && self.failure.is_some() { self.request.take().map(Sending::task) } else { None }
     }
 
-    fn note(&mut self, joined: Result<Result<Written, SiteError>, tokio::task::JoinError>) -> Option<Written> {
-        match joined {
+    fn note(&mut self, ended: Result<Result<Written, SiteError>, Panicked>) -> Option<Written> {
+        match ended {
             Ok(Ok(written)) => Some(written),
             Ok(Err(error)) => {
                 self.failure.get_or_insert(error);
                 None
             }
-            Err(_) => {
+            Err(Panicked) => {
                 self.give_up("its task ended unexpectedly");
                 None
             }
@@ -156,22 +177,46 @@ impl Leg {
     }
 
     /// The channel is closed: the request has ended early, with an answer worth knowing.
-    async fn fail_from_task(&mut self, patience: Duration) {
+    async fn fail_from_answer(&mut self, patience: Duration) {
         self.feed = None;
-        let ended = match self.task.as_mut() {
-            Some(task) => tokio::time::timeout(patience, task).await.ok(),
+        let ended = match self.request.as_mut() {
+            Some(request) => tokio::time::timeout(patience, request.ended()).await.ok(),
             None => None,
         };
-        if ended.and_then(|joined| self.note(joined)).is_some() || self.is_live() {
+        if ended.and_then(|ended| self.note(ended)).is_some() || self.is_live() {
             self.give_up("it answered before it had the whole body");
         }
-        self.task = None;
+        self.request = None;
     }
 
     fn give_up(&mut self, detail: &str) {
         self.feed = None;
         let site = self.site.name().clone();
         self.failure.get_or_insert(SiteError::Unreachable { site, detail: detail.to_owned() });
+    }
+}
+
+// === impl Sending ===
+
+impl Sending {
+    /// On its way by itself.
+    fn begun(self) -> Self {
+        Self::Begun(self.task())
+    }
+
+    fn task(self) -> Running {
+        match self {
+            Self::Begun(task) => task,
+            Self::Held(request) => tokio::spawn(request),
+        }
+    }
+
+    /// How it ended. Nothing is lost when the wait is broken off.
+    async fn ended(&mut self) -> Result<Result<Written, SiteError>, Panicked> {
+        match self {
+            Self::Begun(task) => task.await.map_err(|_| Panicked),
+            Self::Held(request) => AssertUnwindSafe(request.as_mut()).catch_unwind().await.map_err(|_| Panicked),
+        }
     }
 }
 
@@ -185,7 +230,8 @@ async fn run(site: &Site, at: &Location, request: Request, body: PutBody) -> Res
         Request::Put { headers, condition } if body.length <= ONE_REQUEST => {
             site.put(at, &headers, &condition, body).await
         }
-        Request::Put { headers, condition } => put_large(site, at, &headers, &condition, body).await,
+        // Boxed, so that the many small requests do not carry its state about.
+        Request::Put { headers, condition } => Box::pin(put_large(site, at, &headers, &condition, body)).await,
         Request::Part { upload, number } => {
             let etag = site.upload_part(at, &upload, number, body).await?;
             Ok(Written { etag, version_id: None })

@@ -29,6 +29,7 @@ use leg::Request;
 use lock::KeyLocks;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::task::TaskTracker;
 
 mod configure;
 mod copy;
@@ -119,6 +120,8 @@ pub(super) struct Inner {
     misses: Arc<dyn MissRecorder>,
     backup_grace: Duration,
     locks: KeyLocks,
+    /// Commits whose callers are gone.
+    orphans: TaskTracker,
 }
 
 /// The upload ids of one multipart upload: one per site that takes part (a site that failed is left out).
@@ -132,7 +135,9 @@ pub type SiteParts = Vec<(SiteName, Vec<(u16, SealedETag)>)>;
 impl Tee {
     /// Over these sites. `backup_grace`: how long a backup may keep a `Mode::Tee` write waiting.
     pub fn new(sites: Sites, misses: Arc<dyn MissRecorder>, backup_grace: Duration) -> Self {
-        Self { inner: Arc::new(Inner { sites, misses, backup_grace, locks: KeyLocks::new() }) }
+        Self {
+            inner: Arc::new(Inner { sites, misses, backup_grace, locks: KeyLocks::new(), orphans: TaskTracker::new() }),
+        }
     }
 
     /// The sites.

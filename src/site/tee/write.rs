@@ -1,7 +1,7 @@
 //! A write to every site: the body at once, the last bytes under the key's lock.
 use super::leg::{Leg, Request};
 use super::{Committed, Inner, Miss, Mode, TeeError};
-use crate::site::{Location, Site, SiteError, WriteCondition, Written};
+use crate::site::{Location, Persevere, Site, SiteError, WriteCondition, Written};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -76,10 +76,8 @@ impl TeeWrite {
     /// # Errors
     /// When the write failed; what then differs between sites is on record.
     pub async fn commit(self, last: Bytes) -> Result<Committed, TeeError> {
-        let site = self.inner.sites.primary.name().clone();
-        let task = tokio::spawn(self.run(last));
-        let gone = |_| SiteError::Unreachable { site, detail: "the commit's task ended unexpectedly".to_owned() };
-        task.await.map_err(gone)?
+        let orphans = self.inner.orphans.clone();
+        Persevere::new(Box::pin(self.run(last)), Some(orphans)).await
     }
 
     async fn run(mut self, last: Bytes) -> Result<Committed, TeeError> {
