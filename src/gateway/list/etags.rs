@@ -5,7 +5,7 @@
 use crate::gateway::Gateway;
 use crate::gateway::open::{Glimpse, glimpse_at, open};
 use crate::gateway::respond::GatewayError;
-use crate::s3::{BucketName, ObjectKey, PlainETag, SealedETag};
+use crate::s3::{BucketName, ObjectKey, PlainETag, PlainLen, SealedETag};
 use crate::seal::plain_len;
 use crate::site::{ListedObject, Location, Site};
 use crate::state::IndexEntry;
@@ -31,6 +31,13 @@ pub(super) struct Entry {
     pub version_id: Option<String>,
 }
 
+/// An object of which only the trailer tells the ETag.
+struct Unread {
+    object: ListedObject,
+    size: PlainLen,
+    at: Location,
+}
+
 type Known = HashMap<(String, SealedETag), PlainETag>;
 
 /// Turns what a site lists into what clients see, in the same order. Fails only when the site does.
@@ -41,11 +48,23 @@ pub(super) async fn fill(
     objects: Vec<ListedObject>,
 ) -> Result<Vec<Entry>, GatewayError> {
     let known = known(gateway, bucket, &objects).await;
-    let entries: Vec<Option<Entry>> = futures_util::stream::iter(objects)
-        .map(|object| entry(gateway, site, bucket, object, &known))
-        .buffered(PARALLEL)
-        .try_collect()
-        .await?;
+    let mut entries = Vec::with_capacity(objects.len());
+    let mut unread = Vec::new();
+    for object in objects {
+        match without_asking(gateway, site, bucket, object, &known) {
+            Ok(entry) => entries.push(Some(entry)),
+            Err(object) => {
+                unread.push((entries.len(), object));
+                entries.push(None);
+            }
+        }
+    }
+    let mut trailers = futures_util::stream::iter(unread)
+        .map(|(place, object)| async move { Ok::<_, GatewayError>((place, read(gateway, site, object).await?)) })
+        .buffer_unordered(PARALLEL);
+    while let Some((place, entry)) = trailers.try_next().await? {
+        entries[place] = entry;
+    }
     Ok(entries.into_iter().flatten().collect())
 }
 
@@ -59,24 +78,29 @@ async fn known(gateway: &Gateway, bucket: &BucketName, objects: &[ListedObject])
     })
 }
 
-/// `None`: the object is gone meanwhile.
-async fn entry(
-    gateway: &Arc<Gateway>,
+/// What is known of an object already: most of a listing.
+fn without_asking(
+    gateway: &Gateway,
     site: &Site,
     bucket: &BucketName,
     object: ListedObject,
     known: &Known,
-) -> Result<Option<Entry>, GatewayError> {
+) -> Result<Entry, Unread> {
     let (Some(size), Ok(key)) = (plain_len(object.size), ObjectKey::parse(&object.key)) else {
         tracing::warn!(%bucket, site = %site.name(), "a listing shows an object that is not sealed");
-        return Ok(Some(as_stored(object)));
+        return Ok(as_stored(object));
     };
     let found = object.etag.clone().and_then(|etag| known.get(&(object.key.clone(), etag)));
     gateway.metrics.list_etag(found.is_some());
-    if let Some(etag) = found {
-        return Ok(Some(Entry { size: size.0, etag: etag.as_str().to_owned(), ..as_stored(object) }));
+    match found {
+        Some(etag) => Ok(Entry { size: size.0, etag: etag.as_str().to_owned(), ..as_stored(object) }),
+        None => Err(Unread { object, size, at: Location { bucket: bucket.clone(), key } }),
     }
-    let at = Location { bucket: bucket.clone(), key };
+}
+
+/// From the object's trailer. `None`: the object is gone meanwhile.
+async fn read(gateway: &Arc<Gateway>, site: &Site, unread: Unread) -> Result<Option<Entry>, GatewayError> {
+    let Unread { object, size, at } = unread;
     match glimpse_at(gateway, site, &at, object.version_id.as_deref()).await {
         Ok(glimpse) => {
             remember(gateway, &at, &glimpse);

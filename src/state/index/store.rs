@@ -167,13 +167,14 @@ async fn upsert(
     transaction.commit().await
 }
 
+/// Columns by their place: both questions name them in the same order.
 fn collect(row: &SqliteRow, known: &mut Known) -> Option<()> {
-    let key = std::str::from_utf8(row.try_get("object_key").ok()?).ok()?;
-    let older: (Option<&str>, Option<&str>) = (row.try_get("older_sealed").ok()?, row.try_get("older_plain").ok()?);
+    let key = std::str::from_utf8(row.try_get(0).ok()?).ok()?;
+    let older: (Option<&str>, Option<&str>) = (row.try_get(3).ok()?, row.try_get(4).ok()?);
     if let (Some(sealed), Some(plain)) = older {
         known.insert((key.to_owned(), SealedETag::from_backend(sealed)), parse_plain(plain)?);
     }
-    let (sealed, plain) = (row.try_get("sealed").ok()?, row.try_get("plain").ok()?);
+    let (sealed, plain) = (row.try_get(1).ok()?, row.try_get(2).ok()?);
     known.insert((key.to_owned(), SealedETag::from_backend(sealed)), parse_plain(plain)?);
     Some(())
 }
