@@ -9,9 +9,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// Bytes an upload gathers before it hands them over: enough to make the hand-over cheap, little enough that hundreds
-/// of uploads fit in memory.
+/// Bytes an upload gathers, at most, before it hands them over: enough to make the hand-over cheap.
 const BATCH: usize = 128 * 1024;
+/// Hundreds of uploads hand over smaller batches: there is always company then, and all of them have to fit in memory.
+const SMALLEST_BATCH: usize = 32 * 1024;
+/// What all uploads together gather, but for that.
+const GATHERED: usize = 8 * 1024 * 1024;
 /// Blocks hashed in step before the lanes are looked at again.
 const STRIDE: usize = 1024;
 
@@ -27,6 +30,8 @@ pub struct PooledMd5 {
     pool: Present,
     waiting: Vec<Bytes>,
     waiting_bytes: usize,
+    /// So many bytes are handed over.
+    batch: usize,
     /// The running digest; while it is away at the pool, the receiver that brings it back.
     stream: Place,
 }
@@ -93,6 +98,7 @@ impl Md5Pool {
             pool: Present::new(Arc::clone(&self.shared)),
             waiting: Vec::new(),
             waiting_bytes: 0,
+            batch: BATCH,
             stream: Place::Here(Box::new(Stream::new())),
         }
     }
@@ -116,10 +122,11 @@ impl PooledMd5 {
         let before = self.waiting_bytes;
         self.waiting_bytes += bytes.len();
         self.waiting.push(bytes);
-        if self.waiting_bytes >= BATCH {
+        if self.waiting_bytes >= self.batch {
             return self.hand_over().await;
         }
-        if before < BATCH / 2 && self.waiting_bytes >= BATCH / 2 && matches!(self.stream, Place::Away(_)) {
+        let half = self.batch / 2;
+        if before < half && self.waiting_bytes >= half && matches!(self.stream, Place::Away(_)) {
             self.pool.0.hurry();
         }
         Ok(())
@@ -150,6 +157,7 @@ impl PooledMd5 {
             return Err(PoolStopped);
         }
         queue.jobs.push_back(job);
+        self.batch = (GATHERED / queue.uploads.max(1)).clamp(SMALLEST_BATCH, BATCH);
         let due = queue.is_due();
         drop(queue);
         if due {
