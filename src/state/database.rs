@@ -10,8 +10,8 @@ const BUSY: Duration = Duration::from_secs(5);
 const ACQUIRE: Duration = Duration::from_secs(15);
 /// SQLite readers run on a thread each; more would only wait for the same disk.
 const READERS: u32 = 4;
-/// Rows that wait between SQLite's thread and the task that asked: a page of a listing at once. With few, the two wake each other for
-/// every other row, which was a quarter of a listing's time.
+/// Rows that wait between SQLite's thread and the task that asked: a page of a listing at once. With few, the two keep
+/// waking each other, which was a quarter of a listing's time.
 const ROWS: usize = 1024;
 
 /// The pools of one file.

@@ -1,7 +1,7 @@
 //! The thread that hashes many uploads in step, and the handle an upload holds.
 //!
-//! Lanes that stand empty cost as much as full ones, so a batch waits for company for as long as nobody waits for it: until every
-//! lane, or every upload there is, has one; or until an upload has gathered half of its next batch and will soon be held up.
+//! Lanes that stand empty cost as much as full ones, so a batch waits for company for as long as nobody waits for it:
+//! until every lane, or every upload there is, has one; or until an upload has gathered half of its next batch.
 use super::kernel::{BLOCK, Compress, INITIAL, MAX_LANES, lanes};
 use super::stream::Stream;
 use bytes::Bytes;
@@ -252,8 +252,8 @@ fn work(shared: &Shared) {
     }
 }
 
-/// Fills the lanes from the queue; waits while nothing is due. Whoever is at work already takes what has come meanwhile. False when
-/// the pool stops.
+/// Fills the lanes from the queue; waits while nothing is due. Whoever is at work already takes what has come. False
+/// when the pool stops.
 fn refill(shared: &Shared, running: &mut Vec<Job>, width: usize) -> bool {
     let mut queue = shared.lock();
     while running.is_empty() && !queue.is_due() {

@@ -1,5 +1,6 @@
-//! One site's share of a write: a request fed through a channel, under way in a task of its own. The request of a small write begins
-//! only when its answer is asked for: everything it sends is there by then, so that it needs no task and goes out in one piece.
+//! One site's share of a write: a request fed through a channel, under way in a task of its own. The request of a small
+//! write begins only when its answer is asked for: everything it sends is there by then, so it needs no task and goes
+//! out in one piece.
 use crate::s3::SealedETag;
 use crate::site::{Location, ObjectHeaders, PutBody, Site, SiteError, SiteName, WriteCondition, Written};
 use bytes::Bytes;
