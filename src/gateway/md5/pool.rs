@@ -1,20 +1,11 @@
 //! The thread that hashes many uploads in step, and the handle an upload holds.
-//!
-//! Lanes that stand empty cost as much as full ones, so a batch waits for company for as long as nobody waits for it:
-//! until every lane, or every upload there is, has one; or until an upload has gathered half of its next batch.
 use super::kernel::{BLOCK, Compress, INITIAL, MAX_LANES, lanes};
+use super::queue::{Job, Present, SMALLEST_BATCH, Shared};
 use super::stream::Stream;
 use bytes::Bytes;
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 
-/// Bytes an upload gathers, at most, before it hands them over: enough to make the hand-over cheap.
-const BATCH: usize = 128 * 1024;
-/// Hundreds of uploads hand over smaller batches: there is always company then, and all of them have to fit in memory.
-const SMALLEST_BATCH: usize = 32 * 1024;
-/// What all uploads together gather, but for that.
-const GATHERED: usize = 8 * 1024 * 1024;
 /// Blocks hashed in step before the lanes are looked at again.
 const STRIDE: usize = 1024;
 
@@ -46,31 +37,6 @@ enum Place {
 #[error("the MD5 threads have stopped")]
 pub struct PoolStopped;
 
-struct Job {
-    stream: Box<Stream>,
-    pieces: VecDeque<Bytes>,
-    reply: oneshot::Sender<Box<Stream>>,
-}
-
-struct Shared {
-    queue: Mutex<Queue>,
-    filled: Condvar,
-}
-
-struct Queue {
-    jobs: VecDeque<Job>,
-    /// Uploads there are.
-    uploads: usize,
-    /// Uploads that work at the same time in lanes.
-    lanes: usize,
-    /// Somebody waits for a job, or will soon.
-    hurry: bool,
-    stopped: bool,
-}
-
-/// Counts an upload for as long as it is there.
-struct Present(Arc<Shared>);
-
 struct StopOnDrop(Arc<Shared>);
 
 // === impl Md5Pool ===
@@ -82,8 +48,7 @@ impl Md5Pool {
     /// When the operating system gives no thread.
     pub fn start(threads: usize) -> std::io::Result<Self> {
         let lanes = lanes(pulp::Arch::new());
-        let queue = Queue { jobs: VecDeque::new(), uploads: 0, lanes, hurry: false, stopped: false };
-        let shared = Arc::new(Shared { queue: Mutex::new(queue), filled: Condvar::new() });
+        let shared = Arc::new(Shared::new(lanes));
         let stop = Arc::new(StopOnDrop(Arc::clone(&shared)));
         for number in 0..threads.max(1) {
             let shared = Arc::clone(&shared);
@@ -94,13 +59,9 @@ impl Md5Pool {
 
     /// A fresh MD5.
     pub fn hasher(&self) -> PooledMd5 {
-        PooledMd5 {
-            pool: Present::new(Arc::clone(&self.shared)),
-            waiting: Vec::new(),
-            waiting_bytes: 0,
-            batch: BATCH,
-            stream: Place::Here(Box::new(Stream::new())),
-        }
+        let pool = Present::new(Arc::clone(&self.shared));
+        let batch = pool.0.lock().batch();
+        PooledMd5 { pool, batch, waiting: Vec::new(), waiting_bytes: 0, stream: Place::Here(Box::new(Stream::new())) }
     }
 }
 
@@ -137,7 +98,7 @@ impl PooledMd5 {
     /// # Errors
     /// [`PoolStopped`] while the process shuts down.
     pub async fn finish(mut self) -> Result<[u8; 16], PoolStopped> {
-        if self.waiting_bytes >= BATCH / 8 {
+        if self.waiting_bytes >= SMALLEST_BATCH / 2 {
             self.hand_over().await?;
         }
         let mut stream = self.back().await?;
@@ -157,7 +118,7 @@ impl PooledMd5 {
             return Err(PoolStopped);
         }
         queue.jobs.push_back(job);
-        self.batch = (GATHERED / queue.uploads.max(1)).clamp(SMALLEST_BATCH, BATCH);
+        self.batch = queue.batch();
         let due = queue.is_due();
         drop(queue);
         if due {
@@ -178,54 +139,6 @@ impl PooledMd5 {
                 self.pool.0.hurry();
                 answer.await.map_err(|_| PoolStopped)
             }
-        }
-    }
-}
-
-// === impl Shared ===
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is queued waits for no more company.
-    fn hurry(&self) {
-        let mut queue = self.lock();
-        if !queue.jobs.is_empty() && !queue.hurry {
-            queue.hurry = true;
-            drop(queue);
-            self.filled.notify_one();
-        }
-    }
-}
-
-// === impl Queue ===
-
-impl Queue {
-    /// Whether a thread should begin with what is here.
-    fn is_due(&self) -> bool {
-        !self.jobs.is_empty() && (self.hurry || self.stopped || self.jobs.len() >= self.lanes.min(self.uploads))
-    }
-}
-
-// === impl Present ===
-
-impl Present {
-    fn new(shared: Arc<Shared>) -> Self {
-        shared.lock().uploads += 1;
-        Self(shared)
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        let mut queue = self.0.lock();
-        queue.uploads -= 1;
-        let due = queue.is_due();
-        drop(queue);
-        if due {
-            self.0.filled.notify_one();
         }
     }
 }
@@ -326,6 +239,7 @@ fn settle(job: &mut Job) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::queue::BATCH;
     use super::*;
     use md5::Digest;
 
