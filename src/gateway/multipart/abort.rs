@@ -1,6 +1,6 @@
 //! AbortMultipartUpload: nothing of the upload stays anywhere.
 use super::session::{find_row, uploads_of};
-use super::staging;
+use super::{leftover, staging};
 use crate::gateway::Gateway;
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
@@ -25,7 +25,12 @@ pub(in crate::gateway) async fn abort_multipart_upload(
 async fn abort(gateway: &Gateway, at: &Location, id: &str) -> Result<(), GatewayError> {
     let _alone = gateway.uploads.alone(id).await;
     let upload = find_row(gateway, at, id).await?;
-    gateway.tee.abort_multipart(at, &uploads_of(&upload)).await?;
+    let uploads = uploads_of(&upload);
+    for site in gateway.tee.abort_multipart(at, &uploads).await? {
+        if let Some((_, backend_id)) = uploads.iter().find(|(name, _)| *name == site) {
+            leftover::remember(&gateway.state, at, &site, backend_id).await;
+        }
+    }
     let parts = gateway.state.parts(id, 0, u32::from(u16::MAX)).await?;
     forget(gateway, id, &parts).await
 }

@@ -1,4 +1,5 @@
 //! ListMultipartUploads, from the state: in order of key, then upload id.
+use super::leftover::is_leftover;
 use super::list_parts::{MAX_PAGE, initiator, page_size, timestamp};
 use super::session::check_bucket;
 use crate::gateway::Gateway;
@@ -108,7 +109,7 @@ impl Asked {
             let Some(end) = batch.last().map(|upload| (upload.key.to_string(), upload.id.clone())) else {
                 return Ok(page);
             };
-            for upload in batch {
+            for upload in batch.into_iter().filter(|upload| !is_leftover(upload)) {
                 let prefix = self.prefix_of(upload.key.as_str()).map(str::to_owned);
                 if prefix
                     .as_ref()

@@ -7,6 +7,7 @@
 //! | [`complete`] | CompleteMultipartUpload: what was asked for (`asked`), what it makes (`plan`), carrying it out (`finish`) |
 //! | [`ending`] | how every backend upload ends, a copy's own as well: footer, Complete at all sites |
 //! | [`abort`] | AbortMultipartUpload |
+//! | [`leftover`] | what a site did not clear up when it was told |
 //! | [`sweep`] | aborts what nobody goes on with |
 //! | [`list_parts`], [`list_uploads`] | the listings, from the state alone |
 //! | [`session`] | an upload as an operation finds it |
@@ -17,6 +18,7 @@ mod complete;
 mod create;
 mod desk;
 mod ending;
+mod leftover;
 mod list_parts;
 mod list_uploads;
 mod part;

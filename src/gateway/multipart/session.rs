@@ -1,4 +1,5 @@
 //! An upload as an operation finds it: its row, its place, its sealer.
+use super::leftover::is_leftover;
 use crate::gateway::Gateway;
 use crate::gateway::checksum::algorithm_by_name;
 use crate::gateway::respond::GatewayError;
@@ -86,7 +87,8 @@ impl Session {
 /// `NoSuchUpload` when there is none for this object, `NoSuchBucket` when there is no such bucket either.
 pub(super) async fn find_row(gateway: &Gateway, at: &Location, id: &str) -> Result<Upload, GatewayError> {
     let upload = gateway.state.upload(id).await?;
-    if let Some(upload) = upload.filter(|upload| upload.bucket == at.bucket && upload.key == at.key) {
+    let of_this = |upload: &Upload| upload.bucket == at.bucket && upload.key == at.key && !is_leftover(upload);
+    if let Some(upload) = upload.filter(of_this) {
         return Ok(upload);
     }
     check_bucket(gateway, &at.bucket).await?;

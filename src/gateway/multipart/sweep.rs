@@ -1,6 +1,7 @@
 //! Uploads that nobody goes on with: aborted at every site, with their staged parts and what the state knows of them. S3 has lifecycle rules
 //! for that, which see the sites' uploads but not ours.
 use super::abort::forget;
+use super::leftover::is_leftover;
 use super::session::uploads_of;
 use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
@@ -11,7 +12,7 @@ use std::time::Duration;
 const BATCH: u32 = 100;
 
 impl Gateway {
-    /// Aborts the uploads that no part has come for since `idle`; how many. One that a site does not abort stays for the next time: as long
+    /// Aborts the uploads that no part has come for since `idle`, and what sites were told to abort and did not; how many. One that a site does not abort stays for the next time: as long
     /// as it is known here, nothing of it is forgotten there.
     pub async fn sweep_uploads(&self, idle: Duration) -> usize {
         let idle = i64::try_from(idle.as_secs()).unwrap_or(i64::MAX);
@@ -56,6 +57,9 @@ async fn sweep(gateway: &Gateway, id: &str, since: i64) -> Result<bool, GatewayE
         }
     }
     forget(gateway, id, &parts).await?;
+    if is_leftover(&upload) {
+        return Ok(true);
+    }
     gateway.metrics.upload_swept();
     tracing::info!(bucket = %at.bucket, parts = parts.len(), "an abandoned upload was aborted");
     Ok(true)

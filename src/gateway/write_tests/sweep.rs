@@ -1,6 +1,7 @@
 //! Uploads that nobody goes on with.
 use super::client::{MIB5, error};
-use crate::gateway::testbed::{Testbed, at, pattern};
+use crate::gateway::testbed::{BUCKET, Testbed, at, pattern};
+use crate::s3::Operation;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -45,4 +46,21 @@ async fn finished_objects_are_none_of_the_sweepers_business() {
     upload.complete(&[(1, &etag)]).await.expect(200);
     assert_eq!(bed.gateway.sweep_uploads(Duration::ZERO).await, 0);
     assert_eq!(bed.fetch("object").await, b"body");
+}
+
+#[tokio::test]
+async fn an_abort_that_a_site_did_not_hear_is_told_it_again() {
+    let bed = Testbed::start().await;
+    let upload = bed.create("object", &[]).await;
+    upload.part(1, &pattern(MIB5)).await;
+    let [_, (backup, backend_id)] = upload.at_sites().await.try_into().expect("two sites");
+    bed.stop_backup().await;
+    upload.abort().await.expect(204);
+    assert_eq!(upload.list("").await.outcome(), error(404, "NoSuchUpload"));
+    let left = bed.gateway.state.idle_uploads(0, "", 10).await.expect("a state");
+    assert_eq!(left.iter().map(|left| left.sites.clone()).collect::<Vec<_>>(), [[(backup, backend_id)]]);
+    let uploads = bed.call("GET", Operation::ListMultipartUploads, &format!("/{BUCKET}?uploads"), &[]).await;
+    assert!(uploads.elements("UploadId").is_empty(), "no client's upload: {}", uploads.text());
+    assert_eq!(bed.gateway.sweep_uploads(HOUR).await, 0, "the site is still away");
+    assert_eq!(bed.gateway.state.idle_uploads(0, "", 10).await.expect("a state").len(), 1);
 }

@@ -39,6 +39,9 @@ impl Plan {
             let part = uploaded.remove(&wanted.number).ok_or_else(invalid_part)?;
             let entry = session.sealer.open_part_record(wanted.number, &part.record)?;
             wanted.check(&entry)?;
+            if let Some((algorithm, ChecksumType::Composite)) = session.checksum {
+                wanted.must_name(algorithm)?;
+            }
             parts.push(part);
             entries.push(entry);
         }
@@ -114,6 +117,19 @@ impl AskedPart {
         };
         let same = self.etag.eq_ignore_ascii_case(PlainETag::from_md5(entry.md5).as_str());
         if same && self.checksums.iter().all(same_checksum) { Ok(()) } else { Err(invalid_part()) }
+    }
+
+    /// What a checksum over the parts' checksums is made of, the client has to have seen.
+    fn must_name(&self, algorithm: ChecksumAlgorithm) -> S3Result<()> {
+        if self.checksums.iter().any(|(named, _)| *named == algorithm) {
+            return Ok(());
+        }
+        let message = format!(
+            "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
+            algorithm_name(algorithm).to_ascii_lowercase(),
+            self.number
+        );
+        Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message))
     }
 }
 
