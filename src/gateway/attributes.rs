@@ -151,8 +151,9 @@ fn parts(all: &[PartEntry], one_by_one: bool, page: PartPage) -> GetObjectAttrib
 impl Wanted {
     fn parse(names: &[ObjectAttributes]) -> S3Result<Self> {
         let mut wanted = Self::default();
-        for name in names {
-            match name.as_str() {
+        // Clients send one header with commas or several; `s3s` gives each header as it came.
+        for name in names.iter().flat_map(|names| names.as_str().split(',')).map(str::trim) {
+            match name {
                 ObjectAttributes::ETAG => wanted.etag = true,
                 ObjectAttributes::CHECKSUM => wanted.checksum = true,
                 ObjectAttributes::OBJECT_PARTS => wanted.parts = true,
@@ -218,6 +219,7 @@ mod tests {
             Wanted::parse(&names).map_err(|error| error.code().clone())
         };
         assert_eq!(parse(&["ETag", "ObjectSize"]), Ok(Wanted { etag: true, size: true, ..Wanted::default() }));
+        assert_eq!(parse(&["ETag, ObjectSize"]), parse(&["ETag", "ObjectSize"]), "one header or several");
         assert_eq!(parse(&["ETag", "etag"]), Err(S3ErrorCode::InvalidArgument));
     }
 }
