@@ -107,10 +107,11 @@ impl App {
             logs: config.logs,
             metrics: metrics.clone(),
         };
-        let front = front::bind(settings, gateway, &sites).await?;
+        let front = front::bind(settings, gateway.clone(), &sites).await?;
         let mut background = Background::new(config.retry);
         background.replicate(journal, tee, metrics);
         background.sync_keyring(keyring, sites);
+        background.sweep(gateway, config.abandoned_after);
         background.probe_later(unprobed, config.system_bucket);
         Ok(Self { front, background, state })
     }

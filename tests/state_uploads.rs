@@ -130,3 +130,25 @@ async fn a_site_that_failed_is_taken_out_of_the_upload() {
     let left = state.upload("u").await.expect("read").expect("there").sites;
     assert_eq!(left, [("primary".to_owned(), "p-1".to_owned())]);
 }
+
+#[tokio::test]
+async fn an_upload_is_idle_since_its_last_part() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    for id in ["a", "b", "c"] {
+        state.create_upload(&upload(id, "key")).await.expect("created");
+    }
+    let late = Part { written_at: 1_790_000_500, ..part(3, 3) };
+    state.put_part("b", &part(1, 1)).await.expect("put");
+    state.put_part("b", &late).await.expect("put");
+    let state = &state;
+    let idle = |since: i64, after: &'static str, limit: u32| async move {
+        let uploads = state.idle_uploads(since, after, limit).await.expect("uploads");
+        uploads.into_iter().map(|upload| upload.id).collect::<Vec<_>>()
+    };
+    assert!(idle(1_789_999_999, "", 10).await.is_empty(), "created later");
+    assert_eq!(idle(1_790_000_499, "", 10).await, ["a", "c"]);
+    assert_eq!(idle(1_790_000_500, "", 10).await, ["a", "b", "c"]);
+    assert_eq!(idle(1_790_000_500, "", 2).await, ["a", "b"]);
+    assert_eq!(idle(1_790_000_500, "b", 2).await, ["c"]);
+}

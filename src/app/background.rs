@@ -1,5 +1,6 @@
-//! Work beside the requests: replication, the keyring's copies, sites that were down at the start.
+//! Work beside the requests: replication, the keyring's copies, abandoned uploads, sites that were down at the start.
 use crate::config::Retry;
+use crate::gateway::Gateway;
 use crate::keys::Keyring;
 use crate::replication::{self, BackOff, Journal, ReplicationObserver};
 use crate::s3::BucketName;
@@ -10,6 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// Between two looks for abandoned uploads: a quarter of the age that makes one, within these bounds.
+const SHORTEST_SWEEP: Duration = Duration::from_millis(250);
+const LONGEST_SWEEP: Duration = Duration::from_secs(3600);
 
 /// Every background task, and the one way to end them.
 pub(super) struct Background {
@@ -62,6 +67,20 @@ impl Background {
                 }
             });
         }
+    }
+
+    /// Aborts uploads that nobody has gone on with for `idle`, from time to time.
+    pub(super) fn sweep(&mut self, gateway: Arc<Gateway>, idle: Duration) {
+        let (stop, pause) = (self.stop.clone(), (idle / 4).clamp(SHORTEST_SWEEP, LONGEST_SWEEP));
+        self.tasks.spawn(async move {
+            let work = async {
+                loop {
+                    tokio::time::sleep(pause).await;
+                    gateway.sweep_uploads(idle).await;
+                }
+            };
+            stop.run_until_cancelled(work).await.unwrap_or(());
+        });
     }
 
     /// Tells every task to end and waits until they have.

@@ -36,6 +36,7 @@ table! {
         credentials: RawCredentials,
         site: Vec<Spanned<RawSite>>,
         replication: RawReplication,
+        uploads: RawUploads,
         rule: Vec<Spanned<RawRule>>,
         log: RawLog,
         cache: RawCache,
@@ -130,6 +131,13 @@ table! {
 }
 
 table! {
+    /// `[uploads]`.
+    RawUploads {
+        abandoned_after: Field<String>,
+    }
+}
+
+table! {
     /// `[[rule]]`.
     RawRule {
         name: Field<String>,
@@ -160,7 +168,7 @@ table! {
 /// Every key of the file as (table, key); the table is empty for the top level.
 #[cfg(test)]
 pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
-    let tables: [(&str, &[&str]); 13] = [
+    let tables: [(&str, &[&str]); 14] = [
         ("", RawConfig::KEYS),
         ("listen", RawListen::KEYS),
         ("tls", RawTls::KEYS),
@@ -171,6 +179,7 @@ pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
         ("credentials", RawCredentials::KEYS),
         ("site", RawSite::KEYS),
         ("replication", RawReplication::KEYS),
+        ("uploads", RawUploads::KEYS),
         ("rule", RawRule::KEYS),
         ("log", RawLog::KEYS),
         ("cache", RawCache::KEYS),

@@ -33,6 +33,8 @@ pub struct Config {
     pub backup_grace: Duration,
     /// Back-off of the replication worker.
     pub retry: Retry,
+    /// A multipart upload that no part has come for since so long is aborted.
+    pub abandoned_after: Duration,
     /// The rules, in order.
     pub rules: Vec<Rule>,
     /// Logs.

@@ -36,6 +36,8 @@ pub(super) fn validate(
     let grace = &raw.replication.backup_grace;
     let backup_grace = reader.duration(grace, "replication.backup_grace", 5 * SECOND, 100 * MILLI..=10 * MINUTE);
     let retry = retry(reader, raw);
+    let abandoned = &raw.uploads.abandoned_after;
+    let abandoned_after = reader.duration(abandoned, "uploads.abandoned_after", 30 * 24 * HOUR, SECOND..=87_600 * HOUR);
     let rules = rules::rules(reader, raw);
     let logs = logs(reader, &raw.log);
     let cache_entries = reader.count(&raw.cache.entries, "cache.entries", 10_000, 0..=10_000_000);
@@ -56,6 +58,7 @@ pub(super) fn validate(
         backups,
         backup_grace,
         retry,
+        abandoned_after,
         rules,
         logs,
         cache_entries: u64::from(cache_entries),

@@ -103,7 +103,7 @@ pub(super) async fn list_buckets(
     let output = ListBucketsOutput {
         buckets: Some(buckets.into_iter().map(shown).collect()),
         continuation_token: next,
-        owner: Some(owner()),
+        owner: Some(owner(gateway)),
         prefix: req.input.prefix,
     };
     let mut headers = http::HeaderMap::new();

@@ -127,6 +127,7 @@ fn answer(opened: &Opened, stored: Stored, parts: u32) -> S3Response<CopyObjectO
         copy_source_version_id: opened.version_id.clone(),
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         version_id: stored.committed.primary.version_id,
+        expiration: stored.committed.primary.expiration,
         ..CopyObjectOutput::default()
     })
 }

@@ -13,6 +13,7 @@ use crate::telemetry::Metrics;
 use std::sync::Arc;
 
 mod access;
+mod attributes;
 mod bucket;
 mod checksum;
 mod conditions;
@@ -141,6 +142,7 @@ operations! {
     list_multipart_uploads, ListMultipartUploadsInput, ListMultipartUploadsOutput, multipart;
     get_object, GetObjectInput, GetObjectOutput, get;
     head_object, HeadObjectInput, HeadObjectOutput, get;
+    get_object_attributes, GetObjectAttributesInput, GetObjectAttributesOutput, attributes;
     list_objects, ListObjectsInput, ListObjectsOutput, list;
     list_objects_v2, ListObjectsV2Input, ListObjectsV2Output, list;
     list_object_versions, ListObjectVersionsInput, ListObjectVersionsOutput, list;

@@ -70,6 +70,7 @@ pub(super) async fn put_object(
         e_tag: Some(ETag::Strong(stored.content.etag(1).as_str().to_owned())),
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         version_id: stored.committed.primary.version_id.clone(),
+        expiration: stored.committed.primary.expiration.clone(),
         ..PutObjectOutput::default()
     };
     set_checksum!(output, stored.content.checksum.as_ref().map(|(value, _)| value));

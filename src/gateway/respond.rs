@@ -84,9 +84,11 @@ const PASSED_ON: &[(&str, &str)] = &[
     ("NotModified", "Not Modified"),
 ];
 
+/// What a site answers where a policy, an ACL or a lock forbids something. Clients set these through us, so it is their answer.
+const DENIED: &str = "AccessDenied";
+
 /// S3 codes of a backend that say our own credential or clock is at fault, not the client's.
-const OURS: &[&str] =
-    &["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "ExpiredToken"];
+const OURS: &[&str] = &["InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "ExpiredToken"];
 
 impl From<S3Error> for GatewayError {
     fn from(error: S3Error) -> Self {
@@ -146,9 +148,7 @@ pub(super) fn unavailable() -> S3Error {
 /// may not the client.
 pub(super) fn own_words(error: SiteError) -> S3Error {
     match error {
-        SiteError::S3 { status, ref code, ref message, .. }
-            if status < 500 && (code == "AccessDenied" || !OURS.contains(&code.as_str())) =>
-        {
+        SiteError::S3 { status, ref code, ref message, .. } if status < 500 && !OURS.contains(&code.as_str()) => {
             passed_on(code, status, message)
         }
         SiteError::S3 { status: 501, .. } => passed_on("NotImplemented", 501, "The storage does not implement this."),
@@ -164,6 +164,10 @@ fn of_site(error: SiteError) -> S3Error {
             }
             if *status == 429 {
                 return passed_on("SlowDown", 503, "Please reduce your request rate.");
+            }
+            if code == DENIED {
+                tracing::warn!(%site, message, "the site denies what a client asked for: by a policy, an ACL or a lock of the bucket, or because the proxy's own credential may not do it");
+                return passed_on(DENIED, 403, "Access Denied");
             }
             if OURS.contains(&code.as_str()) {
                 tracing::error!(%site, code, message, "the site refuses the proxy's own credential; check its keys, policy and clock");
@@ -285,6 +289,13 @@ mod tests {
         for code in OURS {
             assert_eq!(*site(code, 403).code(), S3ErrorCode::ServiceUnavailable, "{code}");
         }
+    }
+
+    #[test]
+    fn what_a_policy_of_the_bucket_forbids_is_the_clients_answer() {
+        let error = site(DENIED, 403);
+        assert_eq!((error.code().as_str(), error.status_code().map(|s| s.as_u16())), (DENIED, Some(403)));
+        assert_eq!(error.message(), Some("Access Denied"), "the site's words could name its buckets");
     }
 
     #[test]

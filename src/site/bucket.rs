@@ -5,6 +5,7 @@ use super::site::Site;
 use crate::s3::BucketName;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// One bucket.
@@ -14,6 +15,15 @@ pub struct ListedBucket {
     pub name: String,
     /// Created.
     pub created: Option<OffsetDateTime>,
+}
+
+/// Whom a site takes us for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteOwner {
+    /// S3's canonical user id.
+    pub id: String,
+    /// Where the site has one.
+    pub display_name: Option<String>,
 }
 
 impl Site {
@@ -83,7 +93,7 @@ impl Site {
         inner.watched("head_bucket", request).await
     }
 
-    /// Every bucket that carries the site's prefix, without it.
+    /// Every bucket that carries the site's prefix, without it. Also learns who we are there ([`Site::owner`]).
     ///
     /// # Errors
     /// As the site answered.
@@ -110,6 +120,11 @@ impl Site {
             let name = bucket.name()?.strip_prefix(&inner.bucket_prefix)?;
             Some(ListedBucket { name: name.to_owned(), created: bucket.creation_date().and_then(instant) })
         }));
+        if let Some(owner) = &page.owner
+            && let Some(id) = owner.id.clone().filter(|id| !id.is_empty())
+        {
+            inner.owner.store(Some(Arc::new(SiteOwner { id, display_name: owner.display_name.clone() })));
+        }
         Ok(page.continuation_token.filter(|token| !token.is_empty()))
     }
 

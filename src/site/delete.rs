@@ -134,14 +134,11 @@ impl Site {
         let call = call.set_bypass_governance_retention(bypass_governance.then_some(true));
         let answer = call.customize().config_override(sdk::once()).send().await.map_err(|e| inner.sdk_error(e))?;
         let outcome = |one: &Doomed| {
-            let of_this = |key: Option<&str>, version: Option<&str>| {
-                key == Some(one.key.as_str()) && (one.version.is_none() || one.version.as_deref() == version)
-            };
-            let failed = answer.errors().iter().find(|error| of_this(error.key(), error.version_id()));
+            let failed = answer_of(one, answer.errors(), |error| (error.key(), error.version_id()));
             match failed.filter(|error| error.code() != Some("NoSuchKey")) {
                 Some(error) => Err(self.failed(error)),
                 None => {
-                    let deleted = answer.deleted().iter().find(|gone| of_this(gone.key(), gone.version_id()));
+                    let deleted = answer_of(one, answer.deleted(), |gone| (gone.key(), gone.version_id()));
                     Ok(deleted.map(|gone| left(one, gone)).unwrap_or_default())
                 }
             }
@@ -159,6 +156,14 @@ impl Site {
         let message = error.message().unwrap_or_default().to_owned();
         SiteError::S3 { site: self.name().clone(), status, code, message }
     }
+}
+
+/// What an answer to a list says of `one`: a list may hold the key itself and versions of it, in any order.
+fn answer_of<'a, T>(one: &Doomed, all: &'a [T], names: impl Fn(&T) -> (Option<&str>, Option<&str>)) -> Option<&'a T> {
+    all.iter().find(|entry| {
+        let (key, version) = names(entry);
+        key == Some(one.key.as_str()) && version.filter(|version| !version.is_empty()) == one.version.as_deref()
+    })
 }
 
 /// In an answer to a list, the version that was made stands apart from the one that was named.
@@ -191,6 +196,25 @@ fn escaped_len(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_belongs_to_the_version_that_was_named_and_no_other() {
+        let key = ObjectKey::parse("k").expect("a key");
+        let doomed = |version: Option<&str>| Doomed { key: key.clone(), version: version.map(str::to_owned) };
+        let gone = |version: Option<&str>, marker: Option<&str>| {
+            let made = DeletedObject::builder().key("k").set_delete_marker_version_id(marker.map(str::to_owned));
+            made.set_version_id(version.map(str::to_owned)).build()
+        };
+        let all = [gone(Some("1"), None), gone(Some("2"), None), gone(None, Some("m"))];
+        let found = |version| {
+            let one = doomed(version);
+            let entry = answer_of(&one, &all, |gone| (gone.key(), gone.version_id()));
+            entry.map(|entry| (entry.version_id(), entry.delete_marker_version_id()))
+        };
+        assert_eq!(found(None), Some((None, Some("m"))));
+        assert_eq!(found(Some("2")), Some((Some("2"), None)));
+        assert_eq!(found(Some("3")), None);
+    }
 
     #[test]
     fn a_delete_is_cut_into_requests_that_every_backend_takes() {

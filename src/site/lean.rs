@@ -272,7 +272,8 @@ impl Inner {
         guard.into_iter().for_each(BreakOnDrop::disarm);
         self.observer.bytes(&self.name, length, 0);
         let headers = response.headers();
-        Ok(Written { etag: self.etag(headers)?, version_id: version_id(headers) })
+        let expiration = text(headers, "x-amz-expiration").map(str::to_owned);
+        Ok(Written { etag: self.etag(headers)?, version_id: version_id(headers), expiration })
     }
 
     /// Waits for the response head for as long as the site keeps taking the body.

@@ -45,7 +45,7 @@ mod wire;
 pub mod embedded;
 pub mod tee;
 
-pub use bucket::ListedBucket;
+pub use bucket::{ListedBucket, SiteOwner};
 pub use capabilities::Capabilities;
 pub use config::{SiteConfig, SiteName};
 pub use delete::{DeleteOptions, Deleted, Doomed};
@@ -53,7 +53,7 @@ pub use error::SiteError;
 pub use forward::{Forward, Forwarded};
 pub use listing::{ListPage, ListQuery, ListedObject};
 pub use object::{
-    GotObject, KEPT, Location, NO_HEADERS, ObjectHeaders, PutBody, SealedBody, SealedRange, ToldHeaders,
+    GotObject, KEPT, Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, SealedBody, SealedRange, ToldHeaders,
     WriteCondition, Written,
 };
 pub use observer::{SiteObserver, Unobserved};

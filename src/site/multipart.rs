@@ -1,6 +1,6 @@
 //! Multipart uploads but for the parts themselves, through the SDK door.
 use super::error::SiteError;
-use super::object::{Location, ObjectHeaders, WriteCondition, Written};
+use super::object::{Location, ObjectHeaders, PartSource, WriteCondition, Written};
 use super::path::{self, METADATA_HEADER};
 use super::sdk;
 use super::site::Site;
@@ -91,8 +91,8 @@ impl Site {
         }
         let done = call.customize().config_override(sdk::slow(inner)).send().await.map_err(|e| inner.sdk_error(e))?;
         let etag = SealedETag::from_backend(done.e_tag().unwrap_or_default());
-        let version_id = done.version_id.filter(|id| !id.is_empty() && id != "null");
-        Ok(Written { etag, version_id })
+        let version_id = done.version_id.filter(|id| !id.is_empty());
+        Ok(Written { etag, version_id, expiration: done.expiration })
     }
 
     /// Aborts an upload.
@@ -118,24 +118,23 @@ impl Site {
         at: &Location,
         upload_id: &str,
         part: u16,
-        source: &Location,
-        source_etag: &SealedETag,
+        source: PartSource<'_>,
         span: (u64, u64),
     ) -> Result<SealedETag, SiteError> {
-        let copy = self.copy_part(at, upload_id, part, source, source_etag, span);
+        let copy = self.copy_part(at, upload_id, part, source, span);
         if !self.inner.quirks.copy_source_if_match_ignored() {
             return self.inner.watched("upload_part_copy", copy).await;
         }
-        self.check_source(source, source_etag).await?;
+        self.check_source(source).await?;
         let etag = self.inner.watched("upload_part_copy", copy).await?;
-        self.check_source(source, source_etag).await?;
+        self.check_source(source).await?;
         Ok(etag)
     }
 
     /// For backends that ignore the condition on a copy's source: every sealed version has an ETag of its own, so the
     /// same one before and after the copy means that this version was copied.
-    async fn check_source(&self, source: &Location, etag: &SealedETag) -> Result<(), SiteError> {
-        if self.head(source).await?.0 == *etag {
+    async fn check_source(&self, source: PartSource<'_>) -> Result<(), SiteError> {
+        if self.head_version(source.at, source.version).await?.0 == *source.etag {
             return Ok(());
         }
         Err(SiteError::from_answer(self.name(), 412, b""))
@@ -146,8 +145,7 @@ impl Site {
         at: &Location,
         upload_id: &str,
         part: u16,
-        source: &Location,
-        source_etag: &SealedETag,
+        source: PartSource<'_>,
         (start, length): (u64, u64),
     ) -> Result<SealedETag, SiteError> {
         let inner = &self.inner;
@@ -159,8 +157,13 @@ impl Site {
             .key(at.key.as_str())
             .upload_id(upload_id)
             .part_number(i32::from(part))
-            .copy_source(path::copy_source(&inner.bucket_prefix, source, inner.quirks.copy_source_decoded_twice()))
-            .copy_source_if_match(source_etag.quoted())
+            .copy_source(path::copy_source(
+                &inner.bucket_prefix,
+                source.at,
+                source.version,
+                inner.quirks.copy_source_decoded_twice(),
+            ))
+            .copy_source_if_match(source.etag.quoted())
             .copy_source_range(format!("bytes={start}-{last}"));
         let copied = call.customize().config_override(sdk::slow(inner)).send().await.map_err(|e| inner.sdk_error(e))?;
         let etag = copied.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());

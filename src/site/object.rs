@@ -100,6 +100,17 @@ impl ObjectHeaders {
     }
 }
 
+/// What a part is copied from.
+#[derive(Clone, Copy, Debug)]
+pub struct PartSource<'a> {
+    /// The object.
+    pub at: &'a Location,
+    /// One version of it, as this site calls it; `None`: the current one.
+    pub version: Option<&'a str>,
+    /// The sealed ETag that it must have.
+    pub etag: &'a SealedETag,
+}
+
 /// Condition of a write, on the sealed ETag at this site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteCondition {
@@ -118,6 +129,8 @@ pub struct Written {
     pub etag: SealedETag,
     /// Version id, where versioned.
     pub version_id: Option<String>,
+    /// `x-amz-expiration`: when a lifecycle rule of the site will remove it.
+    pub expiration: Option<String>,
 }
 
 /// The body of a write of known length: chunks arrive through a channel; dropping the sender before

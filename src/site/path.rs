@@ -26,10 +26,14 @@ pub(super) fn object_path(bucket_prefix: &str, at: &Location) -> String {
     path
 }
 
-/// The value of `x-amz-copy-source`: `bucket/key`, encoded; once more for servers that decode it twice.
-pub(super) fn copy_source(bucket_prefix: &str, at: &Location, twice: bool) -> String {
+/// The value of `x-amz-copy-source`: `bucket/key`, encoded; once more for servers that decode it twice. Then the version, if one is named.
+pub(super) fn copy_source(bucket_prefix: &str, at: &Location, version: Option<&str>, twice: bool) -> String {
     let source = object_path(bucket_prefix, at).split_off(1);
-    if twice { utf8_percent_encode(&source, PATH).to_string() } else { source }
+    let source = if twice { utf8_percent_encode(&source, PATH).to_string() } else { source };
+    match version {
+        Some(version) => format!("{source}?{}", version_query(version)),
+        None => source,
+    }
 }
 
 /// The path of a bucket, or of an object in it.
@@ -87,8 +91,9 @@ mod tests {
     #[test]
     fn the_site_prefix_comes_before_the_bucket() {
         assert_eq!(object_path("agency-", &at("k")), "/agency-b.c-d/k");
-        assert_eq!(copy_source("agency-", &at("a b"), false), "agency-b.c-d/a%20b");
-        assert_eq!(copy_source("agency-", &at("a b"), true), "agency-b.c-d/a%2520b");
+        assert_eq!(copy_source("agency-", &at("a b"), None, false), "agency-b.c-d/a%20b");
+        assert_eq!(copy_source("agency-", &at("a b"), None, true), "agency-b.c-d/a%2520b");
+        assert_eq!(copy_source("", &at("k"), Some("v/1"), false), "b.c-d/k?versionId=v%2F1");
     }
 
     #[test]

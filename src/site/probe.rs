@@ -4,7 +4,7 @@
 //! happens under `probe/` in the system bucket and is removed again.
 use super::delete::DeleteOptions;
 use super::error::SiteError;
-use super::object::{Location, NO_HEADERS, ObjectHeaders, PutBody, SealedRange, WriteCondition};
+use super::object::{Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, SealedRange, WriteCondition};
 use super::site::Site;
 use super::{Capabilities, body::OutBody};
 use crate::clock;
@@ -32,6 +32,9 @@ impl Site {
         let found = probe.run().await;
         probe.clean_up().await;
         let found = Arc::new(found?);
+        if let Err(error) = self.list_buckets().await {
+            tracing::info!(site = %self.name(), %error, "the site does not say whose its buckets are");
+        }
         self.inner.capabilities.store(Some(found.clone()));
         Ok(found)
     }
@@ -195,11 +198,12 @@ impl Probe<'_> {
         let at = self.at("copy")?;
         let id = self.site.create_multipart(&at, &NO_HEADERS).await?;
         let none = SealedETag::from_backend(NO_ETAG);
+        let from = |etag| PartSource { at: source, version: None, etag };
         let quirks = &self.site.inner.quirks;
         let tried = async {
             quirks.set_copy_source_if_match_ignored(false);
-            let pinned = refused(self.site.upload_part_copy(&at, &id, 1, source, &none, (1, length - 1)).await)?;
-            let part = self.site.upload_part_copy(&at, &id, 1, source, etag, (1, length - 1)).await?;
+            let pinned = refused(self.site.upload_part_copy(&at, &id, 1, from(&none), (1, length - 1)).await)?;
+            let part = self.site.upload_part_copy(&at, &id, 1, from(etag), (1, length - 1)).await?;
             quirks.set_copy_source_if_match_ignored(!pinned);
             self.site.complete_multipart(&at, &id, &[(1, part)], &WriteCondition::Always).await?;
             Ok(self.site.head(&at).await?.1.0 == length - 1)

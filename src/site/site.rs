@@ -7,7 +7,7 @@ use super::observer::SiteObserver;
 use super::quirks::Quirks;
 use super::sdk;
 use super::sign::Signer;
-use super::{Capabilities, Location, WriteCondition, path};
+use super::{Capabilities, Location, SiteOwner, WriteCondition, path};
 use crate::s3::BucketName;
 use crate::secret::SecretText;
 use arc_swap::ArcSwapOption;
@@ -36,6 +36,8 @@ pub(super) struct Inner {
     pub(super) quirks: Quirks,
     /// Empty before the first probe.
     pub(super) capabilities: ArcSwapOption<Capabilities>,
+    /// Whom the site says that our credential is; empty before it was asked, and where it does not say.
+    pub(super) owner: ArcSwapOption<SiteOwner>,
     pub(super) observer: Arc<dyn SiteObserver>,
 }
 
@@ -81,6 +83,7 @@ impl Site {
             health: Health::new(),
             quirks: Quirks::default(),
             capabilities: ArcSwapOption::empty(),
+            owner: ArcSwapOption::empty(),
             observer,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -94,6 +97,11 @@ impl Site {
     /// What the last probe found (default before the first).
     pub fn capabilities(&self) -> Arc<Capabilities> {
         self.inner.capabilities.load_full().unwrap_or_default()
+    }
+
+    /// Whose buckets and objects they are, in the site's own words; `None` where it has not said.
+    pub fn owner(&self) -> Option<Arc<SiteOwner>> {
+        self.inner.owner.load_full()
     }
 
     /// True while recent requests got answers (see `health.rs`); readers try healthy sites first.

@@ -13,6 +13,13 @@ const UPLOADS: &str = "SELECT id, bucket, object_key, wrapped, sites, metadata_t
     WHERE bucket = $1 AND object_key >= $2 AND object_key < $3 AND (object_key, id) > ($4, $5)
     ORDER BY object_key, id LIMIT $6";
 
+/// What nobody has used since: neither created nor given a part.
+const IDLE: &str = "SELECT id, bucket, object_key, wrapped, sites, metadata_tag, checksum_algorithm, checksum_type,
+    initiator, created_at, extra FROM uploads
+    WHERE created_at <= $1 AND id > $2
+    AND NOT EXISTS (SELECT 1 FROM parts WHERE upload_id = uploads.id AND written_at > $1)
+    ORDER BY id LIMIT $3";
+
 const PART: &str = "SELECT part_number, record, plain_len, etags, staged_key, written_at FROM parts
     WHERE upload_id = $1 AND part_number = $2";
 
@@ -61,6 +68,15 @@ impl State {
             .fetch_all(self.readers())
             .await?;
         rows.iter().map(read_upload).collect()
+    }
+
+    /// Uploads that were created, and got their last part, at `since` (Unix seconds) or before; in order of id, after `after`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn idle_uploads(&self, since: i64, after: &str, limit: u32) -> Result<Vec<Upload>, StateError> {
+        let query = sqlx::query(IDLE).bind(since).bind(after).bind(i64::from(limit));
+        query.fetch_all(self.readers()).await?.iter().map(read_upload).collect()
     }
 
     /// Takes a site that failed out of an upload.

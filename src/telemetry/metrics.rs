@@ -247,8 +247,13 @@ impl Metrics {
     }
 }
 
-/// The audit log.
+/// The audit log, uploads.
 impl Metrics {
+    /// An abandoned upload was aborted.
+    pub fn upload_swept(&self) {
+        self.families.uploads_swept.inc();
+    }
+
     /// Records waiting or promised.
     pub fn audit_queue(&self, records: usize) {
         self.families.audit_queue.set(i64::try_from(records).unwrap_or(i64::MAX));

@@ -151,6 +151,10 @@ table! {
     trailer_cache: IntCounterVec, "strongroom_trailer_cache_total", ["outcome"],
         "Look-ups of opened trailers in memory: hit or miss.";
 
+    // Multipart uploads.
+    uploads_swept: IntCounter, "strongroom_uploads_swept_total", [],
+        "Multipart uploads that nobody went on with and that were aborted (uploads.abandoned_after).";
+
     // The audit log.
     audit_queue: IntGauge, "strongroom_audit_queue", [],
         "Access-log records waiting or promised to requests in flight. When the queue is full, requests wait.";

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import sys
@@ -22,10 +23,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from common import audit, places, rgw  # noqa: E402
 from common import target as targets
 from common.certs import Authority  # noqa: E402
+from common.data import FIVE_MIB  # noqa: E402
 from common.demo import Demo  # noqa: E402
 from common.proxy import Proxy, Settings  # noqa: E402
 from common.sites import Site  # noqa: E402
 from faults.tcp_proxy import FaultProxy  # noqa: E402
+
+
+# Footers, and what little is asked about them.
+LITTLE = 64 * 1024
+SITE_BYTES = re.compile(r"^strongroom_site_(?:sent|received)_bytes_total\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
 
 
 def pytest_addoption(parser):
@@ -266,3 +273,23 @@ def fault(request):
     yield behind
     for injector in running:
         injector.__exit__()
+
+
+@pytest.fixture
+def moves_nothing(target):
+    """`with moves_nothing():` next to nothing goes through the proxy, to and from all sites together."""
+
+    def moved() -> float:
+        return sum(float(value) for value in SITE_BYTES.findall(target.proxy.metrics()))
+
+    @contextlib.contextmanager
+    def watch(little: int = LITTLE):
+        if not target.proxy:
+            yield
+            return
+        before = moved()
+        assert before > FIVE_MIB, "the source's own bytes were counted"
+        yield
+        assert moved() - before < little
+
+    return watch

@@ -175,6 +175,8 @@ def test_complete_with_a_wrong_part_checksum_is_refused(s3, bucket):
     where = {"Bucket": bucket, "Key": "k"}
     where["UploadId"] = s3.create_multipart_upload(**where, ChecksumAlgorithm="CRC32")["UploadId"]
     part = s3.upload_part(**where, PartNumber=1, Body=b"abc", ChecksumAlgorithm="CRC32")
+    without = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    assert error_of(s3.complete_multipart_upload, **where, MultipartUpload=without) == ("InvalidRequest", 400)
     wrong = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumCRC32": WRONG["CRC32"]}]}
     assert error_of(s3.complete_multipart_upload, **where, MultipartUpload=wrong) == ("InvalidPart", 400)
     s3.abort_multipart_upload(**where)

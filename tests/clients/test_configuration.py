@@ -89,6 +89,32 @@ def test_a_policy_names_the_bucket_as_each_site_calls_it(target, s3, bucket):
     assert error_of(s3.get_bucket_policy, Bucket=bucket) == ("NoSuchBucketPolicy", 404)
 
 
+def test_what_a_policy_forbids_is_denied_to_the_client(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    forbidden = ["s3:GetObject", "s3:PutObject", "s3:ListBucket"]
+    resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    statement = {"Effect": "Deny", "Principal": "*", "Action": forbidden, "Resource": resources}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    denied = ("AccessDenied", 403)
+    assert error_of(s3.get_object, Bucket=bucket, Key="k") == denied
+    assert error_of(s3.head_object, Bucket=bucket, Key="k")[1] == 403
+    assert error_of(s3.put_object, Bucket=bucket, Key="k", Body=b"y") == denied
+    assert error_of(s3.create_multipart_upload, Bucket=bucket, Key="k") == denied
+    assert error_of(s3.list_objects_v2, Bucket=bucket) == denied
+    assert error_of(s3.copy_object, Bucket=bucket, Key="c", CopySource={"Bucket": bucket, "Key": "k"}) == denied
+    s3.delete_bucket_policy(Bucket=bucket)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+
+
+def test_writes_tell_when_a_lifecycle_rule_will_remove_them(s3, bucket):
+    rule = {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    where = {"Bucket": bucket, "Key": "tmp/k"}
+    told = s3.put_object(**where, Body=b"x")["Expiration"]
+    assert 'rule-id="old"' in told and s3.head_object(**where)["Expiration"] == told
+    assert "Expiration" not in s3.put_object(Bucket=bucket, Key="kept", Body=b"x")
+
+
 def test_acls_are_the_sites_own(target, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     owner = s3.get_bucket_acl(Bucket=bucket)["Owner"]["ID"]

@@ -192,6 +192,24 @@ def test_uploads_in_progress_are_listed(s3, bucket):
     assert {(entry["Key"], entry["UploadId"]) for entry in page["Uploads"] + rest} == ids
 
 
+def test_the_last_page_of_uploads_names_its_last_entry_too(s3, bucket):
+    assert s3.list_multipart_uploads(Bucket=bucket).get("NextKeyMarker", "") == ""
+    upload = Upload(s3, bucket, "k")
+    page = s3.list_multipart_uploads(Bucket=bucket)
+    assert (page["IsTruncated"], page["NextKeyMarker"]) == (False, "k")
+    assert page["NextUploadIdMarker"] == upload.where["UploadId"]
+    shown = s3.list_parts(**upload.where)
+    assert (shown["NextPartNumberMarker"], shown["IsTruncated"]) == (0, False)
+    s3.abort_multipart_upload(**upload.where)
+
+
+def test_an_upload_to_a_bucket_that_is_not_there(s3):
+    where = {"Bucket": f"t-{secrets.token_hex(8)}", "Key": "k", "UploadId": secrets.token_hex(16)}
+    parts = {"Parts": [{"PartNumber": 1, "ETag": '"' + "0" * 32 + '"'}]}
+    assert error_of(s3.complete_multipart_upload, **where, MultipartUpload=parts) == ("NoSuchBucket", 404)
+    assert error_of(s3.list_parts, **where) == ("NoSuchBucket", 404)
+
+
 def test_metadata_of_create_is_the_objects(s3, bucket):
     headers = {"ContentType": "application/pdf", "Metadata": {"client": "4711"}, "CacheControl": "no-store"}
     upload = Upload(s3, bucket, **headers)
@@ -252,6 +270,9 @@ def test_a_copied_range_past_the_end_is_refused(s3, bucket):
     source = {"CopySource": {"Bucket": bucket, "Key": "source"}, "CopySourceRange": "bytes=10-1000"}
     code, status = error_of(s3.upload_part_copy, **upload.where, PartNumber=1, **source)
     assert status in (400, 416) and code in ("InvalidRange", "InvalidArgument")
+    source["CopySourceRange"] = "bytes=1000-1000"
+    code, status = error_of(s3.upload_part_copy, **upload.where, PartNumber=1, **source)
+    assert status in (400, 416) and code in ("InvalidRange", "InvalidRequest")
     s3.abort_multipart_upload(**upload.where)
 
 

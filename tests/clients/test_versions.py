@@ -128,6 +128,17 @@ def test_many_versions_are_deleted_at_once(target, s3, versioned):
         alike(target, versioned, key, length)
 
 
+def test_a_list_may_name_a_key_and_versions_of_it(s3, versioned):
+    old, _ = put(s3, versioned, "k", b"1"), put(s3, versioned, "k", b"2")
+    doomed = [{"Key": "k", "VersionId": old}, {"Key": "k"}]
+    answer = s3.delete_objects(Bucket=versioned, Delete={"Objects": doomed})
+    [version] = [one for one in answer["Deleted"] if one.get("VersionId") == old]
+    [marker] = [one for one in answer["Deleted"] if one.get("DeleteMarker")]
+    assert "DeleteMarker" not in version
+    [listed] = s3.list_object_versions(Bucket=versioned)["DeleteMarkers"]
+    assert marker["DeleteMarkerVersionId"] == listed["VersionId"]
+
+
 def test_versions_are_listed_with_plain_sizes_and_etags(s3, versioned):
     sizes = {"a": [5, 70_000], "dir/b": [16_384], "ü +": [0, 1, FIVE_MIB + 1]}
     ids = {key: [put(s3, versioned, key, content(size)) for size in of] for key, of in sizes.items()}
@@ -167,6 +178,19 @@ def test_an_old_version_is_restored_by_a_copy(target, s3, versioned):
     head = s3.head_object(Bucket=versioned, Key="k")
     assert (head["ContentType"], head["Metadata"]) == ("text/x", {"a": "b"})
     assert get(s3, versioned, "k") == content(FIVE_MIB + 3, 1)
+    alike(target, versioned, "k", 3)
+
+
+def test_restoring_a_large_old_version_moves_nothing(target, s3, versioned, moves_nothing):
+    old = put(s3, versioned, "k", content(FIVE_MIB + 3, 1), Metadata={"a": "b"})
+    put(s3, versioned, "k", content(FIVE_MIB + 4, 2))
+    with moves_nothing():
+        copied = s3.copy_object(
+            Bucket=versioned, Key="k", CopySource={"Bucket": versioned, "Key": "k", "VersionId": old}
+        )
+    assert copied["CopySourceVersionId"] == old
+    assert get(s3, versioned, "k") == content(FIVE_MIB + 3, 1)
+    assert s3.head_object(Bucket=versioned, Key="k")["Metadata"] == {"a": "b"}
     alike(target, versioned, "k", 3)
 
 

@@ -28,6 +28,7 @@ class Settings:
     root_key: str = dataclasses.field(default_factory=lambda: secrets.token_hex(32))
     secret_access_key: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(30))
     limits: dict = dataclasses.field(default_factory=dict)
+    uploads: dict = dataclasses.field(default_factory=dict)
     site_options: dict = dataclasses.field(default_factory=dict)
     log_level: str = "info"
     region: str = "us-east-1"
@@ -93,6 +94,7 @@ class Proxy(StrongroomProcess):
             _table("[log]", self._log()),
             _table("[replication]", {"retry_min": "100ms", "retry_max": "1s"}),
             _table("[limits]", settings.limits),
+            _table("[uploads]", settings.uploads),
             _table("[[rule]]", {"name": "all", "match": "**", "key": "main", "replication": settings.replication}),
         ]
         if settings.tls:

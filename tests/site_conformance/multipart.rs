@@ -2,10 +2,16 @@
 use crate::bench::{ALWAYS, Bench, MIB, pattern, read, status};
 use bytes::Bytes;
 use strongroom::s3::SealedETag;
-use strongroom::site::{NO_HEADERS, ObjectHeaders, PutBody, SealedRange, SiteError, WriteCondition};
+use strongroom::site::{
+    Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, SealedRange, SiteError, WriteCondition,
+};
 use tokio::sync::mpsc;
 
 const NO_ETAG: &str = "00000000000000000000000000000000";
+
+fn from<'a>(at: &'a Location, etag: &'a SealedETag) -> PartSource<'a> {
+    PartSource { at, version: None, etag }
+}
 
 pub async fn parts_may_have_gaps_and_any_order(bench: Bench) {
     let key = "dir/multi part";
@@ -105,10 +111,10 @@ pub async fn parts_can_be_copied_from_objects_of_the_site(bench: Bench) {
     let at = bench.at("copied");
     let id = bench.site.create_multipart(&at, &NO_HEADERS).await.expect("an upload");
     let span = (7, 5 * MIB as u64);
-    let one = bench.site.upload_part_copy(&at, &id, 1, &source, &etag, span).await.expect("a copied part");
+    let one = bench.site.upload_part_copy(&at, &id, 1, from(&source, &etag), span).await.expect("a copied part");
     let two = bench.upload_part("copied", &id, 2, b"footer").await;
     let stale = SealedETag::from_backend(NO_ETAG);
-    let changed = bench.site.upload_part_copy(&at, &id, 3, &source, &stale, span).await.expect_err("it changed");
+    let changed = bench.site.upload_part_copy(&at, &id, 3, from(&source, &stale), span).await.expect_err("it changed");
     assert!(changed.is_precondition_failed(), "{changed}");
     let written = bench.site.complete_multipart(&at, &id, &[(1, one), (2, two)], &ALWAYS).await.expect("completed");
     let expected = [&bytes[7..7 + 5 * MIB], b"footer"].concat();
@@ -123,7 +129,7 @@ pub async fn the_source_of_a_copy_is_meant_byte_for_byte(bench: Bench) {
     for (part, key) in [(1, "100%25.bin"), (2, "a%2Fb"), (3, "x?versionId=y"), (4, "a+b%"), (5, "%zz"), (6, "//../.")] {
         let etag = bench.put(key, key.as_bytes()).await.etag;
         let span = (0, key.len() as u64);
-        let copied = bench.site.upload_part_copy(&at, &id, part, &bench.at(key), &etag, span).await;
+        let copied = bench.site.upload_part_copy(&at, &id, part, from(&bench.at(key), &etag), span).await;
         assert_eq!(copied.unwrap_or_else(|error| panic!("{key}: {error}")), etag, "{key}: the MD5 of its bytes");
     }
     bench.site.abort_multipart(&at, &id).await.expect("aborted");

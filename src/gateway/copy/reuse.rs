@@ -53,9 +53,7 @@ pub(super) fn is_possible(
     let able = primary.capabilities();
     let conditional = *condition != WriteCondition::Always;
     let (body, _) = opened.object.footer_span();
-    // Other sites know a named version by another id; it is read.
-    opened.named_version.is_none()
-        && opened.site.name() == primary.name()
+    opened.site.name() == primary.name()
         && able.upload_part_copy
         && (able.complete_if_none_match || !conditional)
         && body >= SMALLEST_BODY
@@ -130,6 +128,7 @@ async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Prepared, Gate
     let (layout, last_bytes) = tokio::try_join!(layout(gateway, from, opened), trailer_bytes(from, opened))?;
     let source = CopySource {
         at: from.clone(),
+        version: opened.named_version.clone(),
         etag: opened.sealed_etag.clone(),
         total: opened.object.sealed_len(),
         body: opened.object.footer_span().0,

@@ -6,7 +6,7 @@ use crate::gateway::get::{ATTEMPTS, busy};
 use crate::gateway::open::{Candidates, Opened, PlainStream, has_changed, open_at, open_version_at, read_span};
 use crate::gateway::put::MAX_PUT;
 use crate::gateway::respond::{GatewayError, not_implemented};
-use crate::s3::{BucketName, ByteRange, ObjectKey, Operation, PlainSpan};
+use crate::s3::{BucketName, ByteRange, ObjectKey, Operation, PlainLen, PlainSpan};
 use crate::site::{Location, Site};
 use bytes::Bytes;
 use futures_util::Stream;
@@ -150,10 +150,7 @@ impl Asked {
             None => PlainSpan::whole(total),
             Some((first, last)) => {
                 let span = ByteRange::FromTo { first, last }.resolve(total).ok();
-                span.filter(|_| last < total.0).ok_or_else(|| {
-                    let message = format!("Range specified is not valid for source object of size: {total}");
-                    S3Error::with_message(S3ErrorCode::InvalidRange, message)
-                })?
+                span.filter(|_| last < total.0).ok_or_else(|| outside(first, total))?
             }
         };
         if span.len().0 > MAX_PUT {
@@ -191,6 +188,16 @@ impl Stream for SourceBody {
             })
         })
     }
+}
+
+/// S3's answers to a range that the source does not have. (To a GET it would be `InvalidRange`.)
+fn outside(first: u64, total: PlainLen) -> S3Error {
+    if first >= total.0 {
+        let message = "The specified copy range is invalid for the source object size";
+        return S3Error::with_message(S3ErrorCode::InvalidRequest, message);
+    }
+    let message = format!("Range specified is not valid for source object of size: {total}");
+    S3Error::with_message(S3ErrorCode::InvalidArgument, message)
 }
 
 #[cfg(test)]

@@ -16,10 +16,12 @@
 //! | `progress` | what happened to a body, for whoever answers |
 //! | `verify` | requests whose signed range `s3s` would refuse |
 //! | `errors` | error bodies: what went wrong with a body, ids, codes |
+//! | `etag` | the one ETag that S3 writes without quotes |
 //! | `exchange` | what is known of one request until its line is written |
 //! | `patience` | how long a silent client is waited for |
 //! | `outbound` | the response's body: counts bytes, knows when it is over |
 mod errors;
+mod etag;
 mod exchange;
 mod framing;
 mod inbound;
@@ -256,6 +258,7 @@ impl Inner {
     /// The last steps that every response takes.
     fn finish(&self, response: HttpResponse, mut exchange: Exchange) -> Response<FrontBody> {
         let mut response = errors::mend(response, exchange.progress());
+        etag::unquote(&mut response, exchange.operation());
         let id = exchange.id();
         if let Some(code) = errors::identify(&mut response, exchange.path(), id, exchange.host_id()) {
             exchange.error_code(code);

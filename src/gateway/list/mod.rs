@@ -28,7 +28,7 @@ use page::Page;
 pub(super) use text::Encoding;
 pub(super) use versions::list_object_versions;
 
-/// The owner of everything, as listings name it.
+/// The owner of everything, where the primary does not say whom it takes us for.
 const OWNER: &str = "strongroom";
 
 pub(super) async fn list_objects(
@@ -54,7 +54,7 @@ pub(super) async fn list_objects(
         next_marker,
         encoding_type: input.encoding_type,
         common_prefixes: prefixes(&page, encoding),
-        contents: contents(page.entries, encoding, true),
+        contents: contents(page.entries, encoding, Some(&owner(gateway))),
         ..ListObjectsOutput::default()
     };
     Ok(S3Response::with_headers(output, served_by(gateway, &page.site)))
@@ -88,24 +88,27 @@ pub(super) async fn list_objects_v2(
         next_continuation_token: page.next.as_ref().map(Position::to_token),
         encoding_type: input.encoding_type,
         common_prefixes: prefixes(&page, encoding),
-        contents: contents(page.entries, encoding, input.fetch_owner.unwrap_or(false)),
+        contents: contents(page.entries, encoding, input.fetch_owner.unwrap_or(false).then(|| owner(gateway)).as_ref()),
         ..ListObjectsV2Output::default()
     };
     Ok(S3Response::with_headers(output, served_by(gateway, &page.site)))
 }
 
-/// Who owns every bucket and object.
-pub(super) fn owner() -> Owner {
-    Owner { id: Some(OWNER.to_owned()), display_name: Some(OWNER.to_owned()) }
+/// Who owns every bucket and object: whom ACLs name, too, which are the primary's own.
+pub(super) fn owner(gateway: &Gateway) -> Owner {
+    match gateway.sites.primary.owner() {
+        Some(owner) => Owner { id: Some(owner.id.clone()), display_name: owner.display_name.clone() },
+        None => Owner { id: Some(OWNER.to_owned()), display_name: Some(OWNER.to_owned()) },
+    }
 }
 
-fn contents(entries: Vec<Entry>, encoding: Encoding, with_owner: bool) -> Option<Vec<Object>> {
+fn contents(entries: Vec<Entry>, encoding: Encoding, owner: Option<&Owner>) -> Option<Vec<Object>> {
     let object = |entry: Entry| Object {
         key: Some(encoding.apply(&entry.key)),
         size: i64::try_from(entry.size).ok(),
         e_tag: Some(dto::ETag::Strong(entry.etag)),
         last_modified: Some(entry.last_modified.into()),
-        owner: with_owner.then(owner),
+        owner: owner.cloned(),
         storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
         ..Object::default()
     };

@@ -10,7 +10,7 @@ use crate::gateway::respond::{GatewayError, own_words};
 use crate::site::{ListedObject, ListedVersion, Site, VersionPage, VersionQuery};
 use s3s::dto::{
     CommonPrefix, DeleteMarkerEntry, ETag, ListObjectVersionsInput, ListObjectVersionsOutput, ObjectVersion,
-    ObjectVersionStorageClass,
+    ObjectVersionStorageClass, Owner,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use std::collections::HashMap;
@@ -42,12 +42,13 @@ pub(in crate::gateway) async fn list_object_versions(
     let (page, mut entries, site) = fetch(gateway, &query).await?;
     request::note(context.as_ref(), |facts| facts.served_by = Some(site.name().to_string()));
 
+    let owner = owner(gateway);
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
     for listed in page.versions {
         if listed.object.is_none() {
-            markers.push(marker(listed, encoding));
+            markers.push(marker(listed, encoding, &owner));
         } else if let Some(entry) = entries.remove(&(listed.key.clone(), listed.version_id.clone())) {
-            versions.push(version(listed, entry, encoding));
+            versions.push(version(listed, entry, encoding, &owner));
         }
     }
     let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(encoding.apply(prefix)) });
@@ -102,7 +103,7 @@ fn as_object(version: &ListedVersion) -> Option<ListedObject> {
     })
 }
 
-fn version(listed: ListedVersion, entry: Entry, encoding: Encoding) -> ObjectVersion {
+fn version(listed: ListedVersion, entry: Entry, encoding: Encoding, owner: &Owner) -> ObjectVersion {
     let class = listed.object.and_then(|object| object.storage_class);
     let class = class.unwrap_or_else(|| ObjectVersionStorageClass::STANDARD.to_owned());
     ObjectVersion {
@@ -112,18 +113,18 @@ fn version(listed: ListedVersion, entry: Entry, encoding: Encoding) -> ObjectVer
         e_tag: Some(ETag::Strong(entry.etag)),
         size: i64::try_from(entry.size).ok(),
         last_modified: Some(listed.last_modified.into()),
-        owner: Some(owner()),
+        owner: Some(owner.clone()),
         storage_class: Some(class.into()),
         ..ObjectVersion::default()
     }
 }
 
-fn marker(listed: ListedVersion, encoding: Encoding) -> DeleteMarkerEntry {
+fn marker(listed: ListedVersion, encoding: Encoding, owner: &Owner) -> DeleteMarkerEntry {
     DeleteMarkerEntry {
         key: Some(encoding.apply(&listed.key)),
         version_id: Some(listed.version_id),
         is_latest: Some(listed.is_latest),
         last_modified: Some(listed.last_modified.into()),
-        owner: Some(owner()),
+        owner: Some(owner.clone()),
     }
 }

@@ -1,10 +1,11 @@
 //! AbortMultipartUpload: nothing of the upload stays anywhere.
-use super::session::Session;
-use super::staging;
+use super::session::{find_row, uploads_of};
+use super::{leftover, staging};
 use crate::gateway::Gateway;
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
 use crate::site::Location;
+use crate::state::Part;
 use s3s::dto::{AbortMultipartUploadInput, AbortMultipartUploadOutput};
 use s3s::{S3Error, S3Request, S3Response, S3Result};
 use std::sync::Arc;
@@ -23,10 +24,19 @@ pub(in crate::gateway) async fn abort_multipart_upload(
 
 async fn abort(gateway: &Gateway, at: &Location, id: &str) -> Result<(), GatewayError> {
     let _alone = gateway.uploads.alone(id).await;
-    let session = Session::find(gateway, at, id).await?;
-    gateway.tee.abort_multipart(at, &session.all_uploads()).await?;
+    let upload = find_row(gateway, at, id).await?;
+    let uploads = uploads_of(&upload);
+    for site in gateway.tee.abort_multipart(at, &uploads).await? {
+        if let Some((_, backend_id)) = uploads.iter().find(|(name, _)| *name == site) {
+            leftover::remember(&gateway.state, at, &site, backend_id).await;
+        }
+    }
     let parts = gateway.state.parts(id, 0, u32::from(u16::MAX)).await?;
-    gateway.state.delete_upload(id).await?;
-    staging::remove(gateway, &staging::keys_of(&parts)).await;
-    Ok(())
+    forget(gateway, id, &parts).await
+}
+
+/// Staged parts first: they are found through the state only.
+pub(super) async fn forget(gateway: &Gateway, id: &str, parts: &[Part]) -> Result<(), GatewayError> {
+    staging::remove(gateway, &staging::keys_of(parts)).await;
+    Ok(gateway.state.delete_upload(id).await?)
 }

@@ -38,6 +38,7 @@ pub(super) struct Answer {
     /// The object's checksum in S3's text form, where there is one.
     pub(super) checksum: Option<(ChecksumAlgorithm, String, ChecksumType)>,
     pub(super) version_id: Option<String>,
+    pub(super) expiration: Option<String>,
 }
 
 /// Held by a part while it is stored and recorded.
@@ -106,6 +107,7 @@ impl Answer {
             e_tag: Some(s3s::dto::ETag::Strong(self.etag.clone())),
             server_side_encryption: Some(super::session::aes256()),
             version_id: self.version_id.clone(),
+            expiration: self.expiration.clone(),
             ..CompleteMultipartUploadOutput::default()
         };
         if let Some((algorithm, text, kind)) = &self.checksum {

@@ -1,5 +1,6 @@
 //! How every backend upload ends, a client's as well as a copy's own: the part that ends in the footer, then Complete at every site that
 //! has all parts.
+use super::leftover;
 use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
 use crate::s3::Operation;
@@ -42,17 +43,18 @@ pub(in crate::gateway) async fn end(
     }
 }
 
-/// Drops what a site holds of an upload that goes on without it. Best effort and in the background: the site may well be down.
+/// Drops what a site holds of an upload that goes on without it. In the background: the site may well be down. Then it is remembered.
 pub(in crate::gateway) fn abort_at(gateway: &Gateway, at: &Location, uploads: &SiteUploads, site: &SiteName) {
     let found = gateway.sites.by_name(site).cloned();
     let upload = uploads.iter().find(|(name, _)| name == site).map(|(_, upload)| upload.clone());
     if let (Some(site), Some(upload)) = (found, upload) {
-        let at = at.clone();
+        let (at, state) = (at.clone(), gateway.state.clone());
         tokio::spawn(async move {
             if let Err(error) = site.abort_multipart(&at, &upload).await
                 && !error.is_not_found()
             {
-                tracing::warn!(site = %site.name(), %error, "a left-out site may keep parts of an upload");
+                tracing::warn!(site = %site.name(), %error, "a left-out site keeps parts of an upload for now");
+                leftover::remember(&state, &at, site.name(), &upload).await;
             }
         });
     }

@@ -30,7 +30,7 @@ pub(in crate::gateway) async fn list_parts(
     let mut parts = gateway.state.parts(&input.upload_id, after, limit + 1).await.map_err(GatewayError::from)?;
     let is_truncated = limit > 0 && parts.len() > limit as usize;
     parts.truncate(limit as usize);
-    let next = parts.last().map_or(marker, |part| i32::from(part.part_number));
+    let next = parts.last().map_or(0, |part| i32::from(part.part_number));
     let shown = parts.iter().map(|part| show(&session, part)).collect::<Result<Vec<_>, _>>()?;
     Ok(S3Response::new(ListPartsOutput {
         bucket: Some(at.bucket.as_str().to_owned()),
@@ -41,7 +41,7 @@ pub(in crate::gateway) async fn list_parts(
         is_truncated: Some(is_truncated),
         max_parts: i32::try_from(limit).ok(),
         next_part_number_marker: Some(next),
-        owner: Some(owner()),
+        owner: Some(owner(gateway)),
         part_number_marker: Some(marker),
         parts: Some(shown),
         storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),

@@ -1,13 +1,17 @@
 //! ListMultipartUploads, from the state: in order of key, then upload id.
+use super::leftover::is_leftover;
 use super::list_parts::{MAX_PAGE, initiator, page_size, timestamp};
+use super::session::check_bucket;
 use crate::gateway::Gateway;
 use crate::gateway::list::{Encoding, owner};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
 use crate::s3::BucketName;
 use crate::state::{State, Upload};
-use s3s::dto::{CommonPrefix, ListMultipartUploadsInput, ListMultipartUploadsOutput, MultipartUpload, StorageClass};
-use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+use s3s::dto::{
+    CommonPrefix, ListMultipartUploadsInput, ListMultipartUploadsOutput, MultipartUpload, Owner, StorageClass,
+};
+use s3s::{S3Request, S3Response, S3Result};
 use std::sync::Arc;
 
 /// Sorts behind every upload id.
@@ -28,8 +32,10 @@ struct Asked {
 struct Page {
     uploads: Vec<Upload>,
     prefixes: Vec<String>,
-    /// Key and upload id of the last entry, when there is more behind it.
-    next: Option<(String, String)>,
+    /// Key and upload id of the last entry.
+    last: Option<(String, String)>,
+    /// True when there is more behind it.
+    is_truncated: bool,
 }
 
 pub(in crate::gateway) async fn list_multipart_uploads(
@@ -51,7 +57,9 @@ pub(in crate::gateway) async fn list_multipart_uploads(
     };
     check_bucket(gateway, &asked.bucket).await?;
     let page = asked.page(&gateway.state).await?;
-    let (next_key, next_id) = page.next.clone().unzip();
+    let owner = owner(gateway);
+    // S3 names them on the last page, too.
+    let (next_key, next_id) = page.last.clone().unzip();
     Ok(S3Response::new(ListMultipartUploadsOutput {
         bucket: Some(asked.bucket.as_str().to_owned()),
         common_prefixes: Some(
@@ -59,28 +67,19 @@ pub(in crate::gateway) async fn list_multipart_uploads(
         ),
         delimiter: asked.delimiter.as_deref().map(|delimiter| encoding.apply(delimiter)),
         encoding_type: input.encoding_type,
-        is_truncated: Some(page.next.is_some()),
+        is_truncated: Some(page.is_truncated),
         key_marker: Some(encoding.apply(&asked.key_marker)),
         max_uploads: i32::try_from(asked.limit).ok(),
         next_key_marker: next_key.map(|key| encoding.apply(&key)),
         next_upload_id_marker: next_id,
-        prefix: Some(encoding.apply(&asked.prefix)),
+        prefix: Some(encoding.apply(&asked.prefix)).filter(|prefix| !prefix.is_empty()),
         upload_id_marker: Some(asked.id_marker),
-        uploads: Some(page.uploads.iter().map(|upload| show(upload, encoding)).collect()),
+        uploads: Some(page.uploads.iter().map(|upload| show(upload, encoding, &owner)).collect()),
         ..ListMultipartUploadsOutput::default()
     }))
 }
 
-/// The state knows uploads, not buckets.
-async fn check_bucket(gateway: &Gateway, bucket: &BucketName) -> S3Result<()> {
-    match gateway.sites.primary.head_bucket(bucket).await {
-        Err(error) if error.is_not_found() => Err(S3Error::new(S3ErrorCode::NoSuchBucket)),
-        // Down: what the state knows is right all the same.
-        _ => Ok(()),
-    }
-}
-
-fn show(upload: &Upload, encoding: Encoding) -> MultipartUpload {
+fn show(upload: &Upload, encoding: Encoding, owner: &Owner) -> MultipartUpload {
     let text = |text: &String| (!text.is_empty()).then(|| text.clone());
     MultipartUpload {
         checksum_algorithm: text(&upload.checksum_algorithm).map(Into::into),
@@ -88,7 +87,7 @@ fn show(upload: &Upload, encoding: Encoding) -> MultipartUpload {
         initiated: timestamp(upload.created_at),
         initiator: Some(initiator(upload)),
         key: Some(encoding.apply(upload.key.as_str())),
-        owner: Some(owner()),
+        owner: Some(owner.clone()),
         storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
         upload_id: Some(upload.id.clone()),
     }
@@ -99,7 +98,6 @@ fn show(upload: &Upload, encoding: Encoding) -> MultipartUpload {
 impl Asked {
     async fn page(&self, state: &State) -> Result<Page, GatewayError> {
         let mut page = Page::default();
-        let mut last = (String::new(), String::new());
         let id = if self.id_marker.is_empty() { BEHIND_ALL_IDS } else { &self.id_marker };
         let mut after = (!self.key_marker.is_empty()).then(|| (self.key_marker.clone(), id.to_owned()));
         if self.limit == 0 {
@@ -111,7 +109,7 @@ impl Asked {
             let Some(end) = batch.last().map(|upload| (upload.key.to_string(), upload.id.clone())) else {
                 return Ok(page);
             };
-            for upload in batch {
+            for upload in batch.into_iter().filter(|upload| !is_leftover(upload)) {
                 let prefix = self.prefix_of(upload.key.as_str()).map(str::to_owned);
                 if prefix
                     .as_ref()
@@ -120,16 +118,16 @@ impl Asked {
                     continue;
                 }
                 if page.uploads.len() + page.prefixes.len() == self.limit {
-                    page.next = Some(last);
+                    page.is_truncated = true;
                     return Ok(page);
                 }
                 match prefix {
                     Some(prefix) => {
-                        last = (prefix.clone(), String::new());
+                        page.last = Some((prefix.clone(), String::new()));
                         page.prefixes.push(prefix);
                     }
                     None => {
-                        last = (upload.key.to_string(), upload.id.clone());
+                        page.last = Some((upload.key.to_string(), upload.id.clone()));
                         page.uploads.push(upload);
                     }
                 }

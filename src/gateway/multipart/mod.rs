@@ -7,6 +7,8 @@
 //! | [`complete`] | CompleteMultipartUpload: what was asked for (`asked`), what it makes (`plan`), carrying it out (`finish`) |
 //! | [`ending`] | how every backend upload ends, a copy's own as well: footer, Complete at all sites |
 //! | [`abort`] | AbortMultipartUpload |
+//! | [`leftover`] | what a site did not clear up when it was told |
+//! | [`sweep`] | aborts what nobody goes on with |
 //! | [`list_parts`], [`list_uploads`] | the listings, from the state alone |
 //! | [`session`] | an upload as an operation finds it |
 //! | [`staging`] | parts too small to be a backend's part, kept as objects of the system bucket until Complete |
@@ -16,11 +18,13 @@ mod complete;
 mod create;
 mod desk;
 mod ending;
+mod leftover;
 mod list_parts;
 mod list_uploads;
 mod part;
 mod session;
 mod staging;
+mod sweep;
 
 pub(in crate::gateway) use abort::abort_multipart_upload;
 pub(in crate::gateway) use complete::complete_multipart_upload;

@@ -1,7 +1,9 @@
 //! An upload as an operation finds it: its row, its place, its sealer.
+use super::leftover::is_leftover;
 use crate::gateway::Gateway;
 use crate::gateway::checksum::algorithm_by_name;
 use crate::gateway::respond::GatewayError;
+use crate::s3::BucketName;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ObjectSealer};
 use crate::site::Location;
 use crate::site::SiteName;
@@ -45,11 +47,9 @@ impl Session {
     /// The upload `id` of the object at `at`.
     ///
     /// # Errors
-    /// `NoSuchUpload` when there is none for this object.
+    /// As [`find_row`].
     pub(super) async fn find(gateway: &Gateway, at: &Location, id: &str) -> Result<Self, GatewayError> {
-        let upload = gateway.state.upload(id).await?;
-        let upload = upload.filter(|upload| upload.bucket == at.bucket && upload.key == at.key);
-        let upload = upload.ok_or_else(no_such_upload)?;
+        let upload = find_row(gateway, at, id).await?;
         let extra: Extra = serde_json::from_str(&upload.extra).unwrap_or_default();
         let mode = if extra.strict { Mode::Strict } else { Mode::Tee };
         let vault = gateway.keyring.for_opening(&ObjectSealer::wrapped_key_ref(&upload.wrapped)?)?;
@@ -73,12 +73,40 @@ impl Session {
 
     /// The backend uploads of whatever sites took part.
     pub(super) fn all_uploads(&self) -> SiteUploads {
-        self.upload.sites.iter().map(|(site, upload)| (SiteName(site.as_str().into()), upload.clone())).collect()
+        uploads_of(&self.upload)
     }
 
     pub(super) fn algorithm(&self) -> Option<ChecksumAlgorithm> {
         self.checksum.map(|(algorithm, _)| algorithm)
     }
+}
+
+/// What the state knows of the upload `id` of the object at `at`; no key is needed for that.
+///
+/// # Errors
+/// `NoSuchUpload` when there is none for this object, `NoSuchBucket` when there is no such bucket either.
+pub(super) async fn find_row(gateway: &Gateway, at: &Location, id: &str) -> Result<Upload, GatewayError> {
+    let upload = gateway.state.upload(id).await?;
+    let of_this = |upload: &Upload| upload.bucket == at.bucket && upload.key == at.key && !is_leftover(upload);
+    if let Some(upload) = upload.filter(of_this) {
+        return Ok(upload);
+    }
+    check_bucket(gateway, &at.bucket).await?;
+    Err(no_such_upload().into())
+}
+
+/// The state knows uploads, not buckets.
+pub(super) async fn check_bucket(gateway: &Gateway, bucket: &BucketName) -> S3Result<()> {
+    match gateway.sites.primary.head_bucket(bucket).await {
+        Err(error) if error.is_not_found() => Err(S3Error::new(S3ErrorCode::NoSuchBucket)),
+        // Down: what the state knows is right all the same.
+        _ => Ok(()),
+    }
+}
+
+/// The backend uploads of whatever sites take part.
+pub(super) fn uploads_of(upload: &Upload) -> SiteUploads {
+    upload.sites.iter().map(|(site, id)| (SiteName(site.as_str().into()), id.clone())).collect()
 }
 
 /// S3's words.

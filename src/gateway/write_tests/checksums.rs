@@ -58,10 +58,15 @@ async fn a_composite_checksum_is_over_the_parts_and_says_how_many() {
     let value = STANDARD.encode(sha2::Sha256::digest(of_parts.concat()));
     let list = [(1, e1.as_str()), (2, e2.as_str())];
     let wrong = [("x-amz-checksum-sha256", STANDARD.encode([0; 32]))];
-    let answer = upload.complete_with(&list, &[(wrong[0].0, &wrong[0].1)]).await;
+    let answer = upload.complete_with_sums(&list, &[(wrong[0].0, &wrong[0].1)]).await;
     assert_eq!(answer.outcome(), error(400, "BadDigest"));
+    assert_eq!(
+        upload.complete(&list).await.outcome(),
+        error(400, "InvalidRequest"),
+        "the parts' checksums are missing"
+    );
     let right = format!("{value}-2");
-    let done = upload.complete_with(&list, &[("x-amz-checksum-sha256", &right)]).await.expect(200);
+    let done = upload.complete_with_sums(&list, &[("x-amz-checksum-sha256", &right)]).await.expect(200);
     assert_eq!(done.element("ChecksumSHA256"), right);
     assert_eq!(done.element("ChecksumType"), "COMPOSITE");
     let head = bed.head("/object", &[("x-amz-checksum-mode", "ENABLED")]).await;
@@ -112,7 +117,7 @@ async fn what_was_announced_binds_parts_and_complete() {
     assert_eq!(part.header("x-amz-checksum-crc32c"), crc(CrcAlgorithm::Crc32Iscsi, 4, b"x"));
     let etag = part.header("etag").to_owned();
     for headers in [("x-amz-checksum-crc32", "jNW0gQ=="), ("x-amz-checksum-type", "FULL_OBJECT")] {
-        let answer = upload.complete_with(&[(1, &etag)], &[headers]).await;
+        let answer = upload.complete_with_sums(&[(1, &etag)], &[headers]).await;
         assert_eq!(answer.outcome(), error(400, "InvalidRequest"), "{headers:?}");
     }
 }

@@ -175,6 +175,23 @@ impl Upload<'_> {
         self.complete_xml(&parts, headers).await
     }
 
+    /// With the checksum of each part, as ListParts tells it.
+    pub(super) async fn complete_with_sums(&self, parts: &[(i32, &str)], headers: &[(&str, &str)]) -> Answer {
+        let listed = self.list("").await.expect(200).elements("Part");
+        let sum_of = |number: i32| {
+            let part = listed.iter().find(|part| part.contains(&format!("<PartNumber>{number}<")));
+            let (_, rest) = part.expect("an uploaded part").split_once("<Checksum").expect("a checksum");
+            let (name, rest) = rest.split_once('>').expect("an element");
+            let (sum, _) = rest.split_once('<').expect("an element");
+            format!("<Checksum{name}>{sum}</Checksum{name}>")
+        };
+        let part = |(number, etag): &(i32, &str)| {
+            let sum = sum_of(*number);
+            format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>{sum}</Part>")
+        };
+        self.complete_xml(&parts.iter().map(part).collect::<String>(), headers).await
+    }
+
     pub(super) async fn complete_xml(&self, parts: &str, headers: &[(&str, &str)]) -> Answer {
         let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
         let target = format!("/{BUCKET}/{}?uploadId={}", self.key, self.id);

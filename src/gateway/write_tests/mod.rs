@@ -1,4 +1,5 @@
 //! Writes, over two embedded sites, asked over `s3s` and read back through the read path.
+mod attributes;
 mod checksums;
 mod client;
 mod copy;
@@ -8,3 +9,4 @@ mod multipart;
 mod outage;
 mod put;
 mod reuse;
+mod sweep;

@@ -5,7 +5,7 @@
 use super::leg::part_length;
 use super::{Mode, SiteParts, SiteUploads, Tee, TeeError};
 use crate::s3::{SealedETag, SealedLen};
-use crate::site::{Location, SealedRange, Site, SiteError};
+use crate::site::{Location, PartSource, SealedRange, Site, SiteError};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use tokio::task::JoinHandle;
 pub struct CopySource {
     /// Where it lies.
     pub at: Location,
+    /// The version, as the primary calls it; `None`: the current one.
+    pub version: Option<String>,
     /// Its ETag at the primary.
     pub etag: SealedETag,
     /// How long the whole object is.
@@ -63,7 +65,14 @@ impl Tee {
             .filter_map(|site| {
                 let (_, upload) = uploads.iter().find(|(name, _)| name == site.name())?;
                 let known = (site.name() == self.inner.sites.primary.name()).then(|| source.etag.clone());
-                Some(Copying::start(site, at, upload, source, known, &stop))
+                let task = self.copy_task(site, at, upload, source, known, &stop);
+                Some(Copying {
+                    site: site.clone(),
+                    at: at.clone(),
+                    upload: upload.clone(),
+                    stop: Arc::clone(&stop),
+                    task,
+                })
             })
             .collect();
         let answers = self.copied(&mut copying, mode).await;
@@ -82,6 +91,26 @@ impl Tee {
         failure.map_or(Ok(parts), |error| Err(error.into()))
     }
 
+    fn copy_task(
+        &self,
+        site: &Site,
+        at: &Location,
+        upload: &str,
+        source: &CopySource,
+        known: Option<SealedETag>,
+        stop: &Arc<AtomicBool>,
+    ) -> JoinHandle<Result<Parts, SiteError>> {
+        let (sites, site, at) = (self.inner.sites.clone(), site.clone(), at.clone());
+        let (upload, source, stop) = (upload.to_owned(), source.clone(), Arc::clone(stop));
+        tokio::spawn(async move {
+            let version = match &source.version {
+                Some(version) => Some(sites.version_at(&site, &source.at, version).await?.ok_or_else(|| lacks(&site))?),
+                None => None,
+            };
+            copy_at(&site, &at, &upload, &source, (version.as_deref(), known), &stop).await
+        })
+    }
+
     /// The primary has as long as it takes; from then on the backups have the grace period. Nobody waits for them when the primary failed.
     async fn copied(&self, copying: &mut [Copying], mode: Mode) -> Vec<Result<Parts, SiteError>> {
         let Some((primary, backups)) = copying.split_first_mut() else { return Vec::new() };
@@ -98,22 +127,6 @@ impl Tee {
 // === impl Copying ===
 
 impl Copying {
-    fn start(
-        site: &Site,
-        at: &Location,
-        upload: &str,
-        source: &CopySource,
-        known: Option<SealedETag>,
-        stop: &Arc<AtomicBool>,
-    ) -> Self {
-        let task = tokio::spawn({
-            let (site, at, upload, source, stop) =
-                (site.clone(), at.clone(), upload.to_owned(), source.clone(), Arc::clone(stop));
-            async move { copy_at(&site, &at, &upload, &source, known, &stop).await }
-        });
-        Self { site: site.clone(), at: at.clone(), upload: upload.to_owned(), stop: Arc::clone(stop), task }
-    }
-
     async fn answer(&mut self, patience: Option<Duration>) -> Result<Parts, SiteError> {
         let unreachable =
             |detail: &str| Err(SiteError::Unreachable { site: self.site.name().clone(), detail: detail.to_owned() });
@@ -153,7 +166,7 @@ async fn copy_at(
     at: &Location,
     upload: &str,
     source: &CopySource,
-    known: Option<SealedETag>,
+    (version, known): (Option<&str>, Option<SealedETag>),
     stop: &AtomicBool,
 ) -> Result<Parts, SiteError> {
     if !site.capabilities().upload_part_copy {
@@ -161,21 +174,23 @@ async fn copy_at(
     }
     let etag = match known {
         Some(etag) => etag,
-        None => etag_at(site, source).await?,
+        None => etag_at(site, source, version).await?,
     };
     let mut parts = Parts::new();
     for (number, span) in (1..).zip(spans(source.body)) {
         if stop.load(Ordering::Relaxed) {
             return Err(SiteError::Aborted);
         }
-        parts.push((number, site.upload_part_copy(at, upload, number, &source.at, &etag, span).await?));
+        let from = PartSource { at: &source.at, version, etag: &etag };
+        parts.push((number, site.upload_part_copy(at, upload, number, from, span).await?));
     }
     Ok(parts)
 }
 
 /// The ETag under which a site holds this very version.
-async fn etag_at(site: &Site, source: &CopySource) -> Result<SealedETag, SiteError> {
-    let mut got = site.get(&source.at, SealedRange::Last(source.last_bytes.len() as u64), None).await?;
+async fn etag_at(site: &Site, source: &CopySource, version: Option<&str>) -> Result<SealedETag, SiteError> {
+    let last = SealedRange::Last(source.last_bytes.len() as u64);
+    let mut got = site.get_version(&source.at, version, last, None).await?;
     let mut left = &source.last_bytes[..];
     let mut same = got.total == source.total && got.length == left.len() as u64;
     while same && !left.is_empty() {
@@ -186,12 +201,16 @@ async fn etag_at(site: &Site, source: &CopySource) -> Result<SealedETag, SiteErr
     if same && left.is_empty() {
         return Ok(got.etag);
     }
-    Err(SiteError::S3 {
+    Err(lacks(site))
+}
+
+fn lacks(site: &Site) -> SiteError {
+    SiteError::S3 {
         site: site.name().clone(),
         status: 412,
         code: "PreconditionFailed".to_owned(),
-        message: "it holds another version of the copy's source".to_owned(),
-    })
+        message: "it does not hold this version of the copy's source".to_owned(),
+    }
 }
 
 /// Start and length of every part that a body of `length` bytes is cut into.

@@ -235,7 +235,7 @@ async fn run(site: &Site, at: &Location, request: Request, body: PutBody) -> Res
         Request::Put { headers, condition } => Box::pin(put_large(site, at, &headers, &condition, body)).await,
         Request::Part { upload, number } => {
             let etag = site.upload_part(at, &upload, number, body).await?;
-            Ok(Written { etag, version_id: None })
+            Ok(Written { etag, version_id: None, expiration: None })
         }
     }
 }

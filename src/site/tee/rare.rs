@@ -118,11 +118,11 @@ impl Tee {
         Ok(self.inner.misses.record(miss).await?)
     }
 
-    /// Aborts at the sites of `uploads`. A site that does not answer, or does not know the upload, is skipped.
+    /// Aborts at the sites of `uploads`; a site that does not know the upload is fine. The backups that failed: they may keep parts of it.
     ///
     /// # Errors
-    /// When the primary fails for another reason.
-    pub async fn abort_multipart(&self, at: &Location, uploads: &SiteUploads) -> Result<(), TeeError> {
+    /// When the primary fails.
+    pub async fn abort_multipart(&self, at: &Location, uploads: &SiteUploads) -> Result<Vec<SiteName>, TeeError> {
         let shared = Arc::new((at.clone(), uploads.clone()));
         let abort = |site: Site| {
             let shared = Arc::clone(&shared);
@@ -133,10 +133,14 @@ impl Tee {
                 }
             }
         };
-        let (primary, _) = tokio::join!(abort(self.inner.sites.primary.clone()), self.at_backups(Mode::Tee, abort));
+        let (primary, backups) =
+            tokio::join!(abort(self.inner.sites.primary.clone()), self.at_backups(Mode::Tee, abort));
         match primary {
             Err(error) if !error.is_not_found() => Err(error.into()),
-            _ => Ok(()),
+            _ => {
+                let failed = backups.into_iter().filter(|asked| matches!(&asked.answer, Err(e) if !e.is_not_found()));
+                Ok(failed.map(|asked| asked.site).collect())
+            }
         }
     }
 

@@ -42,6 +42,7 @@ pub(super) async fn complete(
         etag: plan.etag().as_str().to_owned(),
         checksum: plan.checksum(),
         version_id: committed.primary.version_id.clone(),
+        expiration: committed.primary.expiration.clone(),
     };
     let rule = gateway.rules.plan(&asked.at.bucket, &asked.at.key);
     let parts = plan.entries.len() as u32;

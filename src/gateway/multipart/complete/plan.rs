@@ -39,6 +39,9 @@ impl Plan {
             let part = uploaded.remove(&wanted.number).ok_or_else(invalid_part)?;
             let entry = session.sealer.open_part_record(wanted.number, &part.record)?;
             wanted.check(&entry)?;
+            if let Some((algorithm, ChecksumType::Composite)) = session.checksum {
+                wanted.must_name(algorithm)?;
+            }
             parts.push(part);
             entries.push(entry);
         }
@@ -115,6 +118,19 @@ impl AskedPart {
         let same = self.etag.eq_ignore_ascii_case(PlainETag::from_md5(entry.md5).as_str());
         if same && self.checksums.iter().all(same_checksum) { Ok(()) } else { Err(invalid_part()) }
     }
+
+    /// What a checksum over the parts' checksums is made of, the client has to have seen.
+    fn must_name(&self, algorithm: ChecksumAlgorithm) -> S3Result<()> {
+        if self.checksums.iter().any(|(named, _)| *named == algorithm) {
+            return Ok(());
+        }
+        let message = format!(
+            "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
+            algorithm_name(algorithm).to_ascii_lowercase(),
+            self.number
+        );
+        Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message))
+    }
 }
 
 fn length(entries: &[PartEntry], declared: Option<i64>) -> Result<PlainLen, GatewayError> {
@@ -153,4 +169,72 @@ fn checksum(session: &Session, entries: &[PartEntry]) -> Result<Option<(Checksum
     });
     let value = value.ok_or_else(|| S3Error::new(S3ErrorCode::InternalError))?;
     Ok(Some((value, kind)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::OsEntropy;
+    use crate::s3::{BucketName, ObjectKey};
+    use crate::seal::{MIN_PART, ObjectName, ObjectSealer, VaultKey, VaultKeyId, VaultKeyRef};
+    use crate::secret::SecretBytes;
+    use crate::site::Location;
+    use crate::site::tee::Mode;
+    use crate::state::Upload;
+
+    fn session(checksum: Option<(ChecksumAlgorithm, ChecksumType)>) -> Session {
+        let reference = VaultKeyRef { id: VaultKeyId::parse("default").expect("a name"), version: 1 };
+        let vault = VaultKey::new(reference, SecretBytes::new([7; 32])).expect("a key");
+        let sealer = ObjectSealer::generate(&vault, &OsEntropy).expect("a sealer");
+        let bucket = BucketName::parse("bucket").expect("a name");
+        let key = ObjectKey::parse("key").expect("a key");
+        let upload = Upload {
+            id: "upload".to_owned(),
+            bucket: bucket.clone(),
+            key: key.clone(),
+            wrapped: sealer.to_wrapped(),
+            sites: Vec::new(),
+            metadata_tag: None,
+            checksum_algorithm: String::new(),
+            checksum_type: String::new(),
+            initiator: String::new(),
+            created_at: 0,
+            extra: String::new(),
+        };
+        Session { upload, at: Location { bucket, key }, mode: Mode::Tee, sealer, checksum }
+    }
+
+    fn uploaded(session: &Session, number: u16, plain_len: PlainLen) -> (Part, AskedPart) {
+        let checksum = ChecksumValue::new(ChecksumAlgorithm::Crc32, &u32::from(number).to_be_bytes());
+        let md5 = [number as u8; 16];
+        let entry = PartEntry { part_number: number, plain_len, salt: [1; 24], md5, checksum };
+        let record = session.sealer.seal_part_record(number, &entry, &OsEntropy).expect("a record");
+        let part = Part { part_number: number, record, plain_len, etags: Vec::new(), staged_key: None, written_at: 0 };
+        (part, AskedPart { number, etag: hex::encode(md5), checksums: Vec::new() })
+    }
+
+    #[test]
+    fn as_many_parts_as_there_may_be_make_one_object_and_leave_a_number_for_the_footer() {
+        let session = session(Some((ChecksumAlgorithm::Crc32, ChecksumType::FullObject)));
+        let part = |number| uploaded(&session, number, PlainLen(MIN_PART + u64::from(number % 3)));
+        let (parts, asked): (Vec<_>, Vec<_>) = (1..=9_999).map(part).unzip();
+        let asked = Asked {
+            at: session.at.clone(),
+            upload: "upload".to_owned(),
+            parts: asked,
+            checksum: None,
+            checksum_type: Some(ChecksumType::FullObject),
+            object_size: Some(9_999 * (MIN_PART as i64 + 1)),
+            if_match: None,
+            if_none_match: None,
+        };
+        let plan = Plan::new(&asked, &session, parts, 0).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plan.footer_number, 10_000, "S3's last part number");
+        assert!(plan.etag().as_str().ends_with("-9999"));
+        assert_eq!(plan.length.0, 9_999 * (MIN_PART + 1));
+        assert!(plan.checksum().is_some());
+        let name = ObjectName { bucket: &session.at.bucket, key: &session.at.key };
+        let footer = session.sealer.footer(&name, &plan.entries, &plan.content, &OsEntropy).expect("a footer");
+        assert!(footer.len() > 9_999 * 84, "an index of every part");
+    }
 }

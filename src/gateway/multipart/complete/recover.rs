@@ -35,7 +35,7 @@ pub(super) async fn finished(
     if session.mode == Mode::Strict && !pending.is_empty() {
         return Err(unavailable().into());
     }
-    Ok(Committed { primary: Written { etag, version_id }, written, pending })
+    Ok(Committed { primary: Written { etag, version_id, expiration: None }, written, pending })
 }
 
 /// The sealed ETag and version at `site`, if it holds this very upload with these very parts.
