@@ -50,7 +50,7 @@ pub use config::{SiteConfig, SiteName};
 pub use delete::{DeleteOptions, Deleted, Doomed};
 pub use error::SiteError;
 pub use forward::{Forward, Forwarded};
-pub use listing::{ListPage, ListQuery, ListedObject};
+pub use listing::{ListPage, ListQuery, ListedObject, ListedOwner};
 pub use object::{
     GotObject, KEPT, Location, NO_HEADERS, ObjectHeaders, PutBody, SealedBody, SealedRange, ToldHeaders,
     WriteCondition, Written,
