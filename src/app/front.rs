@@ -55,6 +55,7 @@ pub(super) async fn bind(settings: Settings, gateway: Arc<Gateway>, sites: &Site
     let waiting = audit.clone();
     metrics.before_scrape(move |metrics| metrics.audit_queue(waiting.queued()));
     let told = FrontSettings {
+        allow_signature_v2: listen.allow_signature_v2,
         // Clients sign for whatever region they are set to, as S3-compatible servers let them.
         region: None,
         domain,

@@ -49,6 +49,7 @@ table! {
         address: Field<String>,
         admin: Field<String>,
         allow_plain_http: Field<bool>,
+        allow_signature_v2: Field<bool>,
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Listen {
     pub admin: SocketAddr,
     /// TLS for the S3 listener.
     pub tls: Option<TlsFiles>,
+    /// Whether requests signed with signature version 2 are served.
+    pub allow_signature_v2: bool,
 }
 
 /// Certificate chain and private key, PEM.

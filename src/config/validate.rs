@@ -120,7 +120,8 @@ fn listen(reader: &mut Reader<'_, '_>, raw: &RawListen, tls: Option<&Spanned<Raw
                    when something in front of it speaks TLS";
         reader.problems.add(at, "listen.address", what, fix);
     }
-    Some(Listen { address, admin, tls: tls_files })
+    let allow_signature_v2 = raw.allow_signature_v2.as_ref().is_none_or(|allow| *allow.get_ref());
+    Some(Listen { address, admin, tls: tls_files, allow_signature_v2 })
 }
 
 fn address(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str, default: &str) -> Option<SocketAddr> {

@@ -110,6 +110,7 @@ impl S3Access for Access {
     /// A form names its key only in its body: the permit for the bucket is narrowed to the object.
     async fn post_object(&self, req: &mut S3Request<PostObjectInput>) -> S3Result<()> {
         let key = ObjectKey::parse(&req.input.key).map_err(|error| name_error(&error))?;
+        refuse_bad_redirect(req.input.success_action_redirect.as_deref())?;
         let of_bucket = request::permit(req)?;
         let narrowed =
             self.authorizer.permit(of_bucket.principal(), Operation::PutObject, of_bucket.bucket(), Some(&key));
@@ -174,6 +175,16 @@ impl Access {
     }
 }
 
+/// `s3s` would say so when the object is stored already.
+fn refuse_bad_redirect(address: Option<&str>) -> S3Result<()> {
+    let absolute = |address: &str| address.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some());
+    if address.is_none_or(absolute) {
+        return Ok(());
+    }
+    let message = "The success_action_redirect of the form is no address.";
+    Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message))
+}
+
 fn denied() -> S3Error {
     S3Error::new(S3ErrorCode::AccessDenied)
 }
@@ -215,8 +226,13 @@ fn refuse_unserved(operation: Operation, name: &str, query: Option<&str>) -> S3R
     Err(S3Error::with_message(S3ErrorCode::NotImplemented, format!("{what} is not implemented by Strongroom.")))
 }
 
+/// Whether a parameter of this name makes a request about something else than the plain bucket or object.
+pub(super) fn is_sub_resource(name: &str) -> bool {
+    UNSERVED.contains(&name)
+}
+
 /// Names of a query's parameters, decoded.
-fn parameters(query: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+pub(super) fn parameters(query: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
     query.split('&').map(|parameter| {
         let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
         percent_decode_str(name).decode_utf8_lossy()

@@ -59,6 +59,7 @@ pub(super) async fn delete_bucket(
 ) -> S3Result<S3Response<DeleteBucketOutput>> {
     let bucket = request::bucket_of(&request::permit(&req)?)?;
     gateway.tee.delete_bucket(&bucket).await.map_err(GatewayError::from)?;
+    gateway.cors.forget(&bucket);
     Ok(S3Response::new(DeleteBucketOutput::default()))
 }
 

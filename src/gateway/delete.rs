@@ -63,7 +63,8 @@ pub(super) async fn delete_objects(
     let context = request::context(&req);
     let bypass = req.input.bypass_governance_retention.unwrap_or(false);
     let asked = &req.input.delete.objects;
-    if asked.is_empty() || asked.len() > MAX_KEYS {
+    let unwritable = |object: &ObjectIdentifier| object.key.chars().any(|one| !is_xml(one));
+    if asked.is_empty() || asked.len() > MAX_KEYS || asked.iter().any(unwritable) {
         return Err(S3Error::new(S3ErrorCode::MalformedXML));
     }
     let mut answers: Vec<(Answered, S3Result<Deleted>)> = Vec::new();
@@ -122,6 +123,11 @@ pub(super) async fn delete_objects(
         errors: (!errors.is_empty()).then_some(errors),
         ..DeleteObjectsOutput::default()
     }))
+}
+
+/// Whether XML 1.0 can hold a character (<https://www.w3.org/TR/xml/#charsets>): `s3s` is not strict about it, the sites' parsers are.
+fn is_xml(one: char) -> bool {
+    matches!(one, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// One delete with whatever conditions it has.

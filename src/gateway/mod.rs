@@ -18,7 +18,9 @@ mod bucket;
 mod checksum;
 mod conditions;
 mod copy;
+mod cors;
 mod delete;
+mod form;
 mod get;
 mod head;
 pub mod ingest;
@@ -57,6 +59,7 @@ pub struct Gateway {
     pub(crate) objects: open::ObjectCache,
     pub(crate) md5: md5::Md5Pool,
     pub(crate) uploads: multipart::Uploads,
+    pub(in crate::gateway) cors: cors::Cors,
 }
 
 /// What [`Gateway::new`] is made of.
@@ -110,6 +113,7 @@ impl Gateway {
             objects,
             md5,
             uploads: multipart::Uploads::default(),
+            cors: cors::Cors::default(),
         })
     }
 }
@@ -130,6 +134,7 @@ pub struct Service(pub Arc<Gateway>);
 
 operations! {
     put_object, PutObjectInput, PutObjectOutput, put;
+    post_object, PostObjectInput, PostObjectOutput, form;
     copy_object, CopyObjectInput, CopyObjectOutput, copy;
     delete_object, DeleteObjectInput, DeleteObjectOutput, delete;
     delete_objects, DeleteObjectsInput, DeleteObjectsOutput, delete;

@@ -3,7 +3,7 @@ use super::Gateway;
 use super::checksum::{Declared, set_checksum, type_name};
 use super::ingest::{Ingest, declared_length};
 use super::metadata::{UserMetadata, check_sealed, from_input};
-use super::open;
+use super::open::{self, Opened};
 use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
 use super::respond::{GatewayError, not_implemented};
@@ -12,7 +12,7 @@ use crate::policy::{Plan, Replication};
 use crate::s3::{Operation, PlainLen};
 use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId, sealed_len};
 use crate::site::tee::{Committed, Mode};
-use crate::site::{Location, ObjectHeaders, WriteCondition};
+use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition};
 use crate::state::IndexEntry;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -200,7 +200,10 @@ pub(super) async fn condition(
         (None, None) => Ok(WriteCondition::Always),
         (None, Some(ETagCondition::Any)) if able.put_if_none_match => Ok(WriteCondition::IfAbsent),
         (None, Some(ETagCondition::Any)) => Err(not_implemented("If-None-Match on writes over this storage").into()),
-        (None, Some(_)) => Err(not_implemented("If-None-Match with an ETag on writes").into()),
+        (None, Some(_)) if !(able.put_if_match && able.put_if_none_match) => {
+            Err(not_implemented("If-None-Match with an ETag on writes over this storage").into())
+        }
+        (None, Some(ETagCondition::ETag(unwanted))) => if_none_match_condition(gateway, at, unwanted).await,
         (Some(_), Some(_)) => Err(not_implemented("If-Match together with If-None-Match on writes").into()),
         (Some(_), None) if !able.put_if_match => Err(not_implemented("If-Match on writes over this storage").into()),
         (Some(wanted), None) => if_match_condition(gateway, at, wanted).await,
@@ -212,10 +215,12 @@ async fn if_match_condition(
     at: &Location,
     wanted: &ETagCondition,
 ) -> Result<WriteCondition, GatewayError> {
-    let opened = open::open(gateway, at).await?;
-    if opened.site.name() != gateway.sites.primary.name() {
-        return Err(S3Error::new(S3ErrorCode::ServiceUnavailable).into());
-    }
+    let opened = match current(gateway, at).await {
+        Err(GatewayError::Site(error)) if error.is_not_found() && absent_fails(gateway, &error) => {
+            return Err(S3Error::new(S3ErrorCode::PreconditionFailed).into());
+        }
+        result => result?,
+    };
     let current = opened.object.etag();
     match wanted {
         ETagCondition::ETag(etag) if etag.as_strong() != Some(current.as_str()) => {
@@ -223,4 +228,41 @@ async fn if_match_condition(
         }
         _ => Ok(WriteCondition::IfMatch(opened.sealed_etag.clone())),
     }
+}
+
+/// AWS takes only `*`; Ceph an ETag, too. The write is pinned to what was looked at: an object that is overwritten in between fails the
+/// condition, even if its new ETag is another one.
+async fn if_none_match_condition(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    unwanted: &ETag,
+) -> Result<WriteCondition, GatewayError> {
+    let opened = match current(gateway, at).await {
+        Err(GatewayError::Site(error)) if error.is_not_found() && !is_of_bucket(&error) => {
+            return Ok(WriteCondition::IfAbsent);
+        }
+        result => result?,
+    };
+    if unwanted.as_strong() == Some(opened.object.etag().as_str()) {
+        return Err(S3Error::new(S3ErrorCode::PreconditionFailed).into());
+    }
+    Ok(WriteCondition::IfMatch(opened.sealed_etag.clone()))
+}
+
+/// The object as the primary has it: it decides.
+async fn current(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Opened>, GatewayError> {
+    let opened = open::open(gateway, at).await?;
+    if opened.site.name() != gateway.sites.primary.name() {
+        return Err(S3Error::new(S3ErrorCode::ServiceUnavailable).into());
+    }
+    Ok(opened)
+}
+
+/// `If-Match` on an object that is not there: AWS says so (404), others say that the condition failed (412).
+fn absent_fails(gateway: &Gateway, error: &SiteError) -> bool {
+    !is_of_bucket(error) && gateway.sites.primary.capabilities().absent_fails_if_match
+}
+
+fn is_of_bucket(error: &SiteError) -> bool {
+    matches!(error, SiteError::S3 { code, .. } if code == "NoSuchBucket")
 }

@@ -96,6 +96,7 @@ operations! {
     PutBucketRequestPayment "REST.PUT.REQUEST_PAYMENT",
     GetBucketAccelerateConfiguration "REST.GET.ACCELERATE",
     PutBucketAccelerateConfiguration "REST.PUT.ACCELERATE",
+    OptionsObject "REST.OPTIONS.PREFLIGHT",
     /// Refused before it was known what was asked, or an operation we do not serve.
     Other "REST.OTHER",
 }

@@ -7,6 +7,8 @@ pub struct Capabilities {
     pub put_if_none_match: bool,
     /// `If-Match` on PUT is honoured.
     pub put_if_match: bool,
+    /// `If-Match` on PUT of an object that is not there fails the condition (412), where AWS says that it is not there (404).
+    pub absent_fails_if_match: bool,
     /// `If-None-Match: *` on CompleteMultipartUpload is honoured.
     pub complete_if_none_match: bool,
     /// `If-Match` on GET is honoured.

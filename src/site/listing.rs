@@ -4,7 +4,7 @@ use super::error::SiteError;
 use super::site::Site;
 use crate::s3::{BucketName, SealedETag, SealedLen};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::types::{EncodingType, Object};
+use aws_sdk_s3::types::{EncodingType, Object, Owner};
 use time::OffsetDateTime;
 
 /// Sorts after every key that begins with what stands before it, but for keys that hold U+10FFFF itself.
@@ -25,6 +25,17 @@ pub struct ListedObject {
     pub storage_class: Option<String>,
     /// In a listing of versions: which one.
     pub version_id: Option<String>,
+    /// Whose it is there; not every site says so.
+    pub owner: Option<ListedOwner>,
+}
+
+/// An owner, as a site names it: the same as in its ACLs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedOwner {
+    /// Canonical id.
+    pub id: String,
+    /// Display name.
+    pub display_name: Option<String>,
 }
 
 /// A page of a listing. Keys are decoded (the site always asks for `encoding-type=url`).
@@ -76,6 +87,7 @@ impl Site {
                 .set_continuation_token(query.token.clone())
                 .set_start_after(start_after(query))
                 .max_keys(i32::try_from(query.max_keys.min(1000)).unwrap_or(1000))
+                .fetch_owner(true)
                 .encoding_type(EncodingType::Url);
             call.send().await.map_err(|e| inner.sdk_error(e))
         };
@@ -118,7 +130,13 @@ fn listed(object: &Object, decode: impl Fn(&str) -> Option<String>) -> Option<Li
         last_modified: object.last_modified().and_then(instant).unwrap_or(OffsetDateTime::UNIX_EPOCH),
         storage_class: object.storage_class().map(|class| class.as_str().to_owned()),
         version_id: None,
+        owner: object.owner().and_then(owner),
     })
+}
+
+pub(super) fn owner(owner: &Owner) -> Option<ListedOwner> {
+    let id = owner.id().filter(|id| !id.is_empty())?.to_owned();
+    Some(ListedOwner { id, display_name: owner.display_name().map(str::to_owned) })
 }
 
 /// Undoes `encoding-type=url`. AWS writes a space as `+`, others as `%20`; both write a plus as `%2B`.

@@ -51,7 +51,7 @@ pub use config::{SiteConfig, SiteName};
 pub use delete::{DeleteOptions, Deleted, Doomed};
 pub use error::SiteError;
 pub use forward::{Forward, Forwarded};
-pub use listing::{ListPage, ListQuery, ListedObject};
+pub use listing::{ListPage, ListQuery, ListedObject, ListedOwner};
 pub use object::{
     GotObject, KEPT, Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, SealedBody, SealedRange, ToldHeaders,
     WriteCondition, Written,

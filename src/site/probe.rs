@@ -67,6 +67,7 @@ impl Probe<'_> {
     async fn run(&self) -> Result<Capabilities, SiteError> {
         let put_if_none_match = self.put_if_none_match().await?;
         let put_if_match = self.put_if_match().await?;
+        let absent_fails_if_match = self.absent_fails_if_match().await?;
         let get_if_match = self.get_if_match().await?;
         let delete_if_match = self.delete_if_match().await?;
         let complete_if_none_match = self.complete_if_none_match().await?;
@@ -78,6 +79,7 @@ impl Probe<'_> {
         Ok(Capabilities {
             put_if_none_match,
             put_if_match,
+            absent_fails_if_match,
             complete_if_none_match,
             get_if_match,
             delete_if_match,
@@ -141,6 +143,14 @@ impl Probe<'_> {
     async fn if_match_works(&self, right: String, wrong: String) -> Result<bool, SiteError> {
         let wrong_is_refused = refused(self.put_if("condition", ("if-match", &wrong)).await)?;
         Ok(wrong_is_refused && answered(self.put_if("condition", ("if-match", &right)).await)?.is_some())
+    }
+
+    /// Asked about the object `delete`, before it is written.
+    async fn absent_fails_if_match(&self) -> Result<bool, SiteError> {
+        match self.put_if("delete", ("if-match", "*")).await {
+            Err(SiteError::S3 { status, .. }) => Ok(status == 412),
+            other => other.map(|()| false),
+        }
     }
 
     /// At the bare door: [`Site::get`] would hide a condition that is ignored.

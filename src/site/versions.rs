@@ -5,7 +5,7 @@
 //! known by the object below it and its place among the markers above that.
 use super::bucket::instant;
 use super::error::SiteError;
-use super::listing::decoded;
+use super::listing::{ListedOwner, decoded, owner};
 use super::object::Location;
 use super::site::{Site, Sites};
 use crate::s3::{BucketName, SealedETag, SealedLen};
@@ -27,6 +27,8 @@ pub struct ListedVersion {
     pub is_latest: bool,
     /// When it was written.
     pub last_modified: OffsetDateTime,
+    /// Whose it is there; not every site says so.
+    pub owner: Option<ListedOwner>,
     /// Sealed size, ETag and storage class; `None`: a delete marker.
     pub object: Option<VersionObject>,
 }
@@ -187,6 +189,7 @@ fn object(version: &ObjectVersion, decode: impl Fn(&str) -> Option<String>) -> O
         version_id: version.version_id().unwrap_or(NULL_VERSION).to_owned(),
         is_latest: version.is_latest().unwrap_or(false),
         last_modified: version.last_modified().and_then(instant).unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        owner: version.owner().and_then(owner),
         object: Some(VersionObject {
             size: SealedLen(version.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0)),
             etag: version.e_tag().filter(|etag| !etag.is_empty()).map(SealedETag::from_backend),
@@ -201,6 +204,7 @@ fn marker(entry: &DeleteMarkerEntry, decode: impl Fn(&str) -> Option<String>) ->
         version_id: entry.version_id().unwrap_or(NULL_VERSION).to_owned(),
         is_latest: entry.is_latest().unwrap_or(false),
         last_modified: entry.last_modified().and_then(instant).unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        owner: entry.owner().and_then(owner),
         object: None,
     })
 }
@@ -218,6 +222,7 @@ mod tests {
                 version_id: id.to_owned(),
                 is_latest: false,
                 last_modified: OffsetDateTime::UNIX_EPOCH,
+                owner: None,
                 object: etag.map(|etag| VersionObject {
                     size: SealedLen(1),
                     etag: Some(SealedETag::from_backend(etag)),

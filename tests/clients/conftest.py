@@ -4,23 +4,18 @@ Options: `--full` (long tests too), `--no-rgw` (embedded sites only), `--direct=
 real server without the proxy; what looks behind the proxy is then skipped).
 """
 
-import contextlib
-import fcntl
 import os
 import pathlib
 import re
 import secrets
-import shutil
 import sys
-import tempfile
-import typing
 
 import known_gaps
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from common import audit, places, rgw  # noqa: E402
+from common import audit, places, rgw, run  # noqa: E402
 from common import target as targets
 from common.certs import Authority  # noqa: E402
 from common.data import FIVE_MIB  # noqa: E402
@@ -42,42 +37,15 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    if hasattr(config, "workerinput"):
-        return
-    target = places.ROOT / "target" / "clients-run"
-    target.mkdir(parents=True, exist_ok=True)
-    _remove_old_runs(target)
-    run = tempfile.mkdtemp(prefix="run-", dir=target)
-    os.environ["STRONGROOM_RUN_DIR"] = run
-    # tmp_path lies in it too, so that nothing big stays behind elsewhere.
-    os.environ["PYTEST_DEBUG_TEMPROOT"] = run
-    config.stash[_ALIVE] = alive = open(f"{run}/{_LOCK}", "w")
-    fcntl.flock(alive, fcntl.LOCK_EX)
-
-
-def _remove_old_runs(target: pathlib.Path) -> None:
-    """A failed run stays to be looked at until the next one starts; a run that still goes on is left alone."""
-    for run in target.glob("run-*"):
-        with contextlib.suppress(OSError), open(run / _LOCK, "w") as alive:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(run, ignore_errors=True)
+    run.begin(config)
 
 
 def pytest_unconfigure(config):
-    if hasattr(config, "workerinput") or "STRONGROOM_RUN_DIR" not in os.environ:
-        return
-    rgw.stop_pair(places.run_folder())
-    if not config.stash.get(_FAILED, False) and not os.environ.get("STRONGROOM_KEEP_RUN"):
-        shutil.rmtree(places.run_folder(), ignore_errors=True)
-
-
-_FAILED = pytest.StashKey[bool]()
-_ALIVE = pytest.StashKey[typing.TextIO]()
-_LOCK = "alive.lock"
+    run.end(config)
 
 
 def pytest_sessionfinish(session, exitstatus):
-    session.config.stash[_FAILED] = exitstatus != 0
+    run.note(session.config, exitstatus)
 
 
 def pytest_generate_tests(metafunc):

@@ -29,10 +29,14 @@ def parse_line(line: str) -> dict[str, str]:
 class _Tail:
     path: pathlib.Path
 
+    def size(self) -> int:
+        """Where the file ends now; lines of earlier requests may still come."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def mark(self) -> int:
         """Where the file ends, once the lines of earlier requests are in it: they are written behind the answers."""
         size = -1
-        while size != (now := self.path.stat().st_size if self.path.exists() else 0):
+        while size != (now := self.size()):
             size = now
             time.sleep(0.1)
         return size

@@ -29,6 +29,7 @@ class Settings:
     secret_access_key: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(30))
     limits: dict = dataclasses.field(default_factory=dict)
     uploads: dict = dataclasses.field(default_factory=dict)
+    listen: dict = dataclasses.field(default_factory=dict)
     site_options: dict = dataclasses.field(default_factory=dict)
     log_level: str = "info"
     region: str = "us-east-1"
@@ -87,7 +88,7 @@ class Proxy(StrongroomProcess):
             top["domain"] = settings.domain
         tables = [
             _table("", top),
-            _table("[listen]", {"address": f"127.0.0.1:{self.port}", "admin": self.admin}),
+            _table("[listen]", {"address": f"127.0.0.1:{self.port}", "admin": self.admin, **settings.listen}),
             _table("[state]", {"folder": str(self.folder / "state")}),
             _table("[credentials]", {"file": str(self.folder / "credentials.toml")}),
             f"[keys]\nroot = {{ file = {json.dumps(str(self.folder / 'root.key'))} }}\n",

@@ -73,6 +73,7 @@ impl Default for Setup {
             max_header_bytes: 16 * 1024,
         };
         let front = FrontSettings {
+            allow_signature_v2: true,
             region: Some(REGION.to_owned()),
             domain: Some("s3.test".to_owned()),
             max_xml_body: 100_000,

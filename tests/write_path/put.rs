@@ -141,6 +141,18 @@ async fn conditions_are_decided_by_the_storage_itself() {
 }
 
 #[tokio::test]
+async fn an_etag_may_be_what_the_object_must_not_be() {
+    let world = World::start().await;
+    let put = async |etag: &str, body: &'static str| world.put_with(TARGET, &[("if-none-match", etag)], body).await;
+    let first = put("\"other\"", "one").await.expect(200).header("etag").to_owned();
+    assert_eq!(put(&first, "two").await.verdict(), (412, "PreconditionFailed".to_owned()));
+    put("\"other\"", "three").await.expect(200);
+    put(&first, "four").await.expect(200);
+    assert_eq!(&world.get(TARGET).await.expect(200).body[..], b"four");
+    world.assert_identical(TEE, "key").await;
+}
+
+#[tokio::test]
 async fn many_creators_of_one_key_have_one_winner() {
     let world = World::start().await;
     let bodies: Vec<String> = (0..12).map(|n| format!("writer {n}")).collect();

@@ -41,8 +41,32 @@ pub(super) fn mend(response_: HttpResponse, progress: &Progress) -> HttpResponse
             let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
             response(bad_request("XAmzContentSHA256Mismatch", message))
         }
+        None if has_code(&response_, "AuthorizationQueryParametersError") => {
+            let message = "The parameters of the presigned address are not valid, or it may not be valid for so long.";
+            response(S3Error::with_message(S3ErrorCode::AccessDenied, message))
+        }
+        None if is_policy_condition(&response_) => {
+            let message = "Invalid according to Policy: a condition of the policy failed.";
+            response(S3Error::with_message(S3ErrorCode::AccessDenied, message))
+        }
         None => response_,
     }
+}
+
+/// `s3s` calls a form that its policy does not allow a bad policy (400); S3 denies it.
+fn is_policy_condition(response: &HttpResponse) -> bool {
+    let says = |text: &str| {
+        between(text, "<Message>", "</Message>").is_some_and(|message| message.starts_with("Policy condition "))
+    };
+    has_code(response, "InvalidPolicyDocument") && says(&text_of(response))
+}
+
+fn has_code(response: &HttpResponse, code: &str) -> bool {
+    response.status() == StatusCode::BAD_REQUEST && between(&text_of(response), "<Code>", "</Code>") == Some(code)
+}
+
+fn text_of(response: &HttpResponse) -> String {
+    String::from_utf8_lossy(&response.body().bytes().unwrap_or_default()).into_owned()
 }
 
 /// A code that `s3s` does not have.
@@ -129,6 +153,14 @@ mod tests {
         let mut response = response(error);
         identify(&mut response, "/", RequestId::from_bits(1), "h");
         assert_eq!(body(&response).matches("<RequestId>").count(), 1);
+    }
+
+    #[test]
+    fn a_form_that_its_policy_does_not_allow_is_denied_and_a_bad_policy_is_bad() {
+        for (message, status) in [("Policy condition 'eq' for field 'key' failed", 403), ("failed to parse", 400)] {
+            let error = S3Error::with_message(S3ErrorCode::InvalidPolicyDocument, message);
+            assert_eq!(mend(response(error), &Progress::new()).status().as_u16(), status, "{message}");
+        }
     }
 
     #[test]

@@ -14,17 +14,23 @@
 //! | `routes` | requests that are none of `s3s`'s operations: passed on, or only verified |
 //! | `framing` | whether a chunked body has its closing chunk |
 //! | `progress` | what happened to a body, for whoever answers |
-//! | `verify` | requests whose signed range `s3s` would refuse |
+//! | `cross` | preflights of browsers, and the headers that pages of another origin need |
+//! | `mended` | what of a read `s3s` would refuse although S3 does not |
+//! | `verify` | such requests, whose signature covers what has to be changed |
+//! | `signature` | the form and date of a signature, before it is verified |
+//! | `version_two` | what a signature of version 2 does not cover |
 //! | `errors` | error bodies: what went wrong with a body, ids, codes |
 //! | `etag` | the one ETag that S3 writes without quotes |
 //! | `exchange` | what is known of one request until its line is written |
 //! | `patience` | how long a silent client is waited for |
 //! | `outbound` | the response's body: counts bytes, knows when it is over |
+mod cross;
 mod errors;
 mod etag;
 mod exchange;
 mod framing;
 mod inbound;
+mod mended;
 mod observers;
 mod outbound;
 mod patience;
@@ -32,14 +38,15 @@ mod progress;
 mod routes;
 mod screen;
 mod settings;
+mod signature;
 mod verify;
+mod version_two;
 
 pub use outbound::FrontBody;
 pub use patience::Patience;
 pub use settings::{FrontError, FrontSettings, Guards};
 
 use super::access::{Access, Auth};
-use super::get::lenient::mended_range;
 use super::{Gateway, Service};
 use crate::audit::AuditLog;
 use crate::site::Persevere;
@@ -52,6 +59,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use inbound::{Afterwards, Inbound};
+use mended::Mended;
 use routes::Routes;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{HttpResponse, S3Error, S3ErrorCode};
@@ -89,6 +97,8 @@ pub struct Front(Arc<Inner>);
 
 struct Inner {
     service: S3Service,
+    /// `None`: no bucket has a configuration.
+    gateway: Option<Arc<Gateway>>,
     audit: AuditLog,
     metrics: Arc<Metrics>,
     settings: FrontSettings,
@@ -143,13 +153,13 @@ impl Front {
         builder.set_auth(Auth(credentials.clone()));
         let access = Access { credentials, authorizer };
         builder.set_access(access.clone());
-        builder.set_route(Routes { gateway, access });
+        builder.set_route(Routes { gateway: gateway.clone(), access });
         let mut node = [0; 16];
         crate::clock::random(&mut node)?;
         let queue = audit.clone();
         metrics.before_scrape(move |metrics| metrics.audit_queue(queue.queued()));
         let service = builder.build();
-        Ok(Self(Arc::new(Inner { service, audit, metrics, settings, node, orphans: TaskTracker::new() })))
+        Ok(Self(Arc::new(Inner { service, gateway, audit, metrics, settings, node, orphans: TaskTracker::new() })))
     }
 
     /// Serves one request. Never fails: whatever goes wrong is an S3 error response. When the returned future is
@@ -206,7 +216,12 @@ impl Inner {
     {
         let inbound = Inbound::new(&self.settings, &head, exchange.target(), body, exchange.progress().clone());
         let leftover = inbound.leftover();
+        let crossing = cross::Page::of(self.gateway.as_ref(), &head, exchange.target());
         let response = match screen::screen(&self.settings, &head, exchange.target()) {
+            Ok(()) if crossing.is_preflight() => {
+                drop(inbound);
+                crossing.preflight(exchange.context()).await
+            }
             Ok(()) => self.call(head, inbound, &mut exchange).await,
             Err(refusal) => {
                 drop(inbound);
@@ -214,14 +229,14 @@ impl Inner {
             }
         };
         let afterwards = leftover.drain().await;
-        let mut response = self.finish(response, exchange);
+        let mut response = self.finish(crossing.allowed(response).await, exchange);
         if afterwards == Afterwards::Spent {
             response.headers_mut().insert(CONNECTION, CLOSE);
         }
         response
     }
 
-    /// Hands the request to `s3s`; twice, where it would not read its range as S3 does.
+    /// Hands the request to `s3s`; twice, where it would not read it as S3 does.
     async fn call<B>(&self, mut head: Parts, inbound: Inbound<B>, exchange: &mut Exchange) -> HttpResponse
     where
         B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
@@ -229,11 +244,15 @@ impl Inner {
     {
         head.extensions.insert(exchange.context().clone());
         let passed = routes::mark(&mut head, exchange.target());
-        let range = if head.method.is_safe() && !passed { mended_range(&head.headers) } else { None };
-        let second = range.map(|range| Second::after(&mut head, range));
+        let mended = if head.method.is_safe() && !passed { Mended::of(&head) } else { None };
+        let second = mended.map(|mended| Second::after(&mut head, mended));
         let response = self.pass(Request::from_parts(head, inbound.into_s3s()), exchange).await;
         match second.and_then(|second| second.verified(&response)) {
-            Some(head) => self.pass(Request::from_parts(head, s3s::Body::empty()), exchange).await,
+            Some((head, mended)) => {
+                let mut response = self.pass(Request::from_parts(head, s3s::Body::empty()), exchange).await;
+                mended.answer(&mut response);
+                response
+            }
             None => response,
         }
     }

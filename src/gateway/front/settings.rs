@@ -21,6 +21,8 @@ const MAX_FORM_PARTS: usize = 100;
 /// What the front is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrontSettings {
+    /// Whether signatures of version 2 are taken; else they are refused, whatever they sign.
+    pub allow_signature_v2: bool,
     /// The region that signatures must name; `None`: any.
     pub region: Option<String>,
     /// Base domain of virtual-host addressing.
@@ -74,7 +76,7 @@ impl FrontSettings {
         // Limited by the front itself.
         config.custom_route_max_body_size = None;
         config.sig_v4_allowed_services = vec!["s3".to_owned()];
-        config.enable_sig_v2 = false;
+        config.enable_sig_v2 = self.allow_signature_v2;
         // What a request is decides, not what its `x-id` says.
         config.operation_id_routing = false;
         let region = self

@@ -7,7 +7,7 @@ use crate::gateway::open::{Glimpse, glimpse_at, open};
 use crate::gateway::respond::GatewayError;
 use crate::s3::{BucketName, ObjectKey, PlainETag, PlainLen, SealedETag};
 use crate::seal::plain_len;
-use crate::site::{ListedObject, Location, Site};
+use crate::site::{ListedObject, ListedOwner, Location, Site};
 use crate::state::IndexEntry;
 use futures_util::{StreamExt, TryStreamExt};
 use std::collections::HashMap;
@@ -29,6 +29,7 @@ pub(super) struct Entry {
     pub last_modified: time::OffsetDateTime,
     /// In a listing of versions.
     pub version_id: Option<String>,
+    pub owner: Option<ListedOwner>,
 }
 
 /// An object of which only the trailer tells the ETag.
@@ -155,6 +156,7 @@ fn as_stored(object: ListedObject) -> Entry {
         etag,
         last_modified: object.last_modified,
         version_id: object.version_id,
+        owner: object.owner,
     }
 }
 

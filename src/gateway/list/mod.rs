@@ -9,11 +9,12 @@
 //! | [`text`] | `encoding-type=url` |
 use super::Gateway;
 use super::request;
+use crate::site::ListedOwner;
 use s3s::dto::{
     self, CommonPrefix, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
     ObjectStorageClass, Owner,
 };
-use s3s::{S3Request, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use std::sync::Arc;
 
 mod ask;
@@ -26,9 +27,10 @@ use ask::{Ask, Position};
 use etags::Entry;
 use page::Page;
 pub(super) use text::Encoding;
+use text::echoed;
 pub(super) use versions::list_object_versions;
 
-/// The owner of everything, where the primary does not say whom it takes us for.
+/// The owner of what no site names the owner of, where the primary does not say whom it takes us for.
 const OWNER: &str = "strongroom";
 
 pub(super) async fn list_objects(
@@ -37,6 +39,7 @@ pub(super) async fn list_objects(
 ) -> S3Result<S3Response<ListObjectsOutput>> {
     let bucket = request::bucket_of(&request::permit(&req)?)?;
     let context = request::context(&req);
+    refuse_unordered(req.uri.query(), req.input.delimiter.as_deref())?;
     let input = req.input;
     let encoding = Encoding::parse(input.encoding_type.as_ref())?;
     let ask = Ask::new(bucket, input.prefix, input.delimiter, input.max_keys)?.after(input.marker.as_deref());
@@ -46,7 +49,7 @@ pub(super) async fn list_objects(
     let next_marker = page.next.as_ref().map(|next| encoding.apply(next.text()));
     let output = ListObjectsOutput {
         name: Some(ask.bucket.as_str().to_owned()),
-        prefix: Some(encoding.apply(&ask.prefix)),
+        prefix: Some(echoed(encoding, &ask.prefix)),
         marker: Some(encoding.apply(input.marker.as_deref().unwrap_or_default())),
         max_keys: i32::try_from(ask.max_keys).ok(),
         is_truncated: Some(page.next.is_some()),
@@ -60,12 +63,24 @@ pub(super) async fn list_objects(
     Ok(S3Response::with_headers(output, served_by(gateway, &page.site)))
 }
 
+/// Ceph's `allow-unordered` (<https://docs.ceph.com/en/latest/radosgw/s3/bucketops/>) is a permission, of which no use is made; but
+/// together with a delimiter it is an error.
+fn refuse_unordered(query: Option<&str>, delimiter: Option<&str>) -> S3Result<()> {
+    let allowed = query.unwrap_or_default().split('&').any(|pair| pair.eq_ignore_ascii_case("allow-unordered=true"));
+    if allowed && delimiter.is_some_and(|delimiter| !delimiter.is_empty()) {
+        let message = "Unordered listings cannot have a delimiter.";
+        return Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message));
+    }
+    Ok(())
+}
+
 pub(super) async fn list_objects_v2(
     gateway: &Arc<Gateway>,
     req: S3Request<ListObjectsV2Input>,
 ) -> S3Result<S3Response<ListObjectsV2Output>> {
     let bucket = request::bucket_of(&request::permit(&req)?)?;
     let context = request::context(&req);
+    refuse_unordered(req.uri.query(), req.input.delimiter.as_deref())?;
     let input = req.input;
     let encoding = Encoding::parse(input.encoding_type.as_ref())?;
     let ask = Ask::new(bucket, input.prefix, input.delimiter, input.max_keys)?;
@@ -102,13 +117,18 @@ pub(super) fn owner(gateway: &Gateway) -> Owner {
     }
 }
 
+/// Who owns an object: as its site says, which is what its ACL says, too.
+fn owner_of(listed: Option<ListedOwner>, us: &Owner) -> Owner {
+    listed.map_or_else(|| us.clone(), |owner| Owner { id: Some(owner.id), display_name: owner.display_name })
+}
+
 fn contents(entries: Vec<Entry>, encoding: Encoding, owner: Option<&Owner>) -> Option<Vec<Object>> {
     let object = |entry: Entry| Object {
         key: Some(encoding.apply(&entry.key)),
         size: i64::try_from(entry.size).ok(),
         e_tag: Some(dto::ETag::Strong(entry.etag)),
         last_modified: Some(entry.last_modified.into()),
-        owner: owner.cloned(),
+        owner: owner.map(|us| owner_of(entry.owner, us)),
         storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
         ..Object::default()
     };

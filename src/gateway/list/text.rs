@@ -38,6 +38,21 @@ impl Encoding {
     }
 }
 
+/// The prefix that ListObjects repeats. S3 encodes it like a key, Ceph not at all; boto3 decodes the keys of this listing but not
+/// the prefix. What is encoded here is only what a decoder would misread or XML cannot carry, so that either kind of client gets
+/// the prefix it asked for.
+pub(in crate::gateway) fn echoed(encoding: Encoding, prefix: &str) -> String {
+    match encoding {
+        Encoding::Plain => prefix.to_owned(),
+        Encoding::Url => {
+            let misread = |one: char| matches!(one, '%' | '+') || (one.is_control() && !matches!(one, '\n' | '\t'));
+            let written =
+                |one: char| if misread(one) { encoding.apply(one.encode_utf8(&mut [0; 4])) } else { one.into() };
+            prefix.chars().map(written).collect()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +62,13 @@ mod tests {
         assert_eq!(Encoding::Url.apply("a/b-c_d.e~f"), "a/b-c_d.e~f");
         assert_eq!(Encoding::Url.apply("a b+c&<\u{1}>%ü"), "a%20b%2Bc%26%3C%01%3E%25%C3%BC");
         assert_eq!(Encoding::Plain.apply("a b+c"), "a b+c");
+    }
+
+    #[test]
+    fn an_echoed_prefix_is_the_same_decoded_or_not_wherever_it_can_be() {
+        assert_eq!(echoed(Encoding::Url, "a/b c&<\n\tü"), "a/b c&<\n\tü");
+        assert_eq!(echoed(Encoding::Url, "50%+\u{1}\r"), "50%25%2B%01%0D");
+        assert_eq!(echoed(Encoding::Plain, "50%"), "50%");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! those of the site that answers, which is the primary as long as it does.
 use super::ask::Ask;
 use super::etags::{self, Entry};
-use super::{Encoding, owner, served_by};
+use super::{Encoding, owner, owner_of, served_by};
 use crate::gateway::Gateway;
 use crate::gateway::open::Candidates;
 use crate::gateway::request;
@@ -100,6 +100,7 @@ fn as_object(version: &ListedVersion) -> Option<ListedObject> {
         last_modified: version.last_modified,
         storage_class: object.storage_class.clone(),
         version_id: Some(version.version_id.clone()),
+        owner: version.owner.clone(),
     })
 }
 
@@ -113,7 +114,7 @@ fn version(listed: ListedVersion, entry: Entry, encoding: Encoding, owner: &Owne
         e_tag: Some(ETag::Strong(entry.etag)),
         size: i64::try_from(entry.size).ok(),
         last_modified: Some(listed.last_modified.into()),
-        owner: Some(owner.clone()),
+        owner: Some(owner_of(entry.owner, owner)),
         storage_class: Some(class.into()),
         ..ObjectVersion::default()
     }
@@ -125,6 +126,6 @@ fn marker(listed: ListedVersion, encoding: Encoding, owner: &Owner) -> DeleteMar
         version_id: Some(listed.version_id),
         is_latest: Some(listed.is_latest),
         last_modified: Some(listed.last_modified.into()),
-        owner: Some(owner.clone()),
+        owner: Some(owner_of(listed.owner, owner)),
     }
 }

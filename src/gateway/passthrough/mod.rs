@@ -51,9 +51,14 @@ pub(super) async fn pass_on(
         headers: passed(&headers, table::HEADERS)?,
         body,
     };
+    let bucket = forward.bucket.clone();
     let (answer, site) = match row.method {
         Verb::Get => ask(gateway, &forward).await?,
-        Verb::Put | Verb::Delete => (tell(gateway, forward).await?, gateway.sites.primary.clone()),
+        Verb::Put | Verb::Delete => {
+            let told = tell(gateway, forward).await;
+            gateway.cors.forget(&bucket);
+            (told?, gateway.sites.primary.clone())
+        }
     };
     request::note(context.as_ref(), |facts| facts.served_by = Some(site.name().to_string()));
     let mut out = HeaderMap::new();

@@ -1,0 +1,77 @@
+"""Buckets: made, made again, looked at, removed; names that are none."""
+
+from cases import case, cases
+
+
+@case
+def life(side):
+    name = side.name()
+    side.create_bucket(Bucket=name)
+    side.head_bucket(Bucket=name)
+    side.get_bucket_location(Bucket=name)
+    side.create_bucket(Bucket=name)
+    side.list_objects_v2(Bucket=name)
+    side.delete_bucket(Bucket=name)
+    side.delete_bucket(Bucket=name)
+    side.head_bucket(Bucket=name)
+    side.list_objects(Bucket=name)
+
+
+@case
+def not_empty(side):
+    side.put_object(Key="foo", Body=b"bar")
+    side.delete_bucket()
+    side.delete_object(Key="foo")
+    side.delete_bucket()
+
+
+@case
+def none_there(side):
+    for operation in ("list_objects", "list_objects_v2", "list_object_versions", "get_bucket_acl", "get_bucket_cors"):
+        side.call(operation, Bucket="no-such-bucket-anywhere")
+    side.put_object(Bucket="no-such-bucket-anywhere", Key="foo", Body=b"bar")
+    side.get_object(Bucket="no-such-bucket-anywhere", Key="foo")
+    side.head_object(Bucket="no-such-bucket-anywhere", Key="foo")
+    side.delete_object(Bucket="no-such-bucket-anywhere", Key="foo")
+    side.delete_objects(Bucket="no-such-bucket-anywhere", Delete={"Objects": [{"Key": "foo"}]})
+
+
+@cases(
+    one_letter=("a",),
+    two_letters=("aa",),
+    underscore_first=("_foo",),
+    upper=("UpperCase",),
+    punctuation=("alpha!soup",),
+    address=("192.168.5.123",),
+    long_64=("a" * 64,),
+    long_255=("a" * 255,),
+    long_300=("a" * 300,),
+    dash_last=("foo-",),
+    dot_dot=("foo..bar",),
+)
+def bad_name(side, name):
+    side.raw("PUT", path=f"/{name}")
+    side.raw("GET", path=f"/{name}")
+
+
+@case
+def put_on_the_root(side):
+    side.raw("PUT", path="/")
+    side.raw("POST", path="/")
+    side.raw("DELETE", path="/")
+
+
+@case
+def listed(side):
+    answer = side.s3.list_buckets()
+    mine = [bucket for bucket in answer["Buckets"] if bucket["Name"] == side.bucket]
+    side.note(buckets=mine, owner=bool(answer["Owner"].get("ID")))
+    page = side.s3.list_buckets(Prefix=side.bucket)
+    side.note(prefixed=[b for b in page["Buckets"] if b["Name"] == side.bucket])
+
+
+@case
+def location_constraint(side):
+    name = side.name()
+    side.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "nowhere-1"})
+    side.raw("PUT", path=f"/{side.name()}", body=b"<CreateBucketConfiguration><Loc")

@@ -1,0 +1,93 @@
+"""Backends, each twice: by itself, and behind a proxy.
+
+`--no-rgw` and `--no-localstack` leave one out; `--record FILE` appends every difference, meant or not, as a line of JSON.
+"""
+
+import dataclasses
+import os
+import pathlib
+import sys
+
+import pytest
+
+_HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(_HERE), str(_HERE.parent)]
+
+import cases  # noqa: E402
+from common import localstack, places, rgw, run  # noqa: E402
+from common import target as targets  # noqa: E402
+from common.proxy import Proxy, Settings  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--no-rgw", action="store_true", help="without the Ceph RADOS Gateway")
+    parser.addoption("--no-localstack", action="store_true", help="without LocalStack")
+    parser.addoption("--record", help="append every difference to this file")
+
+
+def pytest_configure(config):
+    run.begin(config)
+
+
+def pytest_unconfigure(config):
+    run.end(config)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    run.note(session.config, exitstatus)
+
+
+def pytest_generate_tests(metafunc):
+    if "case" not in metafunc.fixturenames:
+        return
+    left_out = {name for name in ("rgw", "localstack") if metafunc.config.getoption(f"--no-{name}")}
+    backends = [name for name in ("localstack", "rgw") if name not in left_out]
+    pairs = [(backend, case) for backend in backends for case in cases.all_of_them() if _makes_sense(backend, case)]
+    metafunc.parametrize("backend,case", pairs, ids=[f"{backend}-{case.name}" for backend, case in pairs])
+
+
+def _makes_sense(backend: str, case: cases.Case) -> bool:
+    """LocalStack checks no signatures, so it cannot say what is right about them."""
+    topic = case.name.split(".")[0]
+    return backend != "localstack" or topic not in ("anonymous", "forms", "presigned", "signatures")
+
+
+class Pool:
+    """Both sides of every backend, started when first asked for."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        self._pairs: dict[str, tuple[targets.Target, targets.Target]] = {}
+        self._running: list = []
+
+    def pair(self, backend: str) -> tuple[targets.Target, targets.Target]:
+        """The backend itself, and the proxy over it."""
+        if backend not in self._pairs:
+            sites = getattr(self, f"_{backend}")()
+            proxy = Proxy(self.folder / f"proxy-{backend}", Settings(sites)).start()
+            self._running.append(proxy)
+            self._pairs[backend] = targets.of_site(sites[0], backend), targets.of_proxy(proxy, backend)
+        return self._pairs[backend]
+
+    def _rgw(self):
+        return rgw.pair()
+
+    def _localstack(self):
+        # One server, whose other buckets are the backup's.
+        site = localstack.site()
+        return [site, dataclasses.replace(site, name="backup", bucket_prefix="backup-")]
+
+    def close(self) -> None:
+        """Proxies before what they stand on."""
+        for process in self._running[::-1]:
+            process.stop()
+
+
+@pytest.fixture(scope="session")
+def pool():
+    """Shared by the cases of one worker."""
+    folder = places.run_folder() / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    folder.mkdir(exist_ok=True)
+    pool = Pool(folder)
+    yield pool
+    pool.close()
