@@ -5,6 +5,8 @@ use crate::replication::{self, BackOff, Journal, ReplicationObserver};
 use crate::s3::BucketName;
 use crate::site::tee::Tee;
 use crate::site::{Site, Sites};
+use crate::telemetry::Metrics;
+use super::reconcile::Schedule;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +46,14 @@ impl Background {
         self.until_done(move || {
             let (keyring, sites) = (keyring.clone(), sites.clone());
             async move { keyring.sync_copies(&sites).await == 0 }
+        });
+    }
+
+    /// Compares the sites now and then.
+    pub(super) fn reconcile(&mut self, schedule: Schedule, system_bucket: BucketName, metrics: Arc<Metrics>) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let _ = stop.run_until_cancelled(schedule.run(&system_bucket, &metrics)).await;
         });
     }
 

@@ -3,7 +3,7 @@ use super::problem::Problems;
 use super::raw::{Field, RawConfig, RawLimits, RawListen, RawLog, RawTls};
 use super::settings::{Config, Limits, Listen, LogFormat, LogTarget, Logs, Retry, TlsFiles};
 use super::value::Reader;
-use super::{Environment, rules, sites};
+use super::{Environment, recovery, rules, sites};
 use crate::keys::RootSource;
 use crate::s3::BucketName;
 use std::net::SocketAddr;
@@ -36,6 +36,9 @@ pub(super) fn validate(
     let grace = &raw.replication.backup_grace;
     let backup_grace = reader.duration(grace, "replication.backup_grace", 5 * SECOND, 100 * MILLI..=10 * MINUTE);
     let retry = retry(reader, raw);
+    let reconcile = recovery::reconcile(reader, &raw.reconcile);
+    let drill = recovery::drill(reader, &raw.drill);
+    let aliases = recovery::aliases(reader, raw);
     let rules = rules::rules(reader, raw);
     let logs = logs(reader, &raw.log);
     let cache_entries = reader.count(&raw.cache.entries, "cache.entries", 10_000, 0..=10_000_000);
@@ -56,6 +59,9 @@ pub(super) fn validate(
         backups,
         backup_grace,
         retry,
+        reconcile,
+        drill,
+        aliases,
         rules,
         logs,
         cache_entries: u64::from(cache_entries),

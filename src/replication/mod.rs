@@ -14,7 +14,7 @@
 //! order, twice, or after the object has changed again. Every change at a site happens under the tee's commit lock of
 //! the key, after a last look at the primary. Nothing here can read what it copies: sealed bytes travel as they are.
 mod backoff;
-mod compare;
+pub mod compare;
 mod gate;
 mod journal;
 mod mirror;
@@ -23,6 +23,7 @@ mod worker;
 
 pub use backoff::BackOff;
 pub use journal::Journal;
+pub use transfer::{Copied, repair};
 pub use worker::{Settings, run, run_with};
 
 /// Told of progress, for metrics.
