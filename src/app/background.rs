@@ -1,4 +1,5 @@
 //! Work beside the requests: replication, the keyring's copies, sites that were down at the start.
+use super::reconcile::Schedule;
 use crate::config::Retry;
 use crate::keys::Keyring;
 use crate::replication::{self, BackOff, Journal, ReplicationObserver};
@@ -6,7 +7,6 @@ use crate::s3::BucketName;
 use crate::site::tee::Tee;
 use crate::site::{Site, Sites};
 use crate::telemetry::Metrics;
-use super::reconcile::Schedule;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

@@ -81,7 +81,17 @@ impl Schedule {
         let tally = self.job.run(&buckets, "", &mut ToLog).await;
         let Tally { same, missing_here, missing_there, differ, errors, repaired, pending } = tally;
         let left = tally.left();
-        tracing::info!(same, missing_here, missing_there, differ, errors, repaired, pending, left, "the sites were compared");
+        tracing::info!(
+            same,
+            missing_here,
+            missing_there,
+            differ,
+            errors,
+            repaired,
+            pending,
+            left,
+            "the sites were compared"
+        );
         let found = Compared { same, missing_here, missing_there, differ, errors, repaired };
         metrics.reconciled(&found, clock::now().unix_timestamp() as f64, started.elapsed().as_secs_f64());
     }

@@ -101,8 +101,7 @@ impl Reconcile {
         };
         let mut out = BufWriter::new(io::stdout());
         let counter = Counter::new("objects compared");
-        let mut lines =
-            Lines { out: &mut out, counter, json: self.json, differences: self.differences, failed: None };
+        let mut lines = Lines { out: &mut out, counter, json: self.json, differences: self.differences, failed: None };
         let tally = job.run(&buckets, &self.prefix, &mut lines).await;
         lines.end(&tally)?;
         Ok(match (tally.errors, tally.left()) {

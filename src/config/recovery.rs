@@ -11,8 +11,7 @@ pub(super) fn reconcile(reader: &mut Reader<'_, '_>, raw: &RawReconcile) -> Reco
     let hour = Duration::from_secs(3600);
     let every = raw.every.as_ref().filter(|every| every.get_ref() != "never");
     let allowed = Duration::from_secs(1)..=hour * 24 * 366;
-    let every =
-        every.map(|every| reader.duration(&Some(every.clone()), "reconcile.every", hour * 24, allowed));
+    let every = every.map(|every| reader.duration(&Some(every.clone()), "reconcile.every", hour * 24, allowed));
     let sample = raw.sample.as_ref().map_or(0.0, |text| {
         let share = text.get_ref().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
         share.filter(|share| (0.0..=100.0).contains(share)).map_or_else(
@@ -53,7 +52,7 @@ pub(super) fn aliases(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Aliases {
 
 fn alias(reader: &mut Reader<'_, '_>, raw: &Spanned<RawAlias>, index: usize) -> Option<Alias> {
     let (at, raw) = (raw.span().start, raw.get_ref());
-    let mut bucket = |value, name: &str| {
+    let mut bucket = |value: &Option<Spanned<String>>, name: &str| {
         let field = format!("bucket_alias[{}].{name}", index + 1);
         let text = reader.required(value, &field, Some(at), &format!("{name} = \"ledgers\""))?;
         let parsed = BucketName::parse(&text).ok();
@@ -65,5 +64,10 @@ fn alias(reader: &mut Reader<'_, '_>, raw: &Spanned<RawAlias>, index: usize) -> 
     };
     let (now, then) = (bucket(&raw.bucket, "bucket"), bucket(&raw.sealed_as, "sealed_as"));
     let text = |value: &Option<Spanned<String>>| value.as_ref().map(|v| v.get_ref().clone()).unwrap_or_default();
-    Some(Alias { bucket: now?, prefix: text(&raw.prefix), sealed_bucket: then?, sealed_prefix: text(&raw.sealed_prefix) })
+    Some(Alias {
+        bucket: now?,
+        prefix: text(&raw.prefix),
+        sealed_bucket: then?,
+        sealed_prefix: text(&raw.sealed_prefix),
+    })
 }

@@ -117,16 +117,11 @@ impl Upload {
 
     /// Takes back what was begun.
     pub(super) async fn abort(self) {
-        match self.way {
-            Way::Single(request) => drop(request.end().await),
-            Way::Parts { upload, current, .. } => {
-                if let Some(request) = current {
-                    drop(request.end().await);
-                }
-                if let Err(error) = self.site.abort_multipart(&self.at, &upload).await {
-                    tracing::warn!(site = %self.site.name(), %error, "an unfinished upload is left behind at a site");
-                }
-            }
+        // Without its sender a request is broken off.
+        let Way::Parts { upload, current, .. } = self.way else { return };
+        drop(current);
+        if let Err(error) = self.site.abort_multipart(&self.at, &upload).await {
+            tracing::warn!(site = %self.site.name(), %error, "an unfinished upload is left behind at a site");
         }
     }
 

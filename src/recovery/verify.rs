@@ -80,7 +80,8 @@ impl Verify {
         let stage = format!("{}:{bucket}", site.name());
         let Some(after) = checkpoint.begin(&stage) else { return Ok(()) };
         let after = Some(after).filter(|key| !key.is_empty());
-        let looks = merge::listing_after(site, bucket, &self.prefix, after).map(|listed| self.look(site, bucket, listed));
+        let looks =
+            merge::listing_after(site, bucket, &self.prefix, after).map(|listed| self.look(site, bucket, listed));
         let mut looks = Box::pin(looks.buffered(self.parallel.max(1)));
         while let Some(looked) = looks.next().await {
             let (key, looked) = looked.map_err(|error| VerifyError::List {

@@ -104,7 +104,9 @@ impl WholeReader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ContentInfo, Entropy, ObjectName, ObjectSealer, PartEntry, Trailer, VaultKey, VaultKeyId, VaultKeyRef};
+    use super::super::{
+        ContentInfo, Entropy, ObjectName, ObjectSealer, PartEntry, Trailer, VaultKey, VaultKeyId, VaultKeyRef,
+    };
     use super::*;
     use crate::s3::{BucketName, ObjectKey, PlainLen, SealedLen};
     use crate::secret::SecretBytes;
@@ -172,7 +174,17 @@ mod tests {
         let end = sealed.len();
         let first_padding = (body_end + index) as usize;
         assert!(first_padding < end - TRAILER_LEN as usize, "there is padding: {footer}");
-        for at in [0, 100, body_end as usize - 1, body_end as usize, first_padding - 1, first_padding, end - 529, end - 528, end - 1] {
+        for at in [
+            0,
+            100,
+            body_end as usize - 1,
+            body_end as usize,
+            first_padding - 1,
+            first_padding,
+            end - 529,
+            end - 528,
+            end - 1,
+        ] {
             let mut changed = sealed.to_vec();
             changed[at] ^= 1;
             assert!(read(&changed, 65_536, reader(&sealed, &object)).is_err(), "byte {at}");

@@ -7,7 +7,6 @@ use std::process::Command;
 fn escrow(world: &World) {
     let text = fs::read_to_string(world.path("root.key")).expect("the root key");
     strongroom::identity::write_private(&world.path("escrow.key"), &text).expect("a file");
-    fs::remove_file(world.path("root.key")).expect("the drill has no use for it");
 }
 
 fn report(world: &World) -> serde_json::Value {
@@ -54,7 +53,8 @@ async fn a_drill_restores_from_the_backup_alone_and_signs_what_it_found() {
     let (code, text) = check(&world, "drill.json", &["--public-key", &key]).await;
     assert!(code == Some(0) && text.contains("the signature fits"), "{text}");
     assert_eq!(check(&world, "drill.json", &["--public-key", &"0".repeat(64)]).await.0, Some(1));
-    let forged = fs::read_to_string(world.path("drill.json")).expect("a report").replace("\"seed\": 42", "\"seed\": 43");
+    let forged =
+        fs::read_to_string(world.path("drill.json")).expect("a report").replace("\"seed\": 42", "\"seed\": 43");
     fs::write(world.path("forged.json"), forged).expect("a file");
     let (code, text) = check(&world, "forged.json", &[]).await;
     assert!(code == Some(1) && text.contains("was changed"), "{text}");

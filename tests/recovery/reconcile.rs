@@ -26,8 +26,7 @@ async fn what_is_missing_or_different_has_the_symbols_of_rclone_check_and_is_lef
     }
     let said = world.run(&["reconcile"], &[]).await;
     assert_eq!(said.code, Some(1), "{}", said.err);
-    let expected =
-        ["+ backup:docs/only-here", "- backup:docs/only-there", "* backup:docs/other", "= backup:docs/same"];
+    let expected = ["+ backup:docs/only-here", "- backup:docs/only-there", "* backup:docs/other", "= backup:docs/same"];
     assert_eq!(said.out.lines().collect::<Vec<_>>(), expected);
     assert!(get_raw(&world.backup, &at("only-here")).await.is_none());
     let said = world.run(&["reconcile"], &["--json"]).await;

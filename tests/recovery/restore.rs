@@ -85,8 +85,16 @@ async fn plaintext_goes_to_an_endpoint_that_is_named_with_its_credential() {
     let other = World::start().await;
     let endpoint = other.endpoint();
     let arguments = [
-        "--bucket", "docs", "--to-bucket", "restored", "--to-endpoint", &endpoint, "--to-access-key-id", "SRTEST",
-        "--to-secret-file", "site.secret",
+        "--bucket",
+        "docs",
+        "--to-bucket",
+        "restored",
+        "--to-endpoint",
+        &endpoint,
+        "--to-access-key-id",
+        "SRTEST",
+        "--to-secret-file",
+        "site.secret",
     ];
     let said = world.run(&["restore"], &arguments).await;
     assert_eq!(said.code, Some(0), "{}", said.err);

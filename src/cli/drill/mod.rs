@@ -149,7 +149,11 @@ impl Run {
             system_bucket: system_bucket.to_string(),
             aliases: aliases.iter().map(ToString::to_string).collect(),
             root_key: absolute(root_key)?,
-            buckets: self.bucket.iter().map(|name| place::bucket(name).map(|b| b.to_string())).collect::<Result<_, _>>()?,
+            buckets: self
+                .bucket
+                .iter()
+                .map(|name| place::bucket(name).map(|b| b.to_string()))
+                .collect::<Result<_, _>>()?,
             sample: self.sample,
             seed,
             folder: absolute(folder)?,
@@ -225,7 +229,10 @@ impl Drop for Scratch {
         if !self.keep {
             // Plaintext: tell when it stays behind.
             if let Err(error) = fs::remove_dir_all(&self.folder) {
-                eprintln!("strongroom: {} holds restored files and could not be removed: {error}", self.folder.display());
+                eprintln!(
+                    "strongroom: {} holds restored files and could not be removed: {error}",
+                    self.folder.display()
+                );
             }
         }
     }

@@ -71,7 +71,9 @@ pub(super) fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
 /// Writes the signed report and the page beside it; neither is ever seen half written.
 pub(super) fn write(path: &Path, report: &Report, key: &SigningKey) -> anyhow::Result<()> {
     let signed = key.sign(report)?;
-    for (path, text) in [(path.with_extension("html"), page(report, &key.public_key())), (path.to_owned(), signed.text()?)] {
+    for (path, text) in
+        [(path.with_extension("html"), page(report, &key.public_key())), (path.to_owned(), signed.text()?)]
+    {
         let beside = path.with_extension("partial");
         let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, &path));
         written.with_context(|| format!("{} cannot be written", path.display()))?;

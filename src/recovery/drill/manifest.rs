@@ -56,7 +56,12 @@ pub(super) struct Comparison {
 ///
 /// # Errors
 /// When the site cannot be listed or `out` not be written.
-pub async fn export(site: &Site, buckets: &[BucketName], taken: i64, out: &mut (dyn Write + Send)) -> Result<u64, ManifestError> {
+pub async fn export(
+    site: &Site,
+    buckets: &[BucketName],
+    taken: i64,
+    out: &mut (dyn Write + Send),
+) -> Result<u64, ManifestError> {
     serde_json::to_writer(&mut *out, &Header { strongroom_manifest: 1, taken })?;
     out.write_all(b"\n")?;
     let mut count = 0;

@@ -172,7 +172,9 @@ impl Drill {
 
     async fn restore(&self, opener: &Opener, bucket: &str, key: &str) -> Sampled {
         let sampled = |bytes, problem| Sampled { bucket: bucket.to_owned(), key: key.to_owned(), bytes, problem };
-        let Ok(name) = BucketName::parse(bucket) else { return sampled(0, Some("its bucket has no valid name".into())) };
+        let Ok(name) = BucketName::parse(bucket) else {
+            return sampled(0, Some("its bucket has no valid name".into()));
+        };
         let job = Restore {
             opener: opener.clone(),
             from: self.site.clone(),

@@ -43,9 +43,7 @@ impl Judge {
     pub(super) async fn look(&self, at: &Location, pair: &Pair) -> Finding {
         match self.try_look(at, pair).await {
             Ok(finding) => finding,
-            Err(trouble) => {
-                Finding::error(self.backup.name(), &at.bucket, at.key.as_str(), trouble.to_string())
-            }
+            Err(trouble) => Finding::error(self.backup.name(), &at.bucket, at.key.as_str(), trouble.to_string()),
         }
     }
 
@@ -76,11 +74,7 @@ impl Judge {
     }
 
     /// The versions now: listings of two moments differ wherever somebody writes.
-    async fn versions(
-        &self,
-        at: &Location,
-        pair: &Pair,
-    ) -> Result<(Option<Version>, Option<Version>), SiteError> {
+    async fn versions(&self, at: &Location, pair: &Pair) -> Result<(Option<Version>, Option<Version>), SiteError> {
         let of = |listed: &Option<Listed>| {
             listed.clone().and_then(|listed| Some(Version { etag: listed.etag?, length: listed.size }))
         };

@@ -74,9 +74,7 @@ pub(in crate::recovery) fn listing_after<'a>(
 fn ordered(site: String, listing: Listing<'_>) -> Listing<'_> {
     let checked = listing.scan(None::<String>, move |before, object| {
         let checked = object.and_then(|object| match before.replace(object.key.clone()) {
-            Some(earlier) if earlier >= object.key => {
-                Err(ListError::Order(site.clone(), object.key, earlier))
-            }
+            Some(earlier) if earlier >= object.key => Err(ListError::Order(site.clone(), object.key, earlier)),
             _ => Ok(object),
         });
         std::future::ready(Some(checked))
@@ -85,7 +83,10 @@ fn ordered(site: String, listing: Listing<'_>) -> Listing<'_> {
 }
 
 /// Every key of either listing, in order. Ends with the first error.
-pub(super) fn merge<'a>(here: Listing<'a>, there: Listing<'a>) -> impl Stream<Item = Result<Pair, ListError>> + Send + 'a {
+pub(super) fn merge<'a>(
+    here: Listing<'a>,
+    there: Listing<'a>,
+) -> impl Stream<Item = Result<Pair, ListError>> + Send + 'a {
     let state = (here.peekable(), there.peekable(), false);
     stream::unfold(state, |(mut here, mut there, ended)| async move {
         if ended {
@@ -148,7 +149,14 @@ mod tests {
     #[tokio::test]
     async fn every_key_of_either_side_comes_once_in_order() {
         let found = merged(&["a", "c", "d"], &["b", "c", "e", "f"]).await;
-        let expected = [("a", true, false), ("b", false, true), ("c", true, true), ("d", true, false), ("e", false, true), ("f", false, true)];
+        let expected = [
+            ("a", true, false),
+            ("b", false, true),
+            ("c", true, true),
+            ("d", true, false),
+            ("e", false, true),
+            ("f", false, true),
+        ];
         assert_eq!(found, expected.map(|(key, here, there)| (key.to_owned(), here, there)));
         assert!(merged(&[], &[]).await.is_empty());
     }

@@ -50,10 +50,8 @@ impl Judge {
         mut there: Option<Version>,
     ) -> Result<Outcome, Trouble> {
         for _ in 0..ROUNDS {
-            let (ours, theirs) = tokio::try_join!(
-                side(opener, at, self.primary(), here),
-                side(opener, at, &self.backup, there)
-            )?;
+            let (ours, theirs) =
+                tokio::try_join!(side(opener, at, self.primary(), here), side(opener, at, &self.backup, there))?;
             let prefers = |side: &Side<'_>| self.all.prefer.as_ref().is_some_and(|name| name == side.site.name());
             let (from, to) = match choose(&ours, &theirs, prefers(&ours), prefers(&theirs)) {
                 Choice::HereToThere => (ours, theirs),
@@ -63,8 +61,7 @@ impl Judge {
             if copy(self, opener, at, &from, &to).await? {
                 return Ok(Outcome::Repaired(from.site.name().to_string()));
             }
-            (here, there) =
-                tokio::try_join!(compare::version(self.primary(), at), compare::version(&self.backup, at))?;
+            (here, there) = tokio::try_join!(compare::version(self.primary(), at), compare::version(&self.backup, at))?;
         }
         Ok(Outcome::Left("it changes faster than it can be repaired; reconcile again".to_owned()))
     }
@@ -102,7 +99,9 @@ fn choose(here: &Side<'_>, there: &Side<'_>, prefer_here: bool, prefer_there: bo
             };
             let (ours, theirs) = (say(ours), say(theirs));
             let (here, there) = (here.site.name(), there.site.name());
-            Choice::Neither(format!("no good copy: {here} {ours}, {there} {theirs}; try a third site or an older version"))
+            Choice::Neither(format!(
+                "no good copy: {here} {ours}, {there} {theirs}; try a third site or an older version"
+            ))
         }
     }
 }
@@ -126,13 +125,7 @@ async fn side<'a>(
 }
 
 /// False when either side changed meanwhile.
-async fn copy(
-    judge: &Judge,
-    opener: &Opener,
-    at: &Location,
-    from: &Side<'_>,
-    to: &Side<'_>,
-) -> Result<bool, Trouble> {
+async fn copy(judge: &Judge, opener: &Opener, at: &Location, from: &Side<'_>, to: &Side<'_>) -> Result<bool, Trouble> {
     let (Content::Good(opened), Some(source)) = (&from.content, &from.version) else { return Ok(false) };
     // Only the version that authenticated is copied.
     if *opened.sealed_etag() != source.etag {

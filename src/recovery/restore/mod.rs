@@ -118,7 +118,7 @@ impl Restore {
     pub async fn run(&self, observer: &mut dyn Observer) -> Result<Summary, RestoreError> {
         self.destination.prepare().await?;
         let mut summary = Summary::default();
-        let work = self.wanted().map(|wanted| async {
+        let work = self.wanted().map(|wanted| async move {
             let wanted = wanted?;
             let (this, task_wanted) = (self.clone(), wanted.clone());
             let result = tokio::spawn(async move { this.one(&task_wanted).await }).await;

@@ -1,6 +1,6 @@
 //! Where restored objects go.
 use super::{Done, Restore, RestoreError, naming};
-use crate::recovery::object::{OpenedObject, ReadError, Sink};
+use crate::recovery::object::{Nowhere, OpenedObject, ReadError, Sink};
 use crate::recovery::target::Target;
 use crate::recovery::upload::Upload;
 use crate::s3::BucketName;
@@ -64,12 +64,7 @@ impl Destination {
         }
     }
 
-    pub(super) async fn take(
-        &self,
-        job: &Restore,
-        opened: &OpenedObject,
-        at: &Location,
-    ) -> Result<Done, RestoreError> {
+    pub(super) async fn take(&self, job: &Restore, opened: &OpenedObject, at: &Location) -> Result<Done, RestoreError> {
         match self {
             Self::Folder(folder) => to_file(job, opened, at, folder).await,
             Self::Bucket(site, bucket) => {
@@ -85,7 +80,7 @@ async fn to_file(job: &Restore, opened: &OpenedObject, at: &Location, folder: &P
     if opened.plain_len().0 == 0
         && let Some(path) = naming::folder_of(key)
     {
-        job.opener.read(opened, &mut crate::recovery::object::Nowhere).await?;
+        job.opener.read(opened, &mut Nowhere).await?;
         fs::create_dir_all(folder.join(path?)).map_err(ReadError::Sink)?;
         return Ok(Done::Restored(0));
     }
@@ -107,12 +102,7 @@ fn is_there(path: &Path, length: u64, written_at: u64) -> bool {
     found.is_file() && found.len() == length && found.modified().ok() == time
 }
 
-async fn to_object(
-    job: &Restore,
-    opened: &OpenedObject,
-    site: &Site,
-    to: &Location,
-) -> Result<Done, RestoreError> {
+async fn to_object(job: &Restore, opened: &OpenedObject, site: &Site, to: &Location) -> Result<Done, RestoreError> {
     let length = job.form.length(opened);
     let there = match site.head(to).await {
         Err(error) if error.is_not_found() => None,
@@ -134,6 +124,10 @@ async fn to_object(
         Form::Sealed => opened.headers().clone(),
         Form::Plain => ObjectHeaders::default(),
     };
+    if length == 0 {
+        // There is no last byte to hold back, so the verdict comes first.
+        job.opener.read(opened, &mut Nowhere).await?;
+    }
     let upload = Upload::begin(site, to, &headers, length).await.map_err(RestoreError::Site)?;
     let mut sink = ToObject { upload, form: job.form };
     match job.opener.read(opened, &mut sink).await {
