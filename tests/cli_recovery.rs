@@ -6,6 +6,8 @@ mod drill;
 mod reconcile;
 #[path = "recovery/restore.rs"]
 mod restore;
+#[path = "recovery/serve.rs"]
+mod serve;
 #[path = "recovery/verify.rs"]
 mod verify;
 #[path = "recovery/world.rs"]
