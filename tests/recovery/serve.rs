@@ -1,13 +1,17 @@
 //! What runs inside `strongroom serve`: the comparison on a schedule, and the metrics of the newest drill.
-use crate::world::{World, at, bytes, get_raw};
+use crate::world::{World, at, bucket, bytes, client_with, get_raw, put_raw};
+use bytes::Bytes;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use strongroom::s3::ObjectKey;
+use strongroom::site::Location;
 
 /// A proxy; killed when dropped.
 struct Serving {
     child: Child,
+    s3: String,
     admin: String,
 }
 
@@ -18,6 +22,7 @@ impl Serving {
             .args(["serve", "--config"])
             .arg(world.path("strongroom.toml"))
             .current_dir(world.folder.path())
+            .env("NO_COLOR", "1")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -25,12 +30,14 @@ impl Serving {
         let mut lines = BufReader::new(child.stderr.take().expect("its log")).lines();
         let serving = lines.by_ref().map(|line| line.expect("a line")).find(|line| line.contains("serving"));
         let line = serving.expect("it serves");
-        let address = line.split("admin=").nth(1).expect("an address").trim();
-        let admin = address.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).next().unwrap_or_default();
-        let admin = admin.to_owned();
+        let address = |name: &str| {
+            let rest = line.split(name).nth(1).expect("an address");
+            rest.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).next().unwrap_or_default().to_owned()
+        };
+        let (s3, admin) = (address("s3="), address("admin="));
         // The rest of the log has to go somewhere.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, admin }
+        Self { child, s3, admin }
     }
 
     fn metric(&self, name: &str) -> Option<f64> {
@@ -74,6 +81,33 @@ async fn the_schedule_finds_and_repairs_what_the_journal_does_not_know_of() {
         assert!(serving.metric("strongroom_reconcile_last_timestamp_seconds").is_some_and(|at| at > 0.0));
     });
     assert_eq!(get_raw(&world.backup, &at("lost")).await.as_deref(), Some(&sealed[..]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_was_copied_at_the_storage_is_read_through_its_alias() {
+    let world = World::start().await;
+    let plain = bytes(300_000);
+    let sealed = world.put("a/b", &[&plain]).await;
+    let (archive, key) = (bucket("archive"), ObjectKey::parse("ledgers-2025/a/b").expect("a key"));
+    let copy = Location { bucket: archive, key };
+    for site in [&world.primary, &world.backup] {
+        site.create_bucket(&copy.bucket, None).await.expect("a bucket");
+        put_raw(site, &copy, &sealed).await;
+    }
+    let alias = "[[bucket_alias]]\nbucket = \"archive\"\nprefix = \"ledgers-2025/\"\nsealed_as = \"docs\"\n";
+    for (more, readable) in [("", false), (alias, true)] {
+        world.configure(more);
+        let serving = tokio::task::block_in_place(|| Serving::start(&world));
+        let credentials = strongroom::identity::load(&world.path("credentials.toml")).expect("credentials");
+        let (principal, secret) = credentials.iter().next().expect("one");
+        let client = client_with("proxy", &format!("http://{}", serving.s3), &principal.access_key_id, secret.expose());
+        assert_eq!(get_raw(&client, &copy).await.as_ref() == Some(&plain), readable);
+        if readable {
+            put_raw(&client, &Location { key: at("new").key, ..copy.clone() }, &Bytes::from_static(b"new")).await;
+            let new = Location { key: at("new").key, ..copy.clone() };
+            assert_eq!(get_raw(&client, &new).await.as_deref(), Some(&b"new"[..]), "new objects have their own name");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -198,12 +198,16 @@ pub async fn get_raw(site: &Site, at: &Location) -> Option<Vec<u8>> {
 }
 
 pub fn client(name: &str, endpoint: &str) -> Site {
+    client_with(name, endpoint, ACCESS, SECRET)
+}
+
+pub fn client_with(name: &str, endpoint: &str, access: &str, secret: &str) -> Site {
     let config = SiteConfig {
         name: SiteName(name.into()),
         endpoint: endpoint.to_owned(),
         region: "us-east-1".into(),
-        access_key_id: ACCESS.into(),
-        secret_access_key: SecretText::new(SECRET.into()),
+        access_key_id: access.into(),
+        secret_access_key: SecretText::new(secret.into()),
         ca_pem: None,
         bucket_prefix: String::new(),
         connect_timeout: Duration::from_secs(3),
