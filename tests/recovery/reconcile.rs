@@ -54,7 +54,7 @@ async fn rot_behind_equal_etags_is_found_by_reading_and_repaired_from_the_good_s
     assert!(said.out.contains("rotten-here\trepaired") && said.out.contains("copied from backup"), "{}", said.out);
     for (key, sealed) in [(here.0, &sealed_here), (there.0, &sealed_there)] {
         for site in [&world.primary, &world.backup] {
-            assert_eq!(get_raw(site, &at(key)).await.as_deref(), Some(&sealed[..]), "{key} at {}", site.name());
+            assert!(get_raw(site, &at(key)).await.as_deref() == Some(&sealed[..]), "{key} at {}", site.name());
         }
     }
     assert_eq!(world.run(&["reconcile"], &["--all"]).await.code, Some(0));
@@ -67,9 +67,13 @@ async fn wrong_bytes_at_the_primary_are_never_spread() {
     let mut wrong = good.to_vec();
     wrong[1_000] ^= 1;
     put_raw(&world.primary, &at("book"), &Bytes::from(wrong)).await;
+    let said = world.run(&["reconcile"], &[]).await;
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.out.starts_with("* backup:docs/book\tthe trailers are equal"), "{}", said.out);
     let said = world.run(&["reconcile"], &["--repair"]).await;
     assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
-    assert_eq!(get_raw(&world.primary, &at("book")).await.as_deref(), Some(&good[..]));
+    assert!(said.out.contains("damaged at primary") && said.out.contains("copied from backup"), "{}", said.out);
+    assert!(get_raw(&world.primary, &at("book")).await.as_deref() == Some(&good[..]));
 
     let mut both = good.to_vec();
     both[1_000] ^= 1;
@@ -79,7 +83,7 @@ async fn wrong_bytes_at_the_primary_are_never_spread() {
     let said = world.run(&["reconcile"], &["--repair"]).await;
     assert_eq!(said.code, Some(1), "{}", said.out);
     assert!(said.out.contains("no good copy"), "{}", said.out);
-    assert_eq!(get_raw(&world.backup, &at("book")).await, Some(both), "nothing was changed");
+    assert!(get_raw(&world.backup, &at("book")).await == Some(both), "nothing was changed");
 }
 
 #[tokio::test]
@@ -91,7 +95,7 @@ async fn what_one_site_lacks_comes_from_the_other_even_its_bucket() {
     let said = world.run(&["reconcile"], &["--repair"]).await;
     assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
     assert!(said.out.starts_with("- backup:docs/a\trepaired"), "{}", said.out);
-    assert_eq!(get_raw(&world.primary, &at("a")).await.as_deref(), Some(&sealed[..]));
+    assert!(get_raw(&world.primary, &at("a")).await.as_deref() == Some(&sealed[..]));
 }
 
 #[tokio::test]
@@ -101,16 +105,16 @@ async fn of_two_authentic_versions_the_primarys_counts_unless_it_is_the_older_on
     put_raw(&world.primary, &at("k"), &newer).await;
     put_raw(&world.backup, &at("k"), &older).await;
     assert_eq!(world.run(&["reconcile"], &["--repair"]).await.code, Some(0));
-    assert_eq!(get_raw(&world.backup, &at("k")).await.as_deref(), Some(&newer[..]));
+    assert!(get_raw(&world.backup, &at("k")).await.as_deref() == Some(&newer[..]));
 
     put_raw(&world.primary, &at("k"), &older).await;
     let said = world.run(&["reconcile"], &["--repair"]).await;
     assert_eq!(said.code, Some(1), "{}", said.out);
     assert!(said.out.contains("the primary may have been set back"), "{}", said.out);
-    assert_eq!(get_raw(&world.backup, &at("k")).await.as_deref(), Some(&newer[..]), "left as it is");
+    assert!(get_raw(&world.backup, &at("k")).await.as_deref() == Some(&newer[..]), "left as it is");
     let said = world.run(&["reconcile"], &["--repair", "--prefer", "backup"]).await;
     assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
-    assert_eq!(get_raw(&world.primary, &at("k")).await.as_deref(), Some(&newer[..]));
+    assert!(get_raw(&world.primary, &at("k")).await.as_deref() == Some(&newer[..]));
 }
 
 #[tokio::test]

@@ -63,7 +63,8 @@ impl Judge {
         };
         let finding = Finding::new(self.backup.name(), at, symbol);
         if symbol == Symbol::Same {
-            return self.deep(at, finding, (here, there)).await;
+            let doubtful = here.as_ref().zip(there.as_ref()).is_some_and(|(ours, theirs)| is_doubtful(ours, theirs));
+            return self.deep(at, finding, (here, there), doubtful).await;
         }
         if let Some(state) = &self.all.state
             && state.is_pending(&at.bucket, &at.key).await?
@@ -84,15 +85,20 @@ impl Judge {
         }
     }
 
-    /// Equal by all that the sites say. Is it also what was sealed?
+    /// Equal by what the sites say. Is it also what was sealed?
     async fn deep(
         &self,
         at: &Location,
         finding: Finding,
         versions: (Option<Version>, Option<Version>),
+        doubtful: bool,
     ) -> Result<Finding, Trouble> {
-        let Some(opener) = &self.all.opener else { return Ok(finding) };
-        if !self.all.depth.includes(at.bucket.as_str(), at.key.as_str()) || versions.0.is_none() {
+        let Some(opener) = &self.all.opener else {
+            let why = "the trailers are equal and the ETags are not: one may be damaged; --all tells which";
+            return Ok(if doubtful { Finding { symbol: Symbol::Differs, ..finding }.because(why) } else { finding });
+        };
+        let wanted = doubtful || self.all.depth.includes(at.bucket.as_str(), at.key.as_str());
+        if !wanted || versions.0.is_none() {
             return Ok(finding);
         }
         let (ours, theirs) =
@@ -132,4 +138,11 @@ impl Judge {
             Outcome::Left(why) => finding.because(format!("{known}left as it is: {why}")),
         })
     }
+}
+
+/// The ETag of a single PUT is the MD5 of the bytes at most servers: two different ones ask for a closer look, whatever the
+/// trailers say. (At some it is not, with the server's own encryption for example.)
+fn is_doubtful(ours: &Version, theirs: &Version) -> bool {
+    let whole = |version: &Version| !version.etag.as_str().contains('-');
+    ours.etag != theirs.etag && whole(ours) && whole(theirs)
 }
