@@ -302,9 +302,9 @@ async fn the_output_may_not_lie_inside_the_input() {
 
 /// A tarball of a folder, as `tar` makes it.
 fn pack(world: &World, arguments: &[&str], tarball: &str) {
-    let status =
-        Command::new("tar").arg("-cf").arg(world.path(tarball)).args(arguments).current_dir(world.folder.path());
-    assert!(status.status().expect("tar runs").success());
+    let mut tar = Command::new("tar");
+    tar.arg("-cf").arg(world.path(tarball)).args(arguments).current_dir(world.folder.path());
+    assert!(tar.status().expect("tar runs").success());
 }
 
 #[tokio::test]
