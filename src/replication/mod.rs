@@ -8,7 +8,7 @@
 //! | [`backoff`] | how long to wait |
 //! | [`mirror`] | one row: make the site's object (or bucket) equal to the primary's |
 //! | [`compare`] | are two sites' objects the same version? |
-//! | [`transfer`] | the streamed copy, in one request or in parts |
+//! | [`transfer`] | the streamed copy, in one request or in parts; also between any two sites, for `recovery`'s repairs |
 //!
 //! The primary decides, always: a row says only *where to look*, never what to write. So rows can be worked on in any
 //! order, twice, or after the object has changed again. Every change at a site happens under the tee's commit lock of

@@ -1,6 +1,7 @@
 //! Differences are found, shown, and repaired from the good side.
 use crate::world::{World, at, bytes, get_raw, put_raw};
 use bytes::Bytes;
+use strongroom::state::State;
 
 #[tokio::test]
 async fn equal_sites_are_said_to_be_equal() {
@@ -115,6 +116,21 @@ async fn of_two_authentic_versions_the_primarys_counts_unless_it_is_the_older_on
     let said = world.run(&["reconcile"], &["--repair", "--prefer", "backup"]).await;
     assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
     assert!(get_raw(&world.primary, &at("k")).await.as_deref() == Some(&newer[..]));
+}
+
+#[tokio::test]
+async fn what_the_journal_knows_of_is_left_to_replication() {
+    let world = World::start().await;
+    world.put("deleted", &[b"x"]).await;
+    world.primary.delete(&at("deleted")).await.expect("deleted");
+    let state = State::open(&world.path("state")).await.expect("a state");
+    let deleted = at("deleted");
+    state.record_miss("backup", &deleted.bucket, Some(&deleted.key), "it was down", 0).await.expect("recorded");
+    state.close().await;
+    let said = world.run(&["reconcile"], &["--repair"]).await;
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.out.starts_with("- backup:docs/deleted\tpending"), "{}", said.out);
+    assert!(get_raw(&world.primary, &deleted).await.is_none(), "what was deleted does not come back");
 }
 
 #[tokio::test]
