@@ -3,7 +3,9 @@
 //! [`App::start`] reads secrets, probes the sites, opens state and keyring and binds the listeners, in this
 //! order; [`App::run`] serves until it is told to stop, drains, and leaves nothing running.
 mod background;
+mod drill;
 mod front;
+mod reconcile;
 mod signals;
 
 pub use signals::stop_signal;
@@ -91,6 +93,7 @@ impl App {
             tee: tee.clone(),
             keyring: keyring.clone(),
             rules,
+            aliases: config.aliases.clone(),
             authorizer: Arc::new(Authorizer::new(config.system_bucket.clone())),
             credentials,
             state: state.clone(),
@@ -107,11 +110,18 @@ impl App {
             logs: config.logs,
             metrics: metrics.clone(),
         };
+        if let Some(report) = config.drill {
+            drill::tell(report, &metrics);
+        }
         let front = front::bind(settings, gateway.clone(), &sites).await?;
         let mut background = Background::new(config.retry);
-        background.replicate(journal, tee, metrics);
-        background.sync_keyring(keyring, sites);
+        background.replicate(journal, tee.clone(), metrics.clone());
+        background.sync_keyring(keyring.clone(), sites);
         background.sweep(gateway, config.abandoned_after);
+        let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring, state.clone(), config.aliases);
+        if let Some(schedule) = compared {
+            background.reconcile(schedule, config.system_bucket.clone(), metrics);
+        }
         background.probe_later(unprobed, config.system_bucket);
         Ok(Self { front, background, state })
     }

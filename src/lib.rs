@@ -17,7 +17,7 @@
 //! | [`state`] | what must survive a restart: uploads, the journal, the ETag index |
 //! | [`audit`] | the access log and the event stream |
 //! | [`telemetry`] | every metric's name and labels in one table; tracing set-up |
-//! | [`recovery`] | work over whole buckets without the proxy: `unseal` |
+//! | [`recovery`] | work over whole buckets without the proxy: reconcile, verify, restore, drill, unseal |
 //! | [`s3`], [`secret`], [`clock`] | the shared vocabulary; they import nothing |
 //!
 //! Who may import whom is written down in `docs/ARCHITECTURE.md` and enforced by

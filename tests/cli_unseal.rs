@@ -299,3 +299,62 @@ async fn the_output_may_not_lie_inside_the_input() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("inside the input"), "{}", said(&output));
 }
+
+/// A tarball of a folder, as `tar` makes it.
+fn pack(world: &World, arguments: &[&str], tarball: &str) {
+    let mut tar = Command::new("tar");
+    tar.arg("-cf").arg(world.path(tarball)).args(arguments).current_dir(world.folder.path());
+    assert!(tar.status().expect("tar runs").success());
+}
+
+#[tokio::test]
+async fn a_tarball_comes_back_like_the_folder_it_was_made_of() {
+    let world = World::new().await;
+    let (one, big) = (bytes(100_000), bytes(5 * 1024 * 1024 + 17));
+    world.seal("2026/11/账单.pdf", &[&one]);
+    world.seal("backups/parts", &[&big, &one]);
+    let long = format!("{}/{}", "n".repeat(120), "m".repeat(120));
+    world.seal(&long, &[b"a long name"]);
+    let mut damaged = world.seal("damaged", &[&one]);
+    damaged[50_000] ^= 1;
+    fs::write(world.path("sealed/damaged"), damaged).expect("a file");
+    let expected = [
+        ("2026/11/账单.pdf".to_owned(), one.clone()),
+        ("backups/parts".to_owned(), [&big[..], &one].concat()),
+        (long, b"a long name".to_vec()),
+    ];
+    pack(&world, &["-C", "sealed", "."], "dot.tar");
+    pack(&world, &["sealed"], "named.tar");
+    pack(&world, &["-z", "sealed"], "named.tar.gz");
+    for (tarball, strip) in [("dot.tar", ""), ("named.tar", "sealed"), ("named.tar.gz", "sealed")] {
+        let plain = format!("plain-{tarball}");
+        let output = world.unseal(&["--strip", strip], tarball, &plain);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains("damaged: ") && said(&output).contains("1 failed"), "{}", said(&output));
+        assert!(world.files(&plain) == expected, "{tarball}");
+    }
+}
+
+#[tokio::test]
+async fn a_renamed_bucket_opens_with_an_alias() {
+    let world = World::new().await;
+    world.seal("a", &[b"x"]);
+    let run = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_strongroom"))
+            .args(["unseal", "--bucket", "renamed"])
+            .args(more)
+            .args(["--system"])
+            .arg(world.path("system"))
+            .arg("--root-key")
+            .arg(world.path("root.key"))
+            .arg(world.path("sealed"))
+            .arg(world.path("plain"))
+            .output()
+            .expect("the binary runs")
+    };
+    assert_eq!(run(&[]).status.code(), Some(1));
+    assert_eq!(run(&["--alias", "renamed"]).status.code(), Some(64));
+    let output = run(&["--alias", "renamed=docs"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(world.files("plain"), [("a".to_owned(), b"x".to_vec())]);
+}

@@ -1,4 +1,5 @@
 //! Work beside the requests: replication, the keyring's copies, abandoned uploads, sites that were down at the start.
+use super::reconcile::Schedule;
 use crate::config::Retry;
 use crate::gateway::Gateway;
 use crate::keys::Keyring;
@@ -6,6 +7,7 @@ use crate::replication::{self, BackOff, Journal, ReplicationObserver};
 use crate::s3::BucketName;
 use crate::site::tee::Tee;
 use crate::site::{Site, Sites};
+use crate::telemetry::Metrics;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +51,14 @@ impl Background {
         self.until_done(move || {
             let (keyring, sites) = (keyring.clone(), sites.clone());
             async move { keyring.sync_copies(&sites).await == 0 }
+        });
+    }
+
+    /// Compares the sites now and then.
+    pub(super) fn reconcile(&mut self, schedule: Schedule, system_bucket: BucketName, metrics: Arc<Metrics>) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let _ = stop.run_until_cancelled(schedule.run(&system_bucket, &metrics)).await;
         });
     }
 

@@ -1,14 +1,12 @@
 //! `strongroom check`: is the configuration right, what can the sites do, does the keyring open? Changes nothing
 //! but what the probe needs in the system bucket.
 use super::Usage;
-use super::init::private_folder;
 use crate::app;
-use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::identity;
-use crate::keys::{Keyring, RootKey, RootSource};
+use crate::keys::{RootKey, RootSource};
 use crate::policy::RuleSet;
-use crate::recovery::system_copy;
+use crate::recovery::ring;
 use crate::s3::{BucketName, ObjectKey};
 use crate::site::{Capabilities, Site, Unobserved};
 use std::io::Write;
@@ -84,22 +82,8 @@ async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
 
 /// Opens a copy of the site's keyring; the site's own is only read.
 async fn keyring(site: &Site, system_bucket: &BucketName, root: &RootSource) -> anyhow::Result<String> {
-    let mut random = [0u8; 8];
-    clock::random(&mut random)?;
-    let folder = std::env::temp_dir().join(format!("strongroom-check-{}", hex::encode(random)));
-    private_folder(&folder)?;
-    let copied = system_copy::copy(site, system_bucket, &folder).await;
-    let opened = match copied {
-        Ok(0) => Ok("none yet; the first start makes it".to_owned()),
-        Ok(_) => RootKey::load(root)
-            .and_then(|root| Keyring::open_folder(root, &folder))
-            .map_err(Into::into)
-            .map(|_| "opens with this root key".to_owned()),
-        Err(error) => Err(error.into()),
-    };
-    // It holds sealed bytes only; a leftover harms nobody.
-    let _ = std::fs::remove_dir_all(&folder);
-    opened
+    let opened = ring::open(site, system_bucket, RootKey::load(root)?).await?;
+    Ok(opened.map_or("none yet; the first start makes it", |_| "opens with this root key").to_owned())
 }
 
 /// What a site can and cannot do, a line each, and what an absent ability means.

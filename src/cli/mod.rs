@@ -1,12 +1,18 @@
 //! The command line: one file per command. Here: what can be typed, and what the exit code says.
 mod check;
 mod demo;
+mod drill;
 mod init;
+mod place;
 mod progress;
+mod reconcile;
+mod restore;
 mod serve;
 mod unseal;
+mod verify;
 
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::s3::{Alias, Aliases};
 use crate::telemetry::{self, Format};
 use clap::{Parser, Subcommand};
 use std::path::Path;
@@ -35,7 +41,18 @@ enum Command {
     Init(init::Init),
     /// Validate a configuration, probe both sites, and say what they can and cannot do.
     Check(check::Check),
-    /// Decrypt a folder copied straight from a site, offline: folder, keyring and root key are enough.
+    /// Compare every backup with the primary, and repair what differs.
+    Reconcile(reconcile::Reconcile),
+    /// Read every object of the sites and authenticate every byte.
+    Verify(verify::Verify),
+    /// Restore a bucket, as it is or as it was, from any site to a folder or another bucket.
+    Restore(restore::Restore),
+    /// Restore a sample from a backup alone, with the escrowed root key, and sign what was found.
+    Drill(drill::Drill),
+    /// The part of `drill` that restores.
+    #[command(hide = true)]
+    DrillIsolated(drill::Isolated),
+    /// Decrypt what was copied straight from a site, offline: keyring and root key are enough.
     Unseal(unseal::Unseal),
 }
 
@@ -61,6 +78,11 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Reconcile(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Restore(command) => command.run(),
+        Command::Drill(command) => command.run(),
+        Command::DrillIsolated(command) => command.run(),
         Command::Unseal(command) => command.run(),
     };
     outcome.unwrap_or_else(|error| {
@@ -72,6 +94,15 @@ pub fn main() -> ExitCode {
 
 fn load(config: &Path) -> anyhow::Result<Config> {
     Ok(Config::load(config)?)
+}
+
+/// The aliases of a command line.
+fn aliases(given: &[String]) -> Result<Aliases, Usage> {
+    let parse = |text: &String| {
+        let example = "write NOW[/PREFIX]=SEALED-AS[/PREFIX], for example ledgers-2026=ledgers";
+        Alias::parse(text).ok_or_else(|| Usage(format!("--alias {text:?} names no two buckets; {example}")))
+    };
+    Ok(Aliases::new(given.iter().map(parse).collect::<Result<_, _>>()?))
 }
 
 /// The program's own log, on standard error.

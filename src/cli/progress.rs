@@ -10,6 +10,40 @@ pub(super) struct Bar {
     bar: ProgressBar,
 }
 
+/// Counts where nobody knows how many there will be.
+pub(super) struct Counter {
+    bar: ProgressBar,
+}
+
+// === impl Counter ===
+
+impl Counter {
+    /// `what` is counted.
+    pub(super) fn new(what: &str) -> Self {
+        let bar = Bar::new().bar;
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} {msg} ({per_sec}, {elapsed})") {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        Self { bar }
+    }
+
+    /// One more.
+    pub(super) fn one(&self) {
+        self.bar.inc(1);
+    }
+
+    /// A line on standard error that the bar does not write over.
+    pub(super) fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 // === impl Bar ===
 
 impl Bar {

@@ -1,4 +1,4 @@
-//! `strongroom unseal`: a folder (or one file) copied straight from a site, back to plain files, offline.
+//! `strongroom unseal`: a folder (or one file, or a tarball) copied straight from a site, back to plain files, offline.
 use super::Usage;
 use super::progress::Bar;
 use crate::keys::{Keyring, RootKey, RootSource};
@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Decrypt a folder copied straight from a site, offline: folder, keyring and root key are enough.
+/// Decrypt what was copied straight from a site (a folder, a file, a tarball), offline: keyring and root key are enough.
 ///
 /// Every file is opened as the object BUCKET/path-below-INPUT, written under a temporary name, verified to its
 /// last byte and renamed then. Files that fail are listed and the exit code is 1.
@@ -27,10 +27,16 @@ pub(super) struct Unseal {
     /// The object's key, when INPUT is a single file (default: its file name).
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// When INPUT is a tarball (.tar, .tar.gz): the folder in it that holds the bucket's files.
+    #[arg(long, value_name = "FOLDER", default_value = "")]
+    strip: PathBuf,
+    /// The bucket was renamed or copied: NOW[/PREFIX]=SEALED-AS[/PREFIX]. May be given several times.
+    #[arg(long, value_name = "NOW=THEN")]
+    alias: Vec<String>,
     /// Replace files that exist in OUTPUT.
     #[arg(long)]
     overwrite: bool,
-    /// The sealed folder or file.
+    /// The sealed folder, file or tarball.
     input: PathBuf,
     /// The folder for the plain files; for a single file, the plain file (or an existing folder to put it into).
     output: PathBuf,
@@ -48,13 +54,17 @@ impl Unseal {
         let root = RootKey::load(&RootSource::File(self.root_key.clone()))?;
         let keyring = Keyring::open_folder(root, &self.system)
             .with_context(|| format!("no keyring from {}", self.system.display()))?;
-        let job = unseal::Unseal { keyring: &keyring, bucket: &bucket, overwrite: self.overwrite };
+        let aliases = super::aliases(&self.alias)?;
+        let job = unseal::Unseal { keyring: &keyring, bucket: &bucket, aliases: &aliases, overwrite: self.overwrite };
         let mut bar = Bar::new();
-        let summary = if found.is_dir() {
-            job.folder(&self.input, &self.output, &mut bar)?
-        } else {
-            let (key, output) = self.single()?;
-            job.file(&self.input, &key, &output, &mut bar)
+        let kind = if found.is_dir() { None } else { Some(unseal::kind_of(&self.input)?) };
+        let summary = match kind {
+            None => job.folder(&self.input, &self.output, &mut bar)?,
+            Some(unseal::Kind::Object) => {
+                let (key, output) = self.single()?;
+                job.file(&self.input, &key, &output, &mut bar)
+            }
+            Some(kind) => job.tarball(&self.input, kind, &self.strip, &self.output, &mut bar)?,
         };
         bar.finish();
         let unseal::Summary { files, bytes, failed } = summary;

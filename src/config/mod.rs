@@ -7,6 +7,7 @@
 mod problem;
 mod quantity;
 mod raw;
+mod recovery;
 mod rules;
 mod settings;
 mod shape;
@@ -15,8 +16,8 @@ mod validate;
 mod value;
 
 pub use problem::{ConfigError, Problem};
-pub use quantity::show_duration;
-pub use settings::{Config, Limits, Listen, LogFormat, LogTarget, Logs, Retry, TlsFiles};
+pub use quantity::{show_duration, size};
+pub use settings::{Config, DrillReport, Limits, Listen, LogFormat, LogTarget, Logs, Reconcile, Retry, TlsFiles};
 
 use problem::Problems;
 use std::path::Path;

@@ -37,6 +37,9 @@ table! {
         site: Vec<Spanned<RawSite>>,
         replication: RawReplication,
         uploads: RawUploads,
+        reconcile: RawReconcile,
+        drill: RawDrill,
+        bucket_alias: Vec<Spanned<RawAlias>>,
         rule: Vec<Spanned<RawRule>>,
         log: RawLog,
         cache: RawCache,
@@ -139,6 +142,34 @@ table! {
 }
 
 table! {
+    /// `[reconcile]`.
+    RawReconcile {
+        every: Field<String>,
+        sample: Field<String>,
+        repair: Field<bool>,
+        bandwidth: Field<String>,
+    }
+}
+
+table! {
+    /// `[drill]`.
+    RawDrill {
+        report: Field<String>,
+        public_key: Field<String>,
+    }
+}
+
+table! {
+    /// `[[bucket_alias]]`.
+    RawAlias {
+        bucket: Field<String>,
+        prefix: Field<String>,
+        sealed_as: Field<String>,
+        sealed_prefix: Field<String>,
+    }
+}
+
+table! {
     /// `[[rule]]`.
     RawRule {
         name: Field<String>,
@@ -169,7 +200,7 @@ table! {
 /// Every key of the file as (table, key); the table is empty for the top level.
 #[cfg(test)]
 pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
-    let tables: [(&str, &[&str]); 14] = [
+    let tables: [(&str, &[&str]); 17] = [
         ("", RawConfig::KEYS),
         ("listen", RawListen::KEYS),
         ("tls", RawTls::KEYS),
@@ -181,6 +212,9 @@ pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
         ("site", RawSite::KEYS),
         ("replication", RawReplication::KEYS),
         ("uploads", RawUploads::KEYS),
+        ("reconcile", RawReconcile::KEYS),
+        ("drill", RawDrill::KEYS),
+        ("bucket_alias", RawAlias::KEYS),
         ("rule", RawRule::KEYS),
         ("log", RawLog::KEYS),
         ("cache", RawCache::KEYS),

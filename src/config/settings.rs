@@ -1,7 +1,7 @@
 //! The checked configuration: what each part of the program is told.
 use crate::keys::RootSource;
 use crate::policy::Rule;
-use crate::s3::BucketName;
+use crate::s3::{Aliases, BucketName};
 use crate::site::SiteConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +35,12 @@ pub struct Config {
     pub retry: Retry,
     /// A multipart upload that no part has come for since so long is aborted.
     pub abandoned_after: Duration,
+    /// How often the sites are compared while the proxy runs.
+    pub reconcile: Reconcile,
+    /// Where the newest report of a restore drill lies; `None`: nowhere.
+    pub drill: Option<DrillReport>,
+    /// Names that buckets had when their objects were sealed.
+    pub aliases: Aliases,
     /// The rules, in order.
     pub rules: Vec<Rule>,
     /// Logs.
@@ -91,6 +97,28 @@ pub struct Retry {
     pub min: Duration,
     /// At most.
     pub max: Duration,
+}
+
+/// The comparison of the sites while the proxy runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reconcile {
+    /// From the end of one to the start of the next; `None`: never.
+    pub every: Option<Duration>,
+    /// The share of objects whose content is read and authenticated, 0 to 1.
+    pub sample: f64,
+    /// Whether differences are repaired.
+    pub repair: bool,
+    /// Most bytes a second that are read for it; `None`: no limit.
+    pub bandwidth: Option<u64>,
+}
+
+/// The report of a restore drill, which the metrics tell of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrillReport {
+    /// The file.
+    pub file: PathBuf,
+    /// The key that it has to be signed with, 64 hex digits.
+    pub public_key: String,
 }
 
 /// Where the logs go.

@@ -3,7 +3,7 @@ use super::problem::Problems;
 use super::raw::{Field, RawConfig, RawLimits, RawListen, RawLog, RawTls};
 use super::settings::{Config, Limits, Listen, LogFormat, LogTarget, Logs, Retry, TlsFiles};
 use super::value::Reader;
-use super::{Environment, rules, sites};
+use super::{Environment, recovery, rules, sites};
 use crate::keys::RootSource;
 use crate::s3::BucketName;
 use std::net::SocketAddr;
@@ -38,6 +38,9 @@ pub(super) fn validate(
     let retry = retry(reader, raw);
     let abandoned = &raw.uploads.abandoned_after;
     let abandoned_after = reader.duration(abandoned, "uploads.abandoned_after", 30 * 24 * HOUR, SECOND..=87_600 * HOUR);
+    let reconcile = recovery::reconcile(reader, &raw.reconcile);
+    let drill = recovery::drill(reader, &raw.drill);
+    let aliases = recovery::aliases(reader, raw);
     let rules = rules::rules(reader, raw);
     let logs = logs(reader, &raw.log);
     let cache_entries = reader.count(&raw.cache.entries, "cache.entries", 10_000, 0..=10_000_000);
@@ -59,6 +62,9 @@ pub(super) fn validate(
         backup_grace,
         retry,
         abandoned_after,
+        reconcile,
+        drill,
+        aliases,
         rules,
         logs,
         cache_entries: u64::from(cache_entries),

@@ -5,6 +5,7 @@ use crate::authz::Authorizer;
 use crate::identity::Credentials;
 use crate::keys::Keyring;
 use crate::policy::RuleSet;
+use crate::s3::Aliases;
 use crate::seal::Entropy;
 use crate::site::Sites;
 use crate::site::tee::Tee;
@@ -50,6 +51,7 @@ pub struct Gateway {
     pub(crate) tee: Tee,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) rules: Arc<RuleSet>,
+    pub(crate) aliases: Aliases,
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) state: State,
@@ -68,6 +70,8 @@ pub struct Parts {
     pub tee: Tee,
     pub keyring: Arc<Keyring>,
     pub rules: Arc<RuleSet>,
+    /// Names under which objects may have been sealed.
+    pub aliases: Aliases,
     pub authorizer: Arc<Authorizer>,
     pub credentials: Arc<Credentials>,
     pub state: State,
@@ -89,6 +93,7 @@ impl Gateway {
             tee,
             keyring,
             rules,
+            aliases,
             authorizer,
             credentials,
             state,
@@ -104,6 +109,7 @@ impl Gateway {
             tee,
             keyring,
             rules,
+            aliases,
             authorizer,
             credentials,
             state,

@@ -327,6 +327,7 @@ async fn gateway(sites: Sites, state: State) -> Gateway {
         sites,
         keyring: Arc::new(keyring),
         rules: Arc::new(RuleSet::new(Vec::new()).expect("the default rule")),
+        aliases: crate::s3::Aliases::default(),
         authorizer: Arc::new(Authorizer::new(system)),
         credentials: Arc::new(Credentials::new(vec![credential]).expect("credentials")),
         state,

@@ -7,13 +7,18 @@ use futures_util::StreamExt;
 
 /// One version of an object at one site.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Version {
-    pub(super) etag: SealedETag,
-    pub(super) length: SealedLen,
+pub struct Version {
+    /// Sealed ETag there.
+    pub etag: SealedETag,
+    /// Sealed length.
+    pub length: SealedLen,
 }
 
 /// The object's current version; `None` when the site says that it has none.
-pub(super) async fn version(site: &Site, at: &Location) -> Result<Option<Version>, SiteError> {
+///
+/// # Errors
+/// As the site answered.
+pub async fn version(site: &Site, at: &Location) -> Result<Option<Version>, SiteError> {
     match site.head(at).await {
         Ok((etag, length)) => Ok(Some(Version { etag, length })),
         Err(error) if error.is_not_found() => Ok(None),
@@ -24,7 +29,10 @@ pub(super) async fn version(site: &Site, at: &Location) -> Result<Option<Version
 /// True when both are the same version. Equal ETags of sealed bytes prove it. Different ones do not prove the contrary
 /// (a multipart ETag depends on where the parts were cut); then the trailers decide, which no two versions share, and
 /// the sealed metadata that lies beside them.
-pub(super) async fn same(
+///
+/// # Errors
+/// As either site answered.
+pub async fn same(
     at: &Location,
     (primary, source): (&Site, &Version),
     (site, target): (&Site, &Version),

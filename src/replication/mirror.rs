@@ -127,7 +127,8 @@ impl Mirror {
         {
             return Ok(true);
         }
-        let transfer = Transfer { tee: &self.tee, site, at, source, cut: self.cut };
+        let from = self.primary();
+        let transfer = Transfer { tee: &self.tee, from, site, at, source, replaces: None, cut: self.cut };
         let copied = match transfer.run().await {
             Err(SiteError::S3 { site: from, code, .. }) if code == "NoSuchBucket" && from == *site.name() => {
                 create(site, &at.bucket).await?;

@@ -8,13 +8,13 @@
 //! | [`backoff`] | how long to wait |
 //! | [`mirror`] | one row: make the site's object (or bucket) equal to the primary's |
 //! | [`compare`] | are two sites' objects the same version? |
-//! | [`transfer`] | the streamed copy, in one request or in parts |
+//! | [`transfer`] | the streamed copy, in one request or in parts; also between any two sites, for `recovery`'s repairs |
 //!
 //! The primary decides, always: a row says only *where to look*, never what to write. So rows can be worked on in any
 //! order, twice, or after the object has changed again. Every change at a site happens under the tee's commit lock of
 //! the key, after a last look at the primary. Nothing here can read what it copies: sealed bytes travel as they are.
 mod backoff;
-mod compare;
+pub mod compare;
 mod gate;
 mod journal;
 mod mirror;
@@ -23,6 +23,7 @@ mod worker;
 
 pub use backoff::BackOff;
 pub use journal::Journal;
+pub use transfer::{Copied, repair};
 pub use worker::{Settings, run, run_with};
 
 /// Told of progress, for metrics.

@@ -1,5 +1,5 @@
-//! The streamed copy of one version from the primary to a site. Bounded memory; nothing becomes visible before the
-//! primary was seen, under the key's commit lock, to hold that version still.
+//! The streamed copy of one version from one site (the primary, but for repairs) to another. Bounded memory; nothing
+//! becomes visible before the source was seen, under the key's commit lock, to hold that version still.
 use super::compare::{self, Version};
 use crate::s3::SealedETag;
 use crate::site::tee::{KeyGuard, Tee};
@@ -27,18 +27,36 @@ pub(super) struct Cut {
 /// One copy to be made.
 pub(super) struct Transfer<'a> {
     pub(super) tee: &'a Tee,
+    pub(super) from: &'a Site,
     pub(super) site: &'a Site,
     pub(super) at: &'a Location,
     pub(super) source: &'a Version,
+    /// What the site must still hold when the copy is committed; outer `None`: whatever it holds.
+    pub(super) replaces: Option<Option<Version>>,
     pub(super) cut: Cut,
 }
 
 /// How a copy ended.
-pub(super) enum Copied {
+pub enum Copied {
     /// The site has it, under this ETag.
     Done(SealedETag),
-    /// The primary holds another version by now; nothing was changed.
+    /// Source or site hold another version by now; nothing was changed.
     Changed,
+}
+
+/// Copies `source` as it lies at `from` to `to`, unless `to` does not hold `replaces` any more when the copy is committed.
+///
+/// # Errors
+/// As either site answered.
+pub async fn repair(
+    tee: &Tee,
+    at: &Location,
+    (from, source): (&Site, &Version),
+    (to, replaces): (&Site, Option<Version>),
+) -> Result<Copied, SiteError> {
+    let super::Settings { single_limit: single, part_size: part, .. } = super::Settings::default();
+    let cut = Cut { single, part };
+    Transfer { tee, from, site: to, at, source, replaces: Some(replaces), cut }.run().await
 }
 
 /// Why the feeding side stopped.
@@ -59,29 +77,30 @@ impl Transfer<'_> {
         let result = if self.source.length.0 > self.cut.single { self.in_parts().await } else { self.whole().await };
         match result {
             // The pinned read: the version is gone from the primary.
-            Err(SiteError::S3 { site, status: 404 | 412, .. }) if site == *self.primary().name() => Ok(Copied::Changed),
+            Err(SiteError::S3 { site, status: 404 | 412, .. }) if site == *self.from.name() => Ok(Copied::Changed),
             other => other,
         }
     }
 
-    fn primary(&self) -> &Site {
-        &self.tee.sites().primary
-    }
-
     async fn read(&self, range: SealedRange) -> Result<GotObject, SiteError> {
-        self.primary().get(self.at, range, Some(&self.source.etag)).await
+        self.from.get(self.at, range, Some(&self.source.etag)).await
     }
 
-    /// Takes the key's lock; `None` when the primary holds another version by now.
+    /// Takes the key's lock; `None` when source or site hold another version by now.
     async fn lock(&self) -> Result<Option<KeyGuard>, SiteError> {
         let guard = self.tee.lock(self.at).await;
-        let now = compare::version(self.primary(), self.at).await?;
+        if let Some(expected) = &self.replaces
+            && compare::version(self.site, self.at).await? != *expected
+        {
+            return Ok(None);
+        }
+        let now = compare::version(self.from, self.at).await?;
         Ok((now.as_ref() == Some(self.source)).then_some(guard))
     }
 
-    /// What the backup is told to keep: as the primary keeps it, tags included. (ACLs stay each site's own.)
+    /// What the site is told to keep: as the source keeps it, tags included. (ACLs stay each site's own.)
     async fn headers(&self, got: &GotObject) -> Result<ObjectHeaders, SiteError> {
-        let tags = if got.has_tags() { self.primary().tagging_header(self.at, None).await? } else { None };
+        let tags = if got.has_tags() { self.from.tagging_header(self.at, None).await? } else { None };
         Ok(got.headers(tags))
     }
 

@@ -1,4 +1,5 @@
 //! The vocabulary shared by every room: names, lengths, ranges, ETags. No I/O, no imports.
+mod alias;
 mod etag;
 mod len;
 mod name;
@@ -6,6 +7,7 @@ mod operation;
 mod range;
 mod request_id;
 
+pub use alias::{Alias, Aliases};
 pub use etag::{PlainETag, SealedETag};
 pub use len::{PlainLen, SealedLen};
 pub use name::{BucketName, NameError, ObjectKey};

@@ -18,6 +18,7 @@
 //! | [`trailer`] | the 528 bytes |
 //! | [`object`] | an object being written; an object opened |
 //! | [`reader`] | layout, spans, verified plaintext |
+//! | [`whole`] | a whole object from its first byte to its last |
 //! | [`metadata`], [`blob`] | sealed metadata; the keyring's files |
 mod aead;
 mod blob;
@@ -31,6 +32,7 @@ mod part;
 mod reader;
 mod trailer;
 mod vault_key;
+mod whole;
 
 #[cfg(test)]
 mod public_vectors;
@@ -45,3 +47,4 @@ pub use part::{ChecksumAlgorithm, ChecksumType, ChecksumValue, ContentInfo, Part
 pub use reader::{Layout, SpanReader};
 pub use trailer::{ObjectName, Trailer};
 pub use vault_key::{VaultKey, VaultKeyId, VaultKeyRef};
+pub use whole::WholeReader;

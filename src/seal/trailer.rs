@@ -43,7 +43,7 @@ use super::message::check_commitment;
 use super::object::OpenObject;
 use super::part::{ChecksumType, ChecksumValue, ContentInfo, Fields, PartEntry, part_number};
 use super::vault_key::{VaultKey, VaultKeyId, VaultKeyRef, WRAPPED};
-use crate::s3::{BucketName, ObjectKey, PlainLen, SealedLen};
+use crate::s3::{Aliases, BucketName, ObjectKey, PlainLen, SealedLen};
 
 pub(super) const MAGIC: [u8; 8] = *b"SRSEAL\x01\x00";
 const VERSION: u8 = 1;
@@ -138,6 +138,25 @@ impl Trailer {
         let plain = plain.map_err(|_| SealError::Authentication("the trailer, for this bucket and key"))?;
         let secret = Secret::decode(plain, &self.clear)?;
         OpenObject::new(self.clear.clone(), secret, self.sealed, dek, expander)
+    }
+
+    /// As [`Trailer::open`], also under the names that the object may have had before its bucket was renamed or copied.
+    ///
+    /// # Errors
+    /// As [`Trailer::open`], for the object's own name.
+    pub fn open_aliased(
+        &self,
+        vault: &VaultKey,
+        name: &ObjectName<'_>,
+        aliases: &Aliases,
+    ) -> Result<OpenObject, SealError> {
+        let refused = match self.open(vault, name) {
+            Err(error @ SealError::Authentication(_)) => error,
+            other => return other,
+        };
+        let mut others = aliases.others(name.bucket, name.key);
+        let opened = others.find_map(|(bucket, key)| self.open(vault, &ObjectName { bucket: &bucket, key: &key }).ok());
+        opened.ok_or(refused)
     }
 }
 

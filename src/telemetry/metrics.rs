@@ -13,7 +13,7 @@ type Hook = Box<dyn Fn(&Metrics) + Send + Sync>;
 /// All metrics of the process.
 pub struct Metrics {
     pub(super) registry: Registry,
-    families: Families,
+    pub(super) families: Families,
     operations: Operations,
     hooks: Mutex<Vec<Hook>>,
 }

@@ -5,10 +5,12 @@ mod codes;
 mod metrics;
 mod operations;
 mod process;
+mod recovery;
 mod render;
 mod table;
 mod trace;
 
 pub use metrics::{ConnectionFault, Direction, Finished, Log, Metrics};
+pub use recovery::Compared;
 pub use table::{Row, TABLE};
 pub use trace::{Format, TraceError, start_tracing};

@@ -143,6 +143,22 @@ table! {
     replication_attempts: IntCounterVec, "strongroom_replication_attempts_total", ["site", "outcome"],
         "Tries to bring a site up to date: ok or failed (tried again later).";
 
+    // Comparisons and drills.
+    reconcile_objects: IntGaugeVec, "strongroom_reconcile_objects", ["result"],
+        "Objects of the last scheduled comparison of the sites: same, missing_here (at the primary), missing_there (at a backup), differs, error.";
+    reconcile_repaired: IntCounter, "strongroom_reconcile_repaired_total", [],
+        "Objects that scheduled comparisons repaired.";
+    reconcile_last: Gauge, "strongroom_reconcile_last_timestamp_seconds", [],
+        "When the last scheduled comparison ended, in Unix time; 0 before the first.";
+    reconcile_duration: Gauge, "strongroom_reconcile_duration_seconds", [],
+        "How long the last scheduled comparison took.";
+    drill_last: Gauge, "strongroom_drill_last_success_timestamp_seconds", [],
+        "When the last restore drill that succeeded ended, in Unix time, from its signed report; 0 without one.";
+    drill_rpo: Gauge, "strongroom_drill_recovery_point_seconds", [],
+        "Recovery point of that drill: the age of the oldest write that the backup would have lost.";
+    drill_rto: Gauge, "strongroom_drill_recovery_time_seconds", [],
+        "Recovery time of that drill, for the whole of what the backup holds, at the speed that was measured.";
+
     // Integrity and caches.
     integrity_failures: IntCounterVec, "strongroom_integrity_failures_total", ["site"],
         "Sealed objects of a site that did not authenticate: damage or tampering. Nothing of them was released.";

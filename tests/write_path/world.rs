@@ -96,6 +96,7 @@ impl World {
             tee: tee.clone(),
             keyring: Arc::new(keyring),
             rules: Arc::new(rules()),
+            aliases: strongroom::s3::Aliases::default(),
             authorizer: authorizer.clone(),
             credentials: Arc::new(credentials()),
             state: state.clone(),

@@ -88,7 +88,8 @@ pub(super) fn authenticate(
     let cut = last_bytes.len().saturating_sub(TRAILER_LEN as usize);
     let trailer = Trailer::parse(last_bytes.get(cut..).unwrap_or_default(), total).map_err(damaged(site))?;
     let vault = gateway.keyring.for_opening(trailer.key_ref())?;
-    trailer.open(&vault, &ObjectName { bucket: &at.bucket, key: &at.key }).map_err(damaged(site))
+    let name = ObjectName { bucket: &at.bucket, key: &at.key };
+    trailer.open_aliased(&vault, &name, &gateway.aliases).map_err(damaged(site))
 }
 
 /// Names the site at which sealed bytes do not authenticate.

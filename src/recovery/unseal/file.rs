@@ -1,44 +1,68 @@
-//! One sealed file: trailer first, then index, then every chunk in order, then the padding.
-use super::UnsealError;
-use super::target::Target;
-use crate::keys::Keyring;
-use crate::s3::{BucketName, ObjectKey, PlainLen, PlainSpan, SealedLen};
-use crate::seal::{Layout, ObjectName, OpenObject, SealError, TRAILER_LEN, Trailer};
+//! One sealed file, or a stretch of one: trailer first, then index, then every byte in order.
+use super::{Unseal, UnsealError};
+use crate::recovery::target::Target;
+use crate::s3::{ObjectKey, PlainLen, SealedLen};
+use crate::seal::{ObjectName, OpenObject, SealError, TRAILER_LEN, Trailer, WholeReader};
 use bytes::{Bytes, BytesMut};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Bytes read at a time.
 const STEP: u64 = 1024 * 1024;
 
+/// A stretch of a file that holds one sealed object: a whole file, or an entry of a tarball.
+pub(super) struct Stretch<'a> {
+    pub(super) file: &'a File,
+    /// For messages.
+    pub(super) path: &'a Path,
+    pub(super) start: u64,
+    pub(super) length: u64,
+}
+
 /// An opened, authenticated sealed file. Holds its DEK; no `Debug`.
-pub(super) struct SealedFile {
-    file: File,
-    path: PathBuf,
-    key: String,
+pub(super) struct SealedFile<'a> {
+    stretch: Stretch<'a>,
+    key: &'a str,
     object: OpenObject,
+    trailer: Bytes,
+}
+
+// === impl Stretch ===
+
+impl<'a> Stretch<'a> {
+    /// All of a file.
+    pub(super) fn whole(file: &'a File, path: &'a Path) -> Result<Self, UnsealError> {
+        let metadata = file.metadata().map_err(|source| UnsealError::Io { path: path.to_owned(), source })?;
+        Ok(Self { file, path, start: 0, length: metadata.len() })
+    }
+
+    fn read(&self, at: u64, length: u64) -> Result<Bytes, UnsealError> {
+        let mut bytes = vec![0; length as usize];
+        self.file.read_exact_at(&mut bytes, self.start + at).map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => UnsealError::Truncated,
+            _ => UnsealError::Io { path: self.path.to_owned(), source },
+        })?;
+        Ok(bytes.into())
+    }
 }
 
 // === impl SealedFile ===
 
-impl SealedFile {
-    /// Opens `path` as the object `bucket`/`key` and authenticates its trailer.
-    pub(super) fn open(path: &Path, keyring: &Keyring, bucket: &BucketName, key: &str) -> Result<Self, UnsealError> {
+impl<'a> SealedFile<'a> {
+    /// Opens a stretch as the object `key` and authenticates its trailer.
+    pub(super) fn open(stretch: Stretch<'a>, job: &Unseal<'_>, key: &'a str) -> Result<Self, UnsealError> {
         let object_key = ObjectKey::parse(key)?;
-        let io_error = |source| UnsealError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io_error)?;
-        let length = file.metadata().map_err(io_error)?.len();
-        let Some(trailer_at) = length.checked_sub(TRAILER_LEN) else {
+        let Some(trailer_at) = stretch.length.checked_sub(TRAILER_LEN) else {
             return Err(SealError::NotSealed("it is shorter than a trailer").into());
         };
-        let last = read_at(&file, path, trailer_at, TRAILER_LEN)?;
-        let trailer = Trailer::parse(&last, SealedLen(length))?;
-        let vault = keyring.for_opening(trailer.key_ref())?;
-        let name = ObjectName { bucket, key: &object_key };
-        let object = trailer.open(&vault, &name).map_err(|e| refused(e, key))?;
-        Ok(Self { file, path: path.to_owned(), key: key.to_owned(), object })
+        let bytes = stretch.read(trailer_at, TRAILER_LEN)?;
+        let trailer = Trailer::parse(&bytes, SealedLen(stretch.length))?;
+        let vault = job.keyring.for_opening(trailer.key_ref())?;
+        let name = ObjectName { bucket: job.bucket, key: &object_key };
+        let object = trailer.open_aliased(&vault, &name, job.aliases).map_err(|e| refused(e, key))?;
+        Ok(Self { stretch, key, object, trailer: bytes })
     }
 
     /// Plain length.
@@ -52,64 +76,27 @@ impl SealedFile {
     }
 
     /// Writes the whole plaintext; returns only when every byte of the file was accounted for.
-    pub(super) fn copy_to(&mut self, target: &mut Target, progress: &mut dyn FnMut(u64)) -> Result<(), UnsealError> {
-        let layout = self.layout()?;
-        let span = PlainSpan::whole(self.object.plain_len());
-        let mut reader = self.object.reader(&layout, span).map_err(|e| refused(e, &self.key))?;
-        let (start, length) = reader.sealed_span();
+    pub(super) fn copy_to(&self, target: &mut Target, progress: &mut dyn FnMut(u64)) -> Result<(), UnsealError> {
+        let index = match self.object.index_span() {
+            None => Bytes::new(),
+            Some((start, length)) => self.stretch.read(start, length)?,
+        };
+        let refused = |error| refused(error, self.key);
+        let mut reader = WholeReader::new(&self.object, index, self.trailer.clone()).map_err(refused)?;
         let mut plain = BytesMut::with_capacity(STEP as usize + 64 * 1024);
-        for (at, step) in steps(start, length) {
-            let sealed = read_at(&self.file, &self.path, at, step)?;
-            reader.push(sealed, &mut plain).map_err(|e| refused(e, &self.key))?;
+        for (at, step) in steps(self.stretch.length) {
+            reader.push(self.stretch.read(at, step)?, &mut plain).map_err(refused)?;
             target.write(&plain)?;
             plain.clear();
             progress(step);
         }
-        reader.finish().map_err(|e| refused(e, &self.key))?;
-        self.check_padding(&layout, progress)
-    }
-
-    fn layout(&self) -> Result<Layout, UnsealError> {
-        let layout = match self.object.index_span() {
-            None => self.object.layout_single(),
-            Some((start, length)) => {
-                let index = read_at(&self.file, &self.path, start, length)?;
-                self.object.layout_from_index(&index)
-            }
-        };
-        layout.map_err(|e| refused(e, &self.key))
-    }
-
-    /// What stands between body (and index) and trailer must be zero: the format says so, and an attacker who
-    /// could hide bytes there would have a covert channel.
-    fn check_padding(&self, layout: &Layout, progress: &mut dyn FnMut(u64)) -> Result<(), UnsealError> {
-        let (body_start, body_length) = layout.body_span();
-        let body_end = body_start + body_length;
-        let start = self.object.index_span().map_or(body_end, |(start, length)| start + length);
-        let end = self.object.sealed_len().0.saturating_sub(TRAILER_LEN);
-        for (at, step) in steps(start, end.saturating_sub(start)) {
-            let padding = read_at(&self.file, &self.path, at, step)?;
-            if padding.iter().any(|byte| *byte != 0) {
-                return Err(SealError::Malformed("the padding is not zero").into());
-            }
-        }
-        progress(end.saturating_sub(body_end) + TRAILER_LEN);
-        Ok(())
+        reader.finish().map_err(refused)
     }
 }
 
-/// `length` bytes from `start` in steps of at most [`STEP`].
-fn steps(start: u64, length: u64) -> impl Iterator<Item = (u64, u64)> {
-    (0..length.div_ceil(STEP)).map(move |i| (start + i * STEP, STEP.min(length - i * STEP)))
-}
-
-fn read_at(file: &File, path: &Path, at: u64, length: u64) -> Result<Bytes, UnsealError> {
-    let mut bytes = vec![0; length as usize];
-    file.read_exact_at(&mut bytes, at).map_err(|source| match source.kind() {
-        io::ErrorKind::UnexpectedEof => UnsealError::Truncated,
-        _ => UnsealError::Io { path: path.to_owned(), source },
-    })?;
-    Ok(bytes.into())
+/// `length` bytes in steps of at most [`STEP`].
+fn steps(length: u64) -> impl Iterator<Item = (u64, u64)> {
+    (0..length.div_ceil(STEP)).map(move |i| (i * STEP, STEP.min(length - i * STEP)))
 }
 
 /// A failed authentication may mean a wrong name: say which name was tried.
@@ -125,13 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_cover_a_span_exactly_once() {
-        for (start, length) in [(0, 0), (7, 1), (0, STEP), (5, STEP + 1), (1, 3 * STEP)] {
-            let all: Vec<_> = steps(start, length).collect();
+    fn steps_cover_a_length_exactly_once() {
+        for length in [0, 1, STEP, STEP + 1, 3 * STEP] {
+            let all: Vec<_> = steps(length).collect();
             assert_eq!(all.iter().map(|(_, step)| step).sum::<u64>(), length);
             assert!(all.iter().all(|(_, step)| (1..=STEP).contains(step)));
             assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
-            assert!(all.first().is_none_or(|(at, _)| *at == start));
         }
     }
 
@@ -141,7 +127,8 @@ mod tests {
         let path = folder.path().join("short");
         std::fs::write(&path, "abc").unwrap_or_else(|e| panic!("{e}"));
         let file = File::open(&path).unwrap_or_else(|e| panic!("{e}"));
-        assert!(matches!(read_at(&file, &path, 1, 3), Err(UnsealError::Truncated)));
-        assert!(read_at(&file, &path, 1, 2).is_ok_and(|b| &b[..] == b"bc"));
+        let stretch = Stretch { file: &file, path: &path, start: 1, length: 2 };
+        assert!(matches!(stretch.read(0, 3), Err(UnsealError::Truncated)));
+        assert!(stretch.read(0, 2).is_ok_and(|b| &b[..] == b"bc"));
     }
 }

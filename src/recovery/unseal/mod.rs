@@ -1,4 +1,4 @@
-//! Offline decryption: a folder that some S3 tool copied straight from a site -> the plain files.
+//! Offline decryption: a folder, a file or a tarball that some S3 tool copied straight from a site -> the plain files.
 //!
 //! Needs the sealed files, a copy of the system bucket (the keyring) and the root key; no proxy, no network, no
 //! metadata. Every file is read as the object `bucket` + its path relative to the folder: the trailer is bound
@@ -8,12 +8,16 @@
 //! checked to its last byte (every chunk, the index, the padding, the trailer) and renamed then. Memory is
 //! bounded whatever the size.
 mod file;
-mod target;
+mod tarball;
 mod walk;
 
+pub use tarball::{Kind, kind_of};
+
+use super::target::{Target, TargetError};
 use crate::keys::{KeyError, Keyring};
-use crate::s3::{BucketName, NameError, PlainLen};
+use crate::s3::{Aliases, BucketName, NameError, PlainLen};
 use crate::seal::SealError;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +27,8 @@ pub struct Unseal<'a> {
     pub keyring: &'a Keyring,
     /// The bucket the files came from, as clients named it.
     pub bucket: &'a BucketName,
+    /// Other names under which the objects may have been sealed.
+    pub aliases: &'a Aliases,
     /// Replace files that exist already in the output folder.
     pub overwrite: bool,
 }
@@ -77,9 +83,12 @@ pub enum UnsealError {
     /// The keyring lacks the key.
     #[error("{0}; bring the system bucket's copy up to date")]
     Key(#[from] KeyError),
-    /// Something is there already.
-    #[error("{0} exists already; choose an empty output folder, or allow overwriting")]
-    Exists(PathBuf),
+    /// The plain file cannot be written.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A path that leads out of the output folder.
+    #[error("its path leads out of the folder and is not followed")]
+    Outside,
     /// The output would be read as input.
     #[error("the output folder {0} lies inside the input folder; choose one beside it")]
     Nested(PathBuf),
@@ -130,8 +139,19 @@ impl Unseal<'_> {
         output: &Path,
         observer: &mut dyn Observer,
     ) -> Result<PlainLen, UnsealError> {
-        let mut sealed = file::SealedFile::open(input, self.keyring, self.bucket, key)?;
-        let mut target = target::Target::create(output, self.overwrite)?;
+        let opened = File::open(input).map_err(|source| UnsealError::Io { path: input.to_owned(), source })?;
+        self.stretch(file::Stretch::whole(&opened, input)?, key, output, observer)
+    }
+
+    fn stretch(
+        &self,
+        stretch: file::Stretch<'_>,
+        key: &str,
+        output: &Path,
+        observer: &mut dyn Observer,
+    ) -> Result<PlainLen, UnsealError> {
+        let sealed = file::SealedFile::open(stretch, self, key)?;
+        let mut target = Target::create(output, self.overwrite)?;
         sealed.copy_to(&mut target, &mut |bytes| observer.read(bytes))?;
         target.finish(sealed.written_at())?;
         Ok(sealed.plain_len())

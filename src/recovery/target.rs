@@ -1,11 +1,26 @@
 //! A plain file under way: written under a temporary name, renamed when it is known to be right.
-use super::UnsealError;
 use crate::clock;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+/// Why a file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something is there already.
+    #[error("{0} exists already; choose an empty output folder, or allow overwriting")]
+    Exists(PathBuf),
+}
 
 /// Removes the temporary file when dropped unfinished.
 pub(super) struct Target {
@@ -20,10 +35,10 @@ pub(super) struct Target {
 
 impl Target {
     /// Starts the file that will be `path`; makes the folders above it.
-    pub(super) fn create(path: &Path, overwrite: bool) -> Result<Self, UnsealError> {
+    pub(super) fn create(path: &Path, overwrite: bool) -> Result<Self, TargetError> {
         refuse_existing(path, overwrite)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let fail = |path: &Path, source| UnsealError::Io { path: path.to_owned(), source };
+        let fail = |path: &Path, source| TargetError::Io { path: path.to_owned(), source };
         if folder != Path::new("") {
             fs::create_dir_all(folder).map_err(|e| fail(folder, e))?;
         }
@@ -39,17 +54,17 @@ impl Target {
     }
 
     /// Adds bytes.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), UnsealError> {
-        self.file.write_all(bytes).map_err(|source| UnsealError::Io { path: self.temporary.clone(), source })
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), TargetError> {
+        self.file.write_all(bytes).map_err(|source| TargetError::Io { path: self.temporary.clone(), source })
     }
 
     /// Gives the file its time (seconds since the Unix epoch) and its name.
-    pub(super) fn finish(mut self, written_at: u64) -> Result<(), UnsealError> {
+    pub(super) fn finish(mut self, written_at: u64) -> Result<(), TargetError> {
         let result = self.settle(written_at);
-        result.map_err(|source| UnsealError::Io { path: self.path.clone(), source })?;
+        result.map_err(|source| TargetError::Io { path: self.path.clone(), source })?;
         refuse_existing(&self.path, self.overwrite)?;
         fs::rename(&self.temporary, &self.path)
-            .map_err(|source| UnsealError::Io { path: self.path.clone(), source })?;
+            .map_err(|source| TargetError::Io { path: self.path.clone(), source })?;
         self.finished = true;
         Ok(())
     }
@@ -71,9 +86,9 @@ impl Drop for Target {
     }
 }
 
-fn refuse_existing(path: &Path, overwrite: bool) -> Result<(), UnsealError> {
+fn refuse_existing(path: &Path, overwrite: bool) -> Result<(), TargetError> {
     match fs::symlink_metadata(path) {
-        Ok(found) if !overwrite || found.is_dir() => Err(UnsealError::Exists(path.to_owned())),
+        Ok(found) if !overwrite || found.is_dir() => Err(TargetError::Exists(path.to_owned())),
         _ => Ok(()),
     }
 }
@@ -118,7 +133,7 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("name");
         fs::write(&path, "old").unwrap_or_else(|e| panic!("{e}"));
-        assert!(matches!(Target::create(&path, false), Err(UnsealError::Exists(_))));
+        assert!(matches!(Target::create(&path, false), Err(TargetError::Exists(_))));
         assert_eq!(fs::read(&path).ok().as_deref(), Some(&b"old"[..]));
         begin(&path, true).finish(0).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(fs::read(&path).ok().as_deref(), Some(&b"plain"[..]));
@@ -130,7 +145,7 @@ mod tests {
         let path = folder.path().join("name");
         let target = begin(&path, false);
         fs::write(&path, "other").unwrap_or_else(|e| panic!("{e}"));
-        assert!(matches!(target.finish(0), Err(UnsealError::Exists(_))));
+        assert!(matches!(target.finish(0), Err(TargetError::Exists(_))));
         assert_eq!((fs::read(&path).ok().as_deref(), entries(&folder)), (Some(&b"other"[..]), 1));
     }
 
