@@ -337,6 +337,7 @@ async fn gateway(sites: Sites, state: State) -> Gateway {
         objects: ObjectCache::new(100),
         md5: super::md5::Md5Pool::start(1).expect("a thread"),
         uploads: super::multipart::Uploads::default(),
+        cors: super::cors::Cors::default(),
     }
 }
 

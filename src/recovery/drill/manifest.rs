@@ -171,6 +171,7 @@ mod tests {
             last_modified: OffsetDateTime::from_unix_timestamp(modified).expect("a time"),
             storage_class: None,
             version_id: None,
+            owner: None,
         }
     }
 

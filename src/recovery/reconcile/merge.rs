@@ -132,6 +132,7 @@ mod tests {
             last_modified: time::OffsetDateTime::UNIX_EPOCH,
             storage_class: None,
             version_id: None,
+            owner: None,
         }
     }
 

@@ -77,6 +77,7 @@ mod tests {
                 version_id: text.to_owned(),
                 is_latest: false,
                 last_modified: time(seconds.parse().expect("a number")),
+                owner: None,
                 object: text.contains('@').then_some(object),
             };
             found.extend(moment.offer(&version).and_then(|wanted| wanted.version));
