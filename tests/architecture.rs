@@ -12,7 +12,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("main", "app cli config telemetry"),
     ("lib", ""),
     ("app", "*"),
-    ("cli", "app clock config identity keys policy recovery s3 secret site telemetry"),
+    ("cli", "app clock config identity keys policy recovery s3 secret site state telemetry"),
     ("config", "identity keys policy s3 secret site"),
     ("server", "gateway telemetry s3 clock"),
     ("gateway", "identity authz policy keys seal site replication audit state telemetry s3 clock"),

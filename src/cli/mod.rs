@@ -3,6 +3,7 @@ mod check;
 mod demo;
 mod init;
 mod progress;
+mod replication;
 mod serve;
 mod unseal;
 
@@ -35,6 +36,8 @@ enum Command {
     Init(init::Init),
     /// Validate a configuration, probe both sites, and say what they can and cannot do.
     Check(check::Check),
+    /// See what the sites still miss, and have it tried again.
+    Replication(replication::Replication),
     /// Decrypt a folder copied straight from a site, offline: folder, keyring and root key are enough.
     Unseal(unseal::Unseal),
 }
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Replication(command) => command.run(),
         Command::Unseal(command) => command.run(),
     };
     outcome.unwrap_or_else(|error| {

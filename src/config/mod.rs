@@ -11,12 +11,13 @@ mod rules;
 mod settings;
 mod shape;
 mod sites;
+mod state;
 mod validate;
 mod value;
 
 pub use problem::{ConfigError, Problem};
 pub use quantity::show_duration;
-pub use settings::{Config, Limits, Listen, LogFormat, LogTarget, Logs, Retry, TlsFiles};
+pub use settings::{Config, Intents, Limits, Listen, LogFormat, LogTarget, Logs, Pace, Retry, StatePlace, TlsFiles};
 
 use problem::Problems;
 use std::path::Path;

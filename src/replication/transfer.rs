@@ -1,6 +1,7 @@
 //! The streamed copy of one version from the primary to a site. Bounded memory; nothing becomes visible before the
 //! primary was seen, under the key's commit lock, to hold that version still.
 use super::compare::{self, Version};
+use super::throttle::Throttle;
 use crate::s3::SealedETag;
 use crate::site::tee::{KeyGuard, Tee};
 use crate::site::{GotObject, Location, ObjectHeaders, PutBody, SealedRange, Site, SiteError, WriteCondition, Written};
@@ -31,6 +32,7 @@ pub(super) struct Transfer<'a> {
     pub(super) at: &'a Location,
     pub(super) source: &'a Version,
     pub(super) cut: Cut,
+    pub(super) throttle: &'a Throttle,
 }
 
 /// How a copy ended.
@@ -110,6 +112,7 @@ impl Transfer<'_> {
         let mut held = Bytes::new();
         while let Some(chunk) = got.body.next().await {
             let before = std::mem::replace(&mut held, chunk?);
+            self.throttle.pass(before.len()).await;
             if !before.is_empty() && sender.send(before).await.is_err() {
                 return Ok(Fed::Refused);
             }
@@ -169,7 +172,9 @@ impl Transfer<'_> {
         let body = PutBody { length: got.length, chunks };
         let feed = async move {
             while let Some(chunk) = got.body.next().await {
-                if sender.send(chunk?).await.is_err() {
+                let chunk = chunk?;
+                self.throttle.pass(chunk.len()).await;
+                if sender.send(chunk).await.is_err() {
                     break;
                 }
             }

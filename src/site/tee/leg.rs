@@ -1,4 +1,5 @@
 //! One site's share of a write: a request under way in a task of its own, fed through a channel.
+use super::Mode;
 use crate::s3::SealedETag;
 use crate::site::{Location, ObjectHeaders, PutBody, Site, SiteError, SiteName, WriteCondition, Written};
 use bytes::Bytes;
@@ -52,10 +53,10 @@ impl Leg {
         Self { site, required, feed: Some(feed), task: Some(task), failure: None, may_have_it: false, answered: None }
     }
 
-    /// A site that is not even tried, because its last requests failed. Whoever waits for it anew with every write makes every
-    /// client wait.
-    pub(super) fn left_out(site: Site) -> Self {
-        let failure = Some(left_out(site.name()));
+    /// A site that is not even tried: by the rule, or because its last requests failed. Whoever waits for it anew with every
+    /// write makes every client wait.
+    pub(super) fn left_out(site: Site, mode: Mode) -> Self {
+        let failure = Some(left_out(site.name(), mode));
         Self { site, required: false, feed: None, task: None, failure, may_have_it: false, answered: None }
     }
 
@@ -175,8 +176,11 @@ impl Leg {
     }
 }
 
-/// Why an unhealthy backup is not asked.
-pub(super) fn left_out(site: &SiteName) -> SiteError {
+/// Why a backup is not asked.
+pub(super) fn left_out(site: &SiteName, mode: Mode) -> SiteError {
+    if mode == Mode::Async {
+        return SiteError::Later { site: site.clone() };
+    }
     SiteError::Unreachable { site: site.clone(), detail: "not tried, because its last requests failed".to_owned() }
 }
 
