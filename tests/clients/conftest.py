@@ -19,7 +19,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from common import audit, places, rgw  # noqa: E402
+from common import audit, places, postgres, rgw  # noqa: E402
 from common import target as targets
 from common.certs import Authority  # noqa: E402
 from common.demo import Demo  # noqa: E402
@@ -60,6 +60,7 @@ def pytest_unconfigure(config):
     if hasattr(config, "workerinput") or "STRONGROOM_RUN_DIR" not in os.environ:
         return
     rgw.stop_pair(places.run_folder())
+    postgres.stop(places.run_folder())
     if not config.stash.get(_FAILED, False) and not os.environ.get("STRONGROOM_KEEP_RUN"):
         shutil.rmtree(places.run_folder(), ignore_errors=True)
 
