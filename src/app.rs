@@ -11,7 +11,7 @@ mod signals;
 pub use signals::stop_signal;
 
 use crate::authz::Authorizer;
-use crate::config::Config;
+use crate::config::{Config, Intents, StatePlace};
 use crate::gateway::md5::Md5Pool;
 use crate::gateway::{Gateway, Parts};
 use crate::identity::{self, IdentityError};
@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub struct App {
     front: front::Front,
     background: Background,
+    journal: Arc<Journal>,
     state: State,
 }
 
@@ -81,12 +82,16 @@ impl App {
         let sites = build_sites(config.primary, config.backups, metrics.clone())?;
         sites.all().for_each(|site| metrics.declare_site(&site.name().0));
         let unprobed = probe_all(&sites, &config.system_bucket).await;
-        let state = State::open(&config.state_folder).await?;
+        let state = open_state(&config.state).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         let wanted = vault_keys(&rules)?;
         let root = RootKey::load(&config.root_key)?;
         let keyring = Arc::new(Keyring::open(root, &sites, &config.system_bucket, &wanted, entropy.clone()).await?);
-        let journal = Journal::new(state.clone());
+        let backups = sites.backups.iter().map(Site::name);
+        let journal = match config.intents {
+            Intents::Always => Journal::start(state.clone(), backups).await?,
+            Intents::Failures => Journal::without_intents(state.clone(), backups).await?,
+        };
         let tee = Tee::new(sites.clone(), journal.clone(), config.backup_grace);
         let gateway = Gateway::new(Parts {
             sites: sites.clone(),
@@ -115,7 +120,7 @@ impl App {
         }
         let front = front::bind(settings, gateway.clone(), &sites).await?;
         let mut background = Background::new(config.retry);
-        background.replicate(journal, tee.clone(), metrics.clone());
+        background.replicate(config.pace, journal.clone(), tee.clone(), metrics.clone());
         background.sync_keyring(keyring.clone(), sites);
         background.sweep(gateway, config.abandoned_after);
         let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring, state.clone(), config.aliases);
@@ -123,7 +128,7 @@ impl App {
             background.reconcile(schedule, config.system_bucket.clone(), metrics);
         }
         background.probe_later(unprobed, config.system_bucket);
-        Ok(Self { front, background, state })
+        Ok(Self { front, background, journal, state })
     }
 
     /// Where S3 is served.
@@ -144,9 +149,21 @@ impl App {
     pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
         let served = self.front.run(stop).await;
         self.background.stop().await;
+        self.journal.close().await;
         self.state.close().await;
         tracing::info!("stopped");
         Ok(served?)
+    }
+}
+
+/// Opens the state where the configuration says.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_state(place: &StatePlace) -> Result<State, StateError> {
+    match place {
+        StatePlace::Folder(folder) => State::open(folder).await,
+        StatePlace::Shared { url, lease } => State::connect(url, *lease).await,
     }
 }
 

@@ -9,7 +9,7 @@ use strongroom::replication::{BackOff, Journal, ReplicationObserver, Settings, r
 use strongroom::s3::ObjectKey;
 use strongroom::site::tee::{Miss, MissRecorder, Tee};
 use strongroom::site::{Site, SiteName};
-use strongroom::state::State;
+use strongroom::state::{Backlog, State};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +24,8 @@ struct Seen {
 }
 
 impl ReplicationObserver for Seen {
-    fn backlog(&self, pending: u64, _oldest_seconds: f64) {
-        self.pending.store(pending, Ordering::SeqCst);
+    fn backlog(&self, backlog: &Backlog, _oldest_seconds: f64) {
+        self.pending.store(backlog.pending, Ordering::SeqCst);
         self.reports.fetch_add(1, Ordering::SeqCst);
     }
     fn attempt(&self, _site: &str, ok: bool) {
@@ -53,7 +53,8 @@ impl Bench {
         }
         let folder = tempfile::tempdir().expect("a folder");
         let state = State::open(&folder.path().join("state")).await.expect("a state");
-        let journal = Journal::new(state.clone());
+        let journal =
+            Journal::start(state.clone(), pair.sites.backups.iter().map(Site::name)).await.expect("a journal");
         let tee = Tee::new(pair.sites.clone(), journal.clone(), Duration::from_secs(5));
         let (seen, stop) = (Arc::default(), CancellationToken::new());
         Self { pair, state, journal, tee, seen, stop, worker: None, folder }
@@ -93,12 +94,19 @@ impl Bench {
 
     async fn miss(&self, key: Option<&str>) {
         let key = key.map(|key| ObjectKey::parse(key).expect("a key"));
-        let miss = Miss { site: SiteName("backup".into()), bucket: bucket("data"), key, reason: "test".into() };
+        let miss = Miss {
+            site: SiteName("backup".into()),
+            bucket: bucket("data"),
+            key,
+            reason: "test".into(),
+            bytes: 0,
+            retain_until: None,
+        };
         self.journal.record(miss).await.expect("recorded");
     }
 
     async fn backlog(&self) -> u64 {
-        self.state.backlog().await.expect("a backlog").0
+        self.state.backlog().await.expect("a backlog").pending
     }
 
     async fn until(&self, what: &str, done: impl AsyncFn() -> bool) {
@@ -173,7 +181,14 @@ async fn a_miss_of_the_primary_itself_changes_nothing() {
     let bench = Bench::running().await;
     put(bench.primary(), &at("a"), b"kept", None).await;
     let key = Some(ObjectKey::parse("a").expect("a key"));
-    let miss = Miss { site: SiteName("primary".into()), bucket: bucket("data"), key, reason: "test".into() };
+    let miss = Miss {
+        site: SiteName("primary".into()),
+        bucket: bucket("data"),
+        key,
+        reason: "test".into(),
+        bytes: 0,
+        retain_until: None,
+    };
     bench.journal.record(miss).await.expect("recorded");
     bench.until_settled().await;
     assert_eq!(get(bench.primary(), &at("a")).await.expect("there").0, b"kept");
@@ -288,7 +303,8 @@ async fn rows_of_an_earlier_run_are_picked_up() {
     bench.miss(Some("a")).await;
     bench.state.close().await;
     bench.state = State::open(&bench.folder.path().join("state")).await.expect("a state");
-    bench.journal = Journal::new(bench.state.clone());
+    let backups = bench.pair.sites.backups.iter().map(Site::name);
+    bench.journal = Journal::without_intents(bench.state.clone(), backups).await.expect("a journal");
     bench.start();
     bench.until_settled().await;
     assert_eq!(get(bench.backup(), &at("a")).await.expect("there").0, b"body");

@@ -3,7 +3,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use strongroom::s3::{BucketName, ObjectKey, PlainETag, SealedETag};
-use strongroom::state::{IndexEntry, State};
+use strongroom::state::{IndexEntry, Missed, State, StateError};
 
 fn bucket() -> BucketName {
     BucketName::parse("bucket").expect("a name")
@@ -19,6 +19,10 @@ fn entry(sealed: &str, md5: u8) -> IndexEntry {
 
 async fn open(folder: &Path) -> State {
     State::open(folder).await.expect("the state opens")
+}
+
+async fn miss(state: &State) -> Result<(), StateError> {
+    state.record_misses(vec![Missed::new("backup", &bucket(), None, "down")], 1).await
 }
 
 fn mode(path: &Path) -> u32 {
@@ -37,7 +41,7 @@ async fn nobody_else_may_read_the_folder_or_a_file_in_it() {
     let parent = tempfile::tempdir().expect("a folder");
     let folder = parent.path().join("deep/state");
     let state = open(&folder).await;
-    state.record_miss("backup", &bucket(), None, "down", 1).await.expect("recorded");
+    miss(&state).await.expect("recorded");
     state.note(&bucket(), &key("a"), entry("s", 1));
     assert_eq!(mode(&folder), 0o700);
     let files: Vec<_> = fs::read_dir(&folder).expect("readable").map(|f| f.expect("readable").path()).collect();
@@ -78,11 +82,11 @@ async fn a_damaged_journal_is_refused_with_what_to_do_and_left_as_it_is() {
 async fn a_damaged_index_is_built_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = open(folder.path()).await;
-    state.record_miss("backup", &bucket(), None, "down", 1).await.expect("recorded");
+    miss(&state).await.expect("recorded");
     state.close().await;
     fs::write(folder.path().join("index.sqlite3"), [0xA5; 8192]).expect("written");
     let state = open(folder.path()).await;
-    assert_eq!(state.backlog().await.expect("a backlog").0, 1, "the journal is another file");
+    assert_eq!(state.backlog().await.expect("a backlog").pending, 1, "the journal is another file");
     state.note(&bucket(), &key("a"), entry("s", 1));
     state.close().await;
     let state = open(folder.path()).await;
@@ -144,11 +148,11 @@ async fn a_state_that_another_process_locks_fails_and_recovers_without_a_restart
     let mut line = String::new();
     let stdout = holder.stdout.take().expect("piped");
     std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("a line");
-    assert!(state.record_miss("backup", &bucket(), None, "down", 1).await.is_err());
-    assert_eq!(state.backlog().await.expect("readers do not wait for the lock").0, 0);
+    assert!(miss(&state).await.is_err());
+    assert_eq!(state.backlog().await.expect("readers do not wait for the lock").pending, 0);
     drop(holder.stdin.take());
     holder.wait().expect("ends");
-    state.record_miss("backup", &bucket(), None, "down", 1).await.expect("recovered");
+    miss(&state).await.expect("recovered");
 }
 
 #[tokio::test]
@@ -156,7 +160,7 @@ async fn after_close_every_call_fails_and_none_hangs() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = open(folder.path()).await;
     state.close().await;
-    assert!(state.record_miss("backup", &bucket(), None, "down", 1).await.is_err());
+    assert!(miss(&state).await.is_err());
     assert!(state.backlog().await.is_err());
     assert!(state.known(&bucket(), "a", "b").await.is_err());
     state.note(&bucket(), &key("a"), entry("s", 1));

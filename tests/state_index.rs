@@ -1,5 +1,7 @@
 //! The ETag index over real SQLite files: a PUT is known to the LIST that follows, and it is a bounded cache.
-use std::path::Path;
+mod state_support;
+
+use state_support::open;
 use std::time::Duration;
 use strongroom::s3::{BucketName, ObjectKey, PlainETag, SealedETag};
 use strongroom::state::{IndexEntry, State};
@@ -16,10 +18,6 @@ fn entry(n: u8) -> IndexEntry {
     let etag =
         if n.is_multiple_of(2) { PlainETag::from_md5([n; 16]) } else { PlainETag::from_part_md5s([n; 16], 9999) };
     IndexEntry { sealed_etag: SealedETag::from_backend(&format!("sealed-{n}")), etag }
-}
-
-async fn open(folder: &Path) -> State {
-    State::open(folder).await.expect("the state opens")
 }
 
 async fn tags(state: &State, name: &str) -> Vec<String> {

@@ -1,14 +1,12 @@
 //! Multipart uploads over real SQLite files: what Create and UploadPart answered is there after a restart.
-use std::path::Path;
+mod state_support;
+
+use state_support::open;
 use strongroom::s3::{BucketName, ObjectKey, PlainLen, SealedETag};
 use strongroom::state::{Part, State, Upload};
 
 fn bucket() -> BucketName {
     BucketName::parse("bucket").expect("a name")
-}
-
-async fn open(folder: &Path) -> State {
-    State::open(folder).await.expect("the state opens")
 }
 
 fn upload(id: &str, key: &str) -> Upload {

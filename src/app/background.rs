@@ -1,6 +1,6 @@
 //! Work beside the requests: replication, the keyring's copies, abandoned uploads, sites that were down at the start.
 use super::reconcile::Schedule;
-use crate::config::Retry;
+use crate::config::{Pace, Retry};
 use crate::gateway::Gateway;
 use crate::keys::Keyring;
 use crate::replication::{self, BackOff, Journal, ReplicationObserver};
@@ -40,10 +40,17 @@ impl Background {
     }
 
     /// Brings sites up to date with what they missed, for as long as the proxy runs.
-    pub(super) fn replicate(&mut self, journal: Arc<Journal>, tee: Tee, observer: Arc<dyn ReplicationObserver>) {
-        let usual = BackOff::new(Duration::from_secs(1), Duration::from_secs(300));
-        let Some(back_off) = BackOff::new(self.retry.min, self.retry.max).or(usual) else { return };
-        self.tasks.spawn(replication::run(journal, tee, back_off, observer, self.stop.clone()));
+    pub(super) fn replicate(
+        &mut self,
+        pace: Pace,
+        journal: Arc<Journal>,
+        tee: Tee,
+        observer: Arc<dyn ReplicationObserver>,
+    ) {
+        let rows = BackOff::new(self.retry.min, self.retry.max).unwrap_or(BackOff::rows());
+        let Pace { parallel, bandwidth } = pace;
+        let settings = replication::Settings { rows, parallel, bandwidth, ..replication::Settings::default() };
+        self.tasks.spawn(replication::run_with(settings, journal, tee, observer, self.stop.clone()));
     }
 
     /// Writes missing copies of the keyring until every site has one.

@@ -6,6 +6,7 @@ mod init;
 mod place;
 mod progress;
 mod reconcile;
+mod replication;
 mod restore;
 mod serve;
 mod unseal;
@@ -52,6 +53,8 @@ enum Command {
     /// The part of `drill` that restores.
     #[command(hide = true)]
     DrillIsolated(drill::Isolated),
+    /// See what the sites still miss, and have it tried again.
+    Replication(replication::Replication),
     /// Decrypt what was copied straight from a site, offline: keyring and root key are enough.
     Unseal(unseal::Unseal),
 }
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Restore(command) => command.run(),
         Command::Drill(command) => command.run(),
         Command::DrillIsolated(command) => command.run(),
+        Command::Replication(command) => command.run(),
         Command::Unseal(command) => command.run(),
     };
     outcome.unwrap_or_else(|error| {

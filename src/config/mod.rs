@@ -12,12 +12,16 @@ mod rules;
 mod settings;
 mod shape;
 mod sites;
+mod state;
 mod validate;
 mod value;
 
 pub use problem::{ConfigError, Problem};
 pub use quantity::{show_duration, size};
-pub use settings::{Config, DrillReport, Limits, Listen, LogFormat, LogTarget, Logs, Reconcile, Retry, TlsFiles};
+pub use settings::{
+    Config, DrillReport, Intents, Limits, Listen, LogFormat, LogTarget, Logs, Pace, Reconcile, Retry, StatePlace,
+    TlsFiles,
+};
 
 use problem::Problems;
 use std::path::Path;

@@ -1,17 +1,17 @@
 //! Durations (`"250ms"`, `"5s"`) and sizes (`"8MiB"`) as people write them.
 use std::time::Duration;
 
-const DURATIONS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+const DURATIONS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZES: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
 
-/// Parses a whole number and a unit: `ms`, `s`, `m` or `h`.
+/// Parses a whole number and a unit: `ms`, `s`, `m`, `h` or `d`.
 ///
 /// # Errors
 /// Says what is accepted.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let millis = with_unit(text, &DURATIONS);
     millis.map(Duration::from_millis).ok_or_else(|| {
-        format!("{text:?} is no duration; write a whole number and a unit (ms, s, m, h), for example \"5s\"")
+        format!("{text:?} is no duration; write a whole number and a unit (ms, s, m, h, d), for example \"5s\"")
     })
 }
 

@@ -81,6 +81,11 @@ table! {
     /// `[state]`.
     RawState {
         folder: Field<String>,
+        intents: Field<String>,
+        url: Field<String>,
+        password_file: Field<String>,
+        password_env: Field<String>,
+        lease: Field<String>,
     }
 }
 
@@ -131,6 +136,8 @@ table! {
         backup_grace: Field<String>,
         retry_min: Field<String>,
         retry_max: Field<String>,
+        parallel: Field<i64>,
+        bandwidth: Field<String>,
     }
 }
 
@@ -177,6 +184,8 @@ table! {
         r#match: Field<String>,
         key: Field<String>,
         replication: Field<String>,
+        deletes: Field<String>,
+        retain_for: Field<String>,
     }
 }
 

@@ -1,7 +1,8 @@
 //! `[[rule]]`: patterns, keys and modes, checked one by one and as a list.
 use super::raw::{RawConfig, RawRule};
 use super::value::Reader;
-use crate::policy::{DEFAULT, Pattern, Replication, Rule, RuleSet};
+use crate::policy::{DEFAULT, Deletes, Pattern, Replication, Rule, RuleSet};
+use std::time::Duration;
 use toml::Spanned;
 
 /// The rules that are sound by themselves; problems of the list are reported too.
@@ -30,6 +31,7 @@ fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize) -> Op
         None => Some(Replication::default()),
         given => reader.choice(given, &field("replication"), &modes),
     };
+    let deletes = deletes(reader, raw, &field);
     let text = reader.required(&raw.r#match, &field("match"), Some(at), "match = \"bucket/prefix/**\"")?;
     let pattern = match Pattern::parse(&text) {
         Ok(pattern) => pattern,
@@ -48,7 +50,24 @@ fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize) -> Op
         pattern,
         key: text_or(&raw.key, DEFAULT),
         replication: replication?,
+        deletes,
     })
+}
+
+/// `deletes` and `retain_for`, which belongs to `"retain"` only.
+fn deletes(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> String) -> Deletes {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let term = reader.duration(&raw.retain_for, &field("retain_for"), 30 * DAY, DAY / 24..=36_600 * DAY);
+    let retain = reader.choice(&raw.deletes, &field("deletes"), &[("mirror", false), ("retain", true)]);
+    match (retain, &raw.retain_for) {
+        (Some(true), _) => Deletes::Retain(term),
+        (_, Some(given)) => {
+            let fix = "add deletes = \"retain\" to this rule, or remove retain_for";
+            reader.wrong(given, &field("retain_for"), "deletes of this rule are not retained", fix);
+            Deletes::Mirror
+        }
+        _ => Deletes::Mirror,
+    }
 }
 
 fn place(rule: &Spanned<RawRule>, field: &str) -> usize {

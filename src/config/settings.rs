@@ -2,6 +2,7 @@
 use crate::keys::RootSource;
 use crate::policy::Rule;
 use crate::s3::{Aliases, BucketName};
+use crate::secret::SecretText;
 use crate::site::SiteConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,8 +20,8 @@ pub struct Config {
     pub listen: Listen,
     /// Limits of connections and requests.
     pub limits: Limits,
-    /// Folder of the state database.
-    pub state_folder: PathBuf,
+    /// Where the state is.
+    pub state: StatePlace,
     /// Where the root key comes from.
     pub root_key: RootSource,
     /// The credentials file.
@@ -41,6 +42,10 @@ pub struct Config {
     pub drill: Option<DrillReport>,
     /// Names that buckets had when their objects were sealed.
     pub aliases: Aliases,
+    /// How much the replication worker may do at once.
+    pub pace: Pace,
+    /// Whether every change leaves an intent before a site is told.
+    pub intents: Intents,
     /// The rules, in order.
     pub rules: Vec<Rule>,
     /// Logs.
@@ -119,6 +124,37 @@ pub struct DrillReport {
     pub file: PathBuf,
     /// The key that it has to be signed with, 64 hex digits.
     pub public_key: String,
+}
+
+/// How much the replication worker may do at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Objects copied to one site at the same time.
+    pub parallel: u32,
+    /// Sealed bytes a second, of all copies together; `None`: as fast as it goes.
+    pub bandwidth: Option<u64>,
+}
+
+/// Where the state is.
+pub enum StatePlace {
+    /// In files of this folder.
+    Folder(PathBuf),
+    /// In a PostgreSQL that several proxies share.
+    Shared {
+        /// Its address, with the password.
+        url: SecretText,
+        /// How long a proxy is believed to live without a sign.
+        lease: Duration,
+    },
+}
+
+/// When changes are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intents {
+    /// Before the first site is told.
+    Always,
+    /// Only what is seen to have failed.
+    Failures,
 }
 
 /// Where the logs go.

@@ -1,6 +1,6 @@
 //! The whole way from text to [`Config`], and the example file held against the code.
 use super::*;
-use crate::policy::Replication;
+use crate::policy::{Deletes, Replication};
 use std::path::PathBuf;
 
 const EXAMPLE: &str = include_str!("../../config/strongroom.example.toml");
@@ -120,7 +120,7 @@ fn the_defaults_the_example_states_are_the_real_ones() {
     let switched_on: String = example_in_full()
         .lines()
         .filter(|line| {
-            !["domain", "ca_file", "bucket_prefix", "certificate", "key = \"tls", "[tls]"]
+            !["domain", "ca_file", "bucket_prefix", "certificate", "key = \"tls", "[tls]", "url", "password_"]
                 .iter()
                 .any(|k| line.starts_with(k))
         })
@@ -248,7 +248,7 @@ fn rules_are_read_in_order_and_their_faults_name_their_line() {
     assert_eq!((config.rules[0].key.as_str(), config.rules[1].key.as_str()), ("k1", "default"));
 
     let bad = format!(
-        "{GOOD}[[rule]]\nmatch = \"bkt\"\n[[rule]]\nmatch = \"bkt/**\"\nkey = \"K 1\"\nreplication = \"async\"\n[[rule]]\nmatch = \"bkt/**\"\nkey = \"K 1\"\n"
+        "{GOOD}[[rule]]\nmatch = \"bkt\"\n[[rule]]\nmatch = \"bkt/**\"\nkey = \"K 1\"\nreplication = \"later\"\n[[rule]]\nmatch = \"bkt/**\"\nkey = \"K 1\"\n"
     );
     let report = report(&bad);
     assert!(
@@ -256,7 +256,7 @@ fn rules_are_read_in_order_and_their_faults_name_their_line() {
         "{report}"
     );
     assert!(
-        report.contains("rule[2].replication: \"async\" is not known; choose one of \"tee\", \"strict\""),
+        report.contains("rule[2].replication: \"later\" is not known; choose one of \"tee\", \"strict\", \"async\""),
         "{report}"
     );
     assert!(report.contains("rule[3].key: the vault key name \"K 1\" is refused"), "{report}");
@@ -266,7 +266,37 @@ fn rules_are_read_in_order_and_their_faults_name_their_line() {
 fn paths_are_relative_to_the_file() {
     let folder = folder();
     let config = Config::parse(GOOD, &folder.path().join("strongroom.toml"), &environment);
-    assert_eq!(config.map(|c| c.state_folder).ok(), Some(folder.path().join("state")));
+    let Ok(StatePlace::Folder(state)) = config.map(|c| c.state) else { panic!("a folder") };
+    assert_eq!(state, folder.path().join("state"));
+}
+
+#[test]
+fn a_shared_state_has_its_password_elsewhere_and_needs_intents() {
+    let shared = |lines: &str| GOOD.replace("folder = \"state\"", lines);
+    let config = good(&shared("url = \"postgres://me@db:5432/x\"\npassword_env = \"SECRET\""));
+    let StatePlace::Shared { url, lease } = config.state else { panic!("shared") };
+    assert_eq!((url.expose(), lease.as_secs()), ("postgres://me:a%2Dsecret%2Dvalue@db:5432/x", 30));
+    for (lines, complaint) in [
+        ("url = \"postgres://me:hunter2@db/x\"", "a password does not belong into this file"),
+        ("url = \"mysql://me@db/x\"", "no address of a PostgreSQL"),
+        ("url = \"postgres://me@db/x\"\nfolder = \"state\"", "state.folder: there is state.url"),
+        ("url = \"postgres://me@db/x\"\nintents = \"failures\"", "state.intents: it does not go together"),
+        ("url = \"postgres://me@db/x\"\npassword_env = \"NONE\"", "\"NONE\" is not set"),
+    ] {
+        let report = report(&shared(lines));
+        assert!(report.contains(complaint) && !report.contains("hunter2"), "{report}");
+    }
+}
+
+#[test]
+fn deletes_are_retained_for_a_term_and_only_when_that_is_said() {
+    let rule = |lines: &str| format!("{GOOD}[[rule]]\nmatch = \"docs/**\"\n{lines}\n");
+    let deletes = |lines: &str| good(&rule(lines)).rules[0].deletes;
+    let days = |days: u64| Deletes::Retain(std::time::Duration::from_secs(days * 86_400));
+    assert_eq!(deletes(""), Deletes::Mirror);
+    assert_eq!(deletes("deletes = \"retain\""), days(30));
+    assert_eq!(deletes("deletes = \"retain\"\nretain_for = \"90d\""), days(90));
+    assert!(report(&rule("retain_for = \"90d\"")).contains("deletes of this rule are not retained"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Raw -> [`Config`]: every check of every table, in the order of the file.
 use super::problem::Problems;
 use super::raw::{Field, RawConfig, RawLimits, RawListen, RawLog, RawTls};
-use super::settings::{Config, Limits, Listen, LogFormat, LogTarget, Logs, Retry, TlsFiles};
+use super::settings::{Config, Limits, Listen, LogFormat, LogTarget, Logs, Pace, Retry, TlsFiles};
 use super::value::Reader;
-use super::{Environment, recovery, rules, sites};
+use super::{Environment, recovery, rules, sites, state};
 use crate::keys::RootSource;
 use crate::s3::BucketName;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ pub(super) fn validate(
     let system_bucket = system_bucket(reader, &raw.system_bucket);
     let listen = listen(reader, &raw.listen, raw.tls.as_ref());
     let limits = limits(reader, &raw.limits);
-    let state_folder = reader.required(&raw.state.folder, "state.folder", None, "[state] folder = \"state\"");
+    let state = state::state(reader, &raw.state);
     let root_key = root_key(reader, raw);
     let credentials_file = credentials_file(reader, &raw.credentials.file);
     let sites = sites::sites(reader, raw, system_bucket.as_ref());
@@ -41,6 +41,7 @@ pub(super) fn validate(
     let reconcile = recovery::reconcile(reader, &raw.reconcile);
     let drill = recovery::drill(reader, &raw.drill);
     let aliases = recovery::aliases(reader, raw);
+    let pace = pace(reader, raw);
     let rules = rules::rules(reader, raw);
     let logs = logs(reader, &raw.log);
     let cache_entries = reader.count(&raw.cache.entries, "cache.entries", 10_000, 0..=10_000_000);
@@ -48,13 +49,14 @@ pub(super) fn validate(
         return None;
     }
     let (primary, backups) = sites?;
+    let (state, intents) = state?;
     Some(Config {
         region,
         domain,
         system_bucket: system_bucket?,
         listen: listen?,
         limits,
-        state_folder: reader.path(&state_folder?),
+        state,
         root_key: root_key?,
         credentials_file: credentials_file?,
         primary,
@@ -65,6 +67,8 @@ pub(super) fn validate(
         reconcile,
         drill,
         aliases,
+        pace,
+        intents,
         rules,
         logs,
         cache_entries: u64::from(cache_entries),
@@ -213,6 +217,16 @@ fn retry(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Retry {
         reader.problems.add(at, "replication.retry_max", "it is shorter than retry_min", "make it at least as long");
     }
     Retry { min, max }
+}
+
+fn pace(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Pace {
+    let raw = &raw.replication;
+    let unlimited = usize::MAX;
+    let bandwidth = reader.size(&raw.bandwidth, "replication.bandwidth", unlimited, 64 << 10..=1 << 40);
+    Pace {
+        parallel: reader.count(&raw.parallel, "replication.parallel", 8, 1..=256),
+        bandwidth: (bandwidth != unlimited).then_some(bandwidth as u64),
+    }
 }
 
 fn logs(reader: &mut Reader<'_, '_>, raw: &RawLog) -> Logs {

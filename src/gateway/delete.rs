@@ -2,18 +2,19 @@
 use super::Gateway;
 use super::conditions::{Conditions, Verdict};
 use super::open::{self, Opened};
-use super::put::mode;
+use super::put::fate;
 use super::request;
 use super::respond::{GatewayError, not_implemented, own_words};
 use crate::authz::Permit;
 use crate::s3::{BucketName, ObjectKey, Operation};
-use crate::site::tee::{Mode, TeeError};
+use crate::site::tee::{Fate, TeeError};
 use crate::site::{DeleteOptions, Deleted, Doomed, Location, SiteError};
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
     Error as DeleteError, ObjectIdentifier, Timestamp,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// S3's limit on one DeleteObjects.
@@ -44,7 +45,7 @@ pub(super) async fn delete_object(
     };
     let plan = gateway.rules.plan(&at.bucket, &at.key);
     request::note(context.as_ref(), |facts| facts.rule = Some(plan.rule.to_string()));
-    let deleted = delete(gateway, &at, options, &only, mode(&plan)).await?;
+    let deleted = delete(gateway, &at, options, &only, fate(&plan)).await?;
     request::note(context.as_ref(), |facts| facts.version_id.clone_from(&deleted.version_id));
     let delete_marker = deleted.delete_marker.then_some(true);
     Ok(S3Response::new(DeleteObjectOutput {
@@ -68,7 +69,7 @@ pub(super) async fn delete_objects(
         return Err(S3Error::new(S3ErrorCode::MalformedXML));
     }
     let mut answers: Vec<(Answered, S3Result<Deleted>)> = Vec::new();
-    let (mut tee, mut strict) = (Vec::new(), Vec::new());
+    let mut by_fate: BTreeMap<Fate, Vec<Doomed>> = BTreeMap::new();
     for object in asked {
         let key = match admit(gateway, &permit, &bucket, object) {
             Ok(key) => key,
@@ -77,7 +78,7 @@ pub(super) async fn delete_objects(
                 continue;
             }
         };
-        let mode = mode(&gateway.rules.plan(&bucket, &key));
+        let fate = fate(&gateway.rules.plan(&bucket, &key));
         let only =
             Only { etag: condition(object), last_modified: object.last_modified_time.clone(), size: object.size };
         if only.is_any() {
@@ -88,17 +89,14 @@ pub(super) async fn delete_objects(
                 mfa: req.input.mfa.clone(),
                 ..DeleteOptions::default()
             };
-            answers.push((Answered::of(object), delete(gateway, &at, options, &only, mode).await));
+            answers.push((Answered::of(object), delete(gateway, &at, options, &only, fate).await));
             continue;
         }
         let doomed = Doomed { key, version: object.version_id.clone().filter(|version| !version.is_empty()) };
-        if mode == Mode::Tee { tee.push(doomed) } else { strict.push(doomed) }
+        by_fate.entry(fate).or_default().push(doomed);
     }
-    for (doomed, mode) in [(tee, Mode::Tee), (strict, Mode::Strict)] {
-        if doomed.is_empty() {
-            continue;
-        }
-        let done = gateway.tee.delete_many(&bucket, doomed.clone(), bypass, mode).await.map_err(GatewayError::from)?;
+    for (fate, doomed) in by_fate {
+        let done = gateway.tee.delete_many(&bucket, doomed.clone(), bypass, fate).await.map_err(GatewayError::from)?;
         for (one, answer) in doomed.into_iter().zip(done) {
             gateway.objects.forget(&Location { bucket: bucket.clone(), key: one.key.clone() });
             let asked = Answered { key: one.key.as_str().to_owned(), version: one.version };
@@ -136,7 +134,7 @@ async fn delete(
     at: &Location,
     options: DeleteOptions,
     only: &Only,
-    mode: Mode,
+    fate: Fate,
 ) -> S3Result<Deleted> {
     let mut options = DeleteOptions { version: options.version.filter(|version| !version.is_empty()), ..options };
     if only.is_any() {
@@ -147,7 +145,7 @@ async fn delete(
         only.check(&opened)?;
         options.if_match = Some(opened.sealed_etag.clone());
     }
-    let done = gateway.tee.delete(at, options, mode).await;
+    let done = gateway.tee.delete(at, options, fate).await;
     gateway.objects.forget(at);
     done.map_err(|error| refused(error.into()))
 }

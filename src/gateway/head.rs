@@ -4,6 +4,7 @@ use super::conditions::Conditions;
 use super::get::{ATTEMPTS, answer, asks_checksum, busy, refuse_sse_c};
 use super::get::{select::Question, select::Selection};
 use super::open::{Candidates, Opened, has_changed};
+use super::replication;
 use super::request;
 use super::respond::GatewayError;
 use crate::site::{Location, Site};
@@ -32,6 +33,7 @@ pub(super) async fn head_object(
     request::note_object(gateway, context.as_ref(), &at, &opened);
     let mut output = without_body(answer::describe(&opened, &selection, asks_checksum(input.checksum_mode.as_ref())));
     override_headers(input, &mut output);
+    output.replication_status = replication::status(gateway, &at).await;
     let mut response = S3Response::with_headers(output, answer::extra_headers(gateway, &opened));
     if selection.partial {
         response.status = Some(http::StatusCode::PARTIAL_CONTENT);

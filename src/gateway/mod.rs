@@ -33,6 +33,7 @@ mod open;
 pub mod passthrough;
 mod put;
 mod refuse;
+mod replication;
 mod request;
 mod respond;
 

@@ -8,10 +8,10 @@ use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
 use super::respond::{GatewayError, not_implemented};
 use crate::audit::RequestContext;
-use crate::policy::{Plan, Replication};
+use crate::policy::{Deletes, Plan, Replication};
 use crate::s3::{Operation, PlainLen};
 use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId, sealed_len};
-use crate::site::tee::{Committed, Mode};
+use crate::site::tee::{Committed, Fate, Mode};
 use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition};
 use crate::state::IndexEntry;
 use bytes::Bytes;
@@ -147,7 +147,20 @@ pub(super) fn mode(plan: &Plan) -> Mode {
     match plan.replication {
         Replication::Tee => Mode::Tee,
         Replication::Strict => Mode::Strict,
+        Replication::Async => Mode::Async,
     }
+}
+
+/// The plan of a delete that is asked for now, in the tee's terms.
+pub(super) fn fate(plan: &Plan) -> Fate {
+    let retain_until = match plan.deletes {
+        Deletes::Mirror => None,
+        Deletes::Retain(term) => {
+            let seconds = i64::try_from(term.as_secs()).unwrap_or(i64::MAX);
+            Some(crate::clock::now().unix_timestamp().saturating_add(seconds))
+        }
+    };
+    Fate { mode: mode(plan), retain_until }
 }
 
 /// Tells the index what listings will see.

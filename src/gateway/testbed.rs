@@ -322,8 +322,9 @@ async fn gateway(sites: Sites, state: State) -> Gateway {
         secret_access_key: SecretText::new("a-secret-for-the-tests".to_owned()),
         name: "test".to_owned(),
     };
+    let journal = Journal::start(state.clone(), sites.backups.iter().map(Site::name)).await.expect("a journal");
     Gateway {
-        tee: Tee::new(sites.clone(), Journal::new(state.clone()), Duration::from_secs(5)),
+        tee: Tee::new(sites.clone(), journal, Duration::from_secs(5)),
         sites,
         keyring: Arc::new(keyring),
         rules: Arc::new(RuleSet::new(Vec::new()).expect("the default rule")),

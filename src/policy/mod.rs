@@ -8,6 +8,8 @@ mod rule_set;
 pub use pattern::Pattern;
 pub use rule_set::{Explanation, RuleProblem, RuleSet};
 
+use std::time::Duration;
+
 /// Name of the rule, and of the vault key, that apply when no other does.
 pub const DEFAULT: &str = "default";
 
@@ -19,6 +21,18 @@ pub enum Replication {
     Tee,
     /// Every site.
     Strict,
+    /// Primary; the backups get it later, from the journal.
+    Async,
+}
+
+/// What a delete does to a backup's copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deletes {
+    /// It is deleted as well.
+    #[default]
+    Mirror,
+    /// The backup keeps it for so long, then it is deleted.
+    Retain(Duration),
 }
 
 /// One `[[rule]]`.
@@ -32,6 +46,8 @@ pub struct Rule {
     pub key: String,
     /// Replication mode.
     pub replication: Replication,
+    /// What a delete does to the backups.
+    pub deletes: Deletes,
 }
 
 /// What a rule set decided for one object.
@@ -43,6 +59,8 @@ pub struct Plan {
     pub key: std::sync::Arc<str>,
     /// Replication mode.
     pub replication: Replication,
+    /// What a delete does to the backups.
+    pub deletes: Deletes,
 }
 
 /// Why a rule is refused.
@@ -54,18 +72,28 @@ pub struct PolicyError(pub String);
 
 impl Replication {
     /// Every mode, for messages that list what is allowed.
-    pub const ALL: [Self; 2] = [Self::Tee, Self::Strict];
+    pub const ALL: [Self; 3] = [Self::Tee, Self::Strict, Self::Async];
 
     /// The word in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tee => "tee",
             Self::Strict => "strict",
+            Self::Async => "async",
         }
     }
 
     /// By the word in the configuration.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+impl std::fmt::Display for Deletes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Mirror => f.write_str("mirrored"),
+            Self::Retain(term) => write!(f, "retained by the backups for {} hours", term.as_secs() / 3600),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! All rules in order, with the default behind them; the answer to "which rule applies, and why".
-use super::{DEFAULT, Plan, PolicyError, Replication, Rule};
+use super::{DEFAULT, Deletes, Plan, PolicyError, Replication, Rule};
 use crate::s3::{BucketName, ObjectKey};
 use std::collections::BTreeSet;
 
@@ -44,10 +44,10 @@ impl RuleSet {
             return Err(PolicyError(format!("rule {}: {}", problem.index + 1, problem.message)));
         }
         let rules = rules.into_iter().map(|rule| {
-            let plan = plan(&rule.name, &rule.key, rule.replication);
+            let plan = plan(&rule.name, &rule.key, rule.replication, rule.deletes);
             (rule, plan)
         });
-        Ok(Self { rules: rules.collect(), default: plan(DEFAULT, DEFAULT, Replication::Tee) })
+        Ok(Self { rules: rules.collect(), default: plan(DEFAULT, DEFAULT, Replication::Tee, Deletes::Mirror) })
     }
 
     /// Everything wrong with these rules as a list: names that are used twice, unusable names, patterns that
@@ -107,12 +107,16 @@ impl std::fmt::Display for Explanation {
             Some(pattern) => write!(f, "rule {} ({pattern}) decides", self.plan.rule)?,
             None => write!(f, "no rule matches, the default decides")?,
         }
-        write!(f, ": key {}, replication {}", self.plan.key, self.plan.replication.name())
+        write!(f, ": key {}, replication {}", self.plan.key, self.plan.replication.name())?;
+        match self.plan.deletes {
+            Deletes::Mirror => Ok(()),
+            retained => write!(f, ", deletes {retained}"),
+        }
     }
 }
 
-fn plan(rule: &str, key: &str, replication: Replication) -> Plan {
-    Plan { rule: rule.into(), key: key.into(), replication }
+fn plan(rule: &str, key: &str, replication: Replication, deletes: Deletes) -> Plan {
+    Plan { rule: rule.into(), key: key.into(), replication, deletes }
 }
 
 fn check_name(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
@@ -155,7 +159,7 @@ mod tests {
 
     fn rule(name: &str, pattern: &str, key: &str) -> Rule {
         let pattern = Pattern::parse(pattern).unwrap_or_else(|e| panic!("{e}"));
-        Rule { name: name.into(), pattern, key: key.into(), replication: Replication::Strict }
+        Rule { name: name.into(), pattern, key: key.into(), replication: Replication::Strict, deletes: Deletes::Mirror }
     }
 
     fn set(rules: Vec<Rule>) -> RuleSet {
@@ -234,7 +238,8 @@ mod tests {
         ) {
             let rules = patterns.iter().enumerate().filter_map(|(i, text)| {
                 let pattern = Pattern::parse(text).ok()?;
-                Some(Rule { name: format!("r{i}"), pattern, key: format!("k{i}"), replication: Replication::Tee })
+                let (name, key) = (format!("r{i}"), format!("k{i}"));
+                Some(Rule { name, pattern, key, replication: Replication::Tee, deletes: Deletes::Mirror })
             });
             let Ok(rules) = RuleSet::new(rules.collect()) else { return Ok(()) };
             let (bucket, key) = object("bkt", &key);

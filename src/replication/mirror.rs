@@ -1,13 +1,20 @@
 //! One row of the journal: make the site equal to the primary, whatever that takes by now.
 use super::compare::{self, Version};
+use super::throttle::Throttle;
 use super::transfer::{Copied, Cut, Transfer};
+use crate::clock;
 use crate::s3::{BucketName, ObjectKey};
-use crate::site::tee::Tee;
+use crate::site::tee::{Intent, MissError, Tee};
 use crate::site::{Location, Site, SiteError, SiteName};
 use crate::state::{Pending, State, StateError};
 
 /// How often an object that keeps changing under the copy is followed before its turn is over.
 const ROUNDS: u32 = 3;
+
+/// S3 codes of a refused credential or key, whatever their status.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+const REFUSALS: [&str; 5] =
+    ["AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "ExpiredToken"];
 
 /// Why a row is not settled yet.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +23,8 @@ pub(super) enum Failure {
     Site(#[from] SiteError),
     #[error(transparent)]
     State(#[from] StateError),
+    #[error(transparent)]
+    Intent(#[from] MissError),
     #[error("site {0} is not in the configuration any more")]
     UnknownSite(String),
     #[error("the object changes faster than it can be copied")]
@@ -33,6 +42,16 @@ pub(super) struct Mirror {
     pub(super) tee: Tee,
     pub(super) state: State,
     pub(super) cut: Cut,
+    pub(super) throttle: Throttle,
+}
+
+/// How a row ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Levelled {
+    /// The site equals the primary.
+    Equal,
+    /// The site keeps what the primary deleted, until the row's term.
+    Retained,
 }
 
 // === impl Failure ===
@@ -52,16 +71,28 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// True for what no retry will mend: a site refuses our credential, or a key that it needs.
+    pub(super) fn needs_help(&self) -> bool {
+        match self {
+            Self::Site(SiteError::S3 { status, code, .. }) => {
+                matches!(status, 401 | 403) || code.starts_with("KMS.") || REFUSALS.contains(&code.as_str())
+            }
+            _ => false,
+        }
+    }
+}
+
 // === impl Mirror ===
 
 impl Mirror {
-    /// Returns when the site was seen to equal the primary.
-    pub(super) async fn equalise(&self, row: &Pending) -> Result<(), Failure> {
+    /// Returns when the site was seen to equal the primary, or to keep what it has to keep.
+    pub(super) async fn equalise(&self, row: &Pending) -> Result<Levelled, Failure> {
         let name = SiteName(row.site.as_str().into());
         let site = self.tee.sites().by_name(&name).ok_or_else(|| Failure::UnknownSite(row.site.clone()))?;
         match &row.key {
-            None => Ok(self.bucket(site, &row.bucket).await?),
-            Some(key) => self.object(site, &row.bucket, key).await,
+            None => Ok(self.bucket(site, &row.bucket).await.map(|()| Levelled::Equal)?),
+            Some(key) => self.object(site, row, key).await,
         }
     }
 
@@ -81,15 +112,21 @@ impl Mirror {
         }
     }
 
-    async fn object(&self, site: &Site, bucket: &BucketName, key: &ObjectKey) -> Result<(), Failure> {
-        let at = Location { bucket: bucket.clone(), key: key.clone() };
+    async fn object(&self, site: &Site, row: &Pending, key: &ObjectKey) -> Result<Levelled, Failure> {
+        let at = Location { bucket: row.bucket.clone(), key: key.clone() };
         for _ in 0..ROUNDS {
             let equal = match compare::version(self.primary(), &at).await? {
+                None if row.retain_until > clock::now().unix_timestamp() => {
+                    if compare::version(site, &at).await?.is_some() {
+                        return Ok(Levelled::Retained);
+                    }
+                    true
+                }
                 None => self.delete(site, &at).await?,
                 Some(source) => self.copy(site, &at, &source).await?,
             };
             if equal {
-                return Ok(());
+                return Ok(Levelled::Equal);
             }
         }
         Err(Failure::Changing)
@@ -107,14 +144,24 @@ impl Mirror {
                 return Err(Failure::LostBucket(at.bucket.clone()));
             }
         }
+        let intent = self.intent(at).await?;
         let _guard = self.tee.lock(at).await;
-        if compare::version(self.primary(), at).await?.is_some() {
-            return Ok(false);
-        }
-        match site.delete(at).await {
-            Err(error) if error.is_not_found() => Ok(true),
-            other => Ok(other.map(|_| true)?),
-        }
+        let deleted = match compare::version(self.primary(), at).await {
+            Ok(Some(_)) => Ok(false),
+            Ok(None) => match site.delete(at).await {
+                Err(error) if error.is_not_found() => Ok(true),
+                other => other.map(|_| true),
+            },
+            Err(error) => Err(error),
+        };
+        intent.settle();
+        Ok(deleted?)
+    }
+
+    /// Of a change at one site. Where the state is shared another proxy may be changing the key at the same time: an intent shows
+    /// that to both, and the later of the two has it compared once more. (Within one proxy the key's lock is enough.)
+    async fn intent(&self, at: &Location) -> Result<Intent, MissError> {
+        if self.state.is_shared() { self.tee.intent_to_level(at).await } else { Ok(Intent::default()) }
     }
 
     /// False when the primary's version changed meanwhile, or the copy is not (yet) seen to be the same.
@@ -128,8 +175,13 @@ impl Mirror {
             return Ok(true);
         }
         let from = self.primary();
-        let transfer = Transfer { tee: &self.tee, from, site, at, source, replaces: None, cut: self.cut };
-        let copied = match transfer.run().await {
+        let throttle = &self.throttle;
+        let transfer = Transfer { tee: &self.tee, from, site, at, source, replaces: None, cut: self.cut, throttle };
+        let intent = self.intent(at).await?;
+        let copied = transfer.run().await;
+        // What failed is still on record in its row.
+        intent.settle();
+        let copied = match copied {
             Err(SiteError::S3 { site: from, code, .. }) if code == "NoSuchBucket" && from == *site.name() => {
                 create(site, &at.bucket).await?;
                 return Ok(false);

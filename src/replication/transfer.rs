@@ -1,6 +1,7 @@
 //! The streamed copy of one version from one site (the primary, but for repairs) to another. Bounded memory; nothing
 //! becomes visible before the source was seen, under the key's commit lock, to hold that version still.
 use super::compare::{self, Version};
+use super::throttle::Throttle;
 use crate::s3::SealedETag;
 use crate::site::tee::{KeyGuard, Tee};
 use crate::site::{GotObject, Location, ObjectHeaders, PutBody, SealedRange, Site, SiteError, WriteCondition, Written};
@@ -34,6 +35,7 @@ pub(super) struct Transfer<'a> {
     /// What the site must still hold when the copy is committed; outer `None`: whatever it holds.
     pub(super) replaces: Option<Option<Version>>,
     pub(super) cut: Cut,
+    pub(super) throttle: &'a Throttle,
 }
 
 /// How a copy ended.
@@ -56,7 +58,8 @@ pub async fn repair(
 ) -> Result<Copied, SiteError> {
     let super::Settings { single_limit: single, part_size: part, .. } = super::Settings::default();
     let cut = Cut { single, part };
-    Transfer { tee, from, site: to, at, source, replaces: Some(replaces), cut }.run().await
+    let throttle = &Throttle::default();
+    Transfer { tee, from, site: to, at, source, replaces: Some(replaces), cut, throttle }.run().await
 }
 
 /// Why the feeding side stopped.
@@ -129,6 +132,7 @@ impl Transfer<'_> {
         let mut held = Bytes::new();
         while let Some(chunk) = got.body.next().await {
             let before = std::mem::replace(&mut held, chunk?);
+            self.throttle.pass(before.len()).await;
             if !before.is_empty() && sender.send(before).await.is_err() {
                 return Ok(Fed::Refused);
             }
@@ -188,7 +192,9 @@ impl Transfer<'_> {
         let body = PutBody { length: got.length, chunks };
         let feed = async move {
             while let Some(chunk) = got.body.next().await {
-                if sender.send(chunk?).await.is_err() {
+                let chunk = chunk?;
+                self.throttle.pass(chunk.len()).await;
+                if sender.send(chunk).await.is_err() {
                     break;
                 }
             }

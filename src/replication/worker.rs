@@ -1,6 +1,7 @@
 //! The worker: takes due rows, a few at a time, for ever.
 use super::gate::Gates;
-use super::mirror::{Failure, Mirror};
+use super::mirror::{Failure, Levelled, Mirror};
+use super::throttle::Throttle;
 use super::transfer::Cut;
 use super::{BackOff, Journal, ReplicationObserver};
 use crate::clock;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub single_limit: u64,
     /// Sealed bytes of such a part, 5 MiB or more.
     pub part_size: u64,
+    /// Sealed bytes a second, of all copies together; `None`: as fast as it goes.
+    pub bandwidth: Option<u64>,
 }
 
 /// Retries until told to stop: for each due row makes the site's object equal to the primary's
@@ -59,7 +62,8 @@ pub async fn run_with(
     stop: CancellationToken,
 ) {
     let cut = Cut { single: settings.single_limit, part: settings.part_size };
-    let mirror = Mirror { tee, state: journal.state().clone(), cut };
+    let throttle = Throttle::new(settings.bandwidth);
+    let mirror = Mirror { tee, state: journal.state().clone(), cut, throttle };
     let mut worker = Worker {
         settings,
         journal,
@@ -68,12 +72,18 @@ pub async fn run_with(
         gates: Gates::default(),
         tasks: JoinSet::new(),
         rows: HashMap::new(),
+        stuck: Vec::new(),
         reported: None,
         unreported: true,
     };
     tokio::select! {
         () = stop.cancelled() => {}
         () = worker.work() => {}
+    }
+    worker.tasks.shutdown().await;
+    let left = worker.rows.into_keys().chain(worker.stuck).collect();
+    if let Err(error) = worker.journal.state().release(left).await {
+        tracing::warn!(%error, "rows that were worked on stay leased until somebody finds that we are gone");
     }
 }
 
@@ -87,6 +97,8 @@ struct Worker {
     tasks: JoinSet<Ended>,
     /// The rows in flight, and their sites.
     rows: HashMap<i64, SiteName>,
+    /// Rows whose end could not be written: still leased, to be given back.
+    stuck: Vec<i64>,
     reported: Option<Instant>,
     /// Something ended since the last report.
     unreported: bool,
@@ -94,7 +106,7 @@ struct Worker {
 
 /// A task's end.
 enum Ended {
-    Row { row: Pending, result: Result<(), Failure> },
+    Row { row: Pending, result: Result<Levelled, Failure> },
     Question { site: SiteName, answered: bool },
 }
 
@@ -108,6 +120,7 @@ impl Default for Settings {
             sites: BackOff::sites(),
             single_limit: 5 * 1024 * 1024 * 1024,
             part_size: 512 * 1024 * 1024,
+            bandwidth: None,
         }
     }
 }
@@ -117,6 +130,10 @@ impl Default for Settings {
 impl Worker {
     async fn work(&mut self) {
         self.warn_of_unknown_sites().await;
+        // A start is when credentials and keys have been mended: what was refused is tried once more.
+        if let Err(error) = self.journal.state().resume(self.journal.owner(), now()).await {
+            tracing::error!(%error, "what is parked cannot be tried again");
+        }
         loop {
             let pause = match self.round().await {
                 Ok(pause) => pause,
@@ -146,6 +163,10 @@ impl Worker {
     async fn round(&mut self) -> Result<Duration, StateError> {
         for site in self.journal.take_back() {
             self.site_is_back(&site).await?;
+        }
+        if !self.stuck.is_empty() {
+            self.journal.state().release(self.stuck.clone()).await?;
+            self.stuck.clear();
         }
         self.ask_closed_sites();
         self.start_rows().await?;
@@ -202,10 +223,8 @@ impl Worker {
         if free == 0 {
             return Ok(());
         }
-        // The rows in flight are still in the journal and come again.
-        let due = self.journal.state().due_for(&site.0, now(), self.settings.parallel).await?;
-        let fresh: Vec<_> = due.into_iter().filter(|row| !self.rows.contains_key(&row.id)).take(free).collect();
-        for row in fresh {
+        let free = u32::try_from(free).unwrap_or(u32::MAX);
+        for row in self.journal.state().lease(self.journal.owner(), &site.0, now(), free).await? {
             self.rows.insert(row.id, site.clone());
             let mirror = self.mirror.clone();
             self.tasks.spawn(async move {
@@ -221,7 +240,11 @@ impl Worker {
         let result = match ended {
             Ok(Ended::Row { row, result }) => {
                 self.rows.remove(&row.id);
-                self.row_ended(&row, result).await
+                let ended = self.row_ended(&row, result).await;
+                if ended.is_err() {
+                    self.stuck.push(row.id);
+                }
+                ended
             }
             Ok(Ended::Question { site, answered: true }) => {
                 tracing::info!(%site, "a site answers again; what it missed is copied");
@@ -234,7 +257,7 @@ impl Worker {
             // A bug: the row is not known any more, so let every row be tried again.
             Err(error) => {
                 tracing::error!(%error, "a replication task broke");
-                self.rows.clear();
+                self.stuck.extend(std::mem::take(&mut self.rows).into_keys());
                 Ok(())
             }
         };
@@ -243,14 +266,19 @@ impl Worker {
         }
     }
 
-    async fn row_ended(&mut self, row: &Pending, result: Result<(), Failure>) -> Result<(), StateError> {
+    async fn row_ended(&mut self, row: &Pending, result: Result<Levelled, Failure>) -> Result<(), StateError> {
         self.observer.attempt(&row.site, result.is_ok());
-        let Err(failure) = result else {
-            self.gates.success(&SiteName(row.site.as_str().into()));
-            self.gates.success(self.mirror.tee.sites().primary.name());
-            self.journal.state().settle(row).await?;
-            return Ok(());
+        let failure = match result {
+            Ok(levelled) => return self.row_levelled(row, levelled).await,
+            Err(failure) => failure,
         };
+        if failure.needs_help() {
+            tracing::error!(
+                site = row.site, bucket = %row.bucket, error = %failure,
+                "a site refuses what it missed; it is parked: mend the cause, then `strongroom replication retry`"
+            );
+            return self.journal.state().park(row, &failure.to_string()).await;
+        }
         self.close_gate(&failure, &row.bucket);
         tracing::warn!(
             site = row.site, bucket = %row.bucket, attempts = row.attempts + 1, error = %failure,
@@ -259,6 +287,20 @@ impl Worker {
         let wait = self.settings.rows.wait(row.attempts, random());
         let not_before = now().saturating_add(i64::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(i64::MAX));
         self.journal.state().postpone(row, not_before, &failure.to_string()).await
+    }
+
+    async fn row_levelled(&mut self, row: &Pending, levelled: Levelled) -> Result<(), StateError> {
+        self.gates.success(&SiteName(row.site.as_str().into()));
+        self.gates.success(self.mirror.tee.sites().primary.name());
+        let state = self.journal.state();
+        let done = match levelled {
+            Levelled::Equal => state.settle(row).await?,
+            Levelled::Retained => state.retain(row).await?,
+        };
+        if done && levelled == Levelled::Equal && row.retain_until == 0 {
+            self.observer.latency(&row.site, now().saturating_sub(row.recorded_at).max(0) as f64);
+        }
+        Ok(())
     }
 
     fn close_gate(&mut self, failure: &Failure, bucket: &BucketName) {
@@ -291,9 +333,9 @@ impl Worker {
             return Ok(());
         }
         (self.reported, self.unreported) = (Some(Instant::now()), false);
-        let (pending, oldest) = self.journal.state().backlog().await?;
-        let age = oldest.map_or(0, |oldest| now().saturating_sub(oldest).max(0));
-        self.observer.backlog(pending, age as f64);
+        let backlog = self.journal.state().backlog().await?;
+        let age = backlog.oldest.map_or(0, |oldest| now().saturating_sub(oldest).max(0));
+        self.observer.backlog(&backlog, age as f64);
         Ok(())
     }
 }

@@ -51,6 +51,12 @@ pub enum SiteError {
         /// The missing ability.
         what: &'static str,
     },
+    /// Not asked yet, because the rule says so.
+    #[error("site {site} gets it later, as the rule says")]
+    Later {
+        /// Which site.
+        site: SiteName,
+    },
     /// Our own side broke the request off (client gone, checksum mismatch).
     #[error("the write was broken off")]
     Aborted,
@@ -84,7 +90,7 @@ impl SiteError {
             Self::S3 { .. } | Self::DeleteMarker { .. } | Self::Unsupported { .. } => "4xx",
             Self::Unreachable { .. } => "unreachable",
             Self::Protocol { .. } => "5xx",
-            Self::Aborted => "aborted",
+            Self::Aborted | Self::Later { .. } => "aborted",
         }
     }
 

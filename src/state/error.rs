@@ -23,7 +23,7 @@ impl From<sqlx::Error> for StateError {
     }
 }
 
-/// True when the file itself is broken, not merely busy, full or read-only.
+/// True when a SQLite file itself is broken, not merely busy, full or read-only.
 pub(super) fn is_damage(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else { return false };
     let code = error.code().and_then(|code| code.parse::<i32>().ok());

@@ -41,6 +41,6 @@ fn restrict(path: &Path, mode: u32) -> io::Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(found & mode))
 }
 
-fn at(path: &Path, error: &io::Error) -> StateError {
+pub(super) fn at(path: &Path, error: &io::Error) -> StateError {
     StateError(format!("{}: {error}", path.display()))
 }

@@ -1,16 +1,19 @@
 //! [`State`]: opening, closing, and the doors to the two files.
 use super::IndexEntry;
-use super::database::Database;
+use super::database::{Database, Engine};
 use super::error::{StateError, is_damage};
 use super::folder;
 use super::index::Index;
 use super::schema::{self, MigrateError};
 use super::writer::Writer;
 use crate::s3::{BucketName, ObjectKey, PlainETag, SealedETag};
-use sqlx::sqlite::{SqlitePool, SqliteSynchronous};
+use crate::secret::SecretText;
+use sqlx::AnyPool;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 /// The file that must not be lost.
 const STATE_FILE: &str = "state.sqlite3";
@@ -21,10 +24,23 @@ pub struct State {
     inner: Arc<Inner>,
 }
 
+/// Where the state lives.
+pub(super) enum Home {
+    /// Files of this machine.
+    Folder(PathBuf),
+    /// A database of several proxies, and how long each is believed to live without a sign.
+    Shared(Duration),
+}
+
 struct Inner {
+    home: Home,
     database: Database,
     writer: Writer,
     index: Index,
+    /// How often something was (or may have been) added to the journal.
+    recorded: AtomicU64,
+    /// The value of `recorded` at which the journal was last seen to be empty.
+    empty_as_of: AtomicU64,
 }
 
 // === impl State ===
@@ -39,12 +55,48 @@ impl State {
         folder::prepare(folder)?;
         folder::prepare_file(folder, STATE_FILE)?;
         let path = folder.join(STATE_FILE);
-        let opened = Database::open(&path, SqliteSynchronous::Full, &schema::STATE).await;
+        let opened = Database::open(&path, true, &schema::STATE).await;
         let database = opened.map_err(|error| refusal(&path, error))?;
         check(&path, &database).await?;
         let index = Index::open(folder).await?;
-        let writer = Writer::start(database.writer.clone());
-        Ok(Self { inner: Arc::new(Inner { database, writer, index }) })
+        Ok(Self::over(Home::Folder(folder.to_owned()), database, index))
+    }
+
+    /// Connects to a PostgreSQL that several proxies share. `lease`: a process that has not been heard of for so long is dead,
+    /// and what it was at is taken over.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or was written by a newer build. The address, which may hold a password, is in no error.
+    pub async fn connect(url: &SecretText, lease: Duration) -> Result<Self, StateError> {
+        let refused = |error: MigrateError| match error {
+            MigrateError::Newer(error) => error,
+            MigrateError::Sql(sqlx::Error::Configuration(_)) => {
+                StateError("the address of the database is not of the form postgres://user@host:port/name".to_owned())
+            }
+            MigrateError::Sql(error) => StateError(format!("the shared database: {error}")),
+        };
+        let database = Database::connect(url.expose(), &schema::STATE).await.map_err(refused)?;
+        let tables = Database::connect(url.expose(), &schema::SHARED_INDEX).await.map_err(refused)?;
+        Ok(Self::over(Home::Shared(lease), database, Index::shared(tables)))
+    }
+
+    fn over(home: Home, database: Database, index: Index) -> Self {
+        let writer = Writer::start(database.clone());
+        let (recorded, empty_as_of) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Self { inner: Arc::new(Inner { home, database, writer, index, recorded, empty_as_of }) }
+    }
+
+    /// True when other proxies may use it, too.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.home, Home::Shared(_))
+    }
+
+    pub(super) fn home(&self) -> &Home {
+        &self.inner.home
+    }
+
+    pub(super) fn engine(&self) -> Engine {
+        self.inner.database.engine
     }
 
     /// Writes behind what is queued and closes. Later calls fail.
@@ -53,11 +105,19 @@ impl State {
         self.inner.database.close().await;
     }
 
+    pub(super) fn recorded(&self) -> &AtomicU64 {
+        &self.inner.recorded
+    }
+
+    pub(super) fn empty_as_of(&self) -> &AtomicU64 {
+        &self.inner.empty_as_of
+    }
+
     pub(super) fn writer(&self) -> &Writer {
         &self.inner.writer
     }
 
-    pub(super) fn readers(&self) -> &SqlitePool {
+    pub(super) fn readers(&self) -> &AnyPool {
         &self.inner.database.readers
     }
 

@@ -1,16 +1,31 @@
 //! The tables, as a list of steps that only ever grows: a file of any age is brought forward at open.
 use super::StateError;
-use sqlx::{Connection, SqliteConnection};
+use super::database::{Connection, Engine, Statement};
+use sqlx::Row as _;
 
-/// The steps of one file. Step `n` leads to version `n + 1`.
+/// The steps of one set of tables. Step `n` leads to version `n + 1`.
 pub(super) struct Schema {
+    /// The table that holds the version.
+    pub(super) version: &'static str,
     pub(super) steps: &'static [&'static str],
 }
+
+/// What PostgreSQL calls what SQLite calls otherwise. Texts are compared byte by byte, as SQLite does it.
+const POSTGRES: [(&str, &str); 4] = [
+    ("INTEGER PRIMARY KEY AUTOINCREMENT", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+    ("INTEGER PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+    (" BLOB", " BYTEA"),
+    (" TEXT", " TEXT COLLATE \"C\""),
+];
+/// Only one process at a time brings a shared database forward.
+const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(7235419072431)";
 
 /// Uploads, parts and the journal. `AUTOINCREMENT`: the id of a settled miss must never come again, since settling
 /// names a row by id and generation. Keys are bytes: their order is S3's, and no collation interferes.
 pub(super) const STATE: Schema = Schema {
-    steps: &["
+    version: "schema_version",
+    steps: &[
+        "
     CREATE TABLE uploads (
         id TEXT NOT NULL PRIMARY KEY,
         bucket TEXT NOT NULL,
@@ -51,13 +66,39 @@ pub(super) const STATE: Schema = Schema {
     CREATE INDEX misses_due ON misses (not_before, id);
     CREATE INDEX misses_of_site ON misses (site, not_before, id);
     CREATE INDEX misses_age ON misses (recorded_at);
-    "],
+    ",
+        "
+    CREATE TABLE owners (
+        id TEXT NOT NULL PRIMARY KEY,
+        expires_at BIGINT NOT NULL
+    );
+    CREATE TABLE intents (
+        owner TEXT NOT NULL,
+        seq BIGINT NOT NULL,
+        bucket TEXT NOT NULL,
+        object_key BLOB NOT NULL,
+        retain_until BIGINT NOT NULL,
+        contested BIGINT NOT NULL DEFAULT 0,
+        PRIMARY KEY (owner, seq)
+    );
+    CREATE INDEX intents_of_key ON intents (bucket, object_key);
+    ALTER TABLE misses ADD COLUMN bytes BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE misses ADD COLUMN parked TEXT NOT NULL DEFAULT '';
+    ALTER TABLE misses ADD COLUMN retain_until BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE misses ADD COLUMN retained BIGINT NOT NULL DEFAULT 0;
+    ALTER TABLE misses ADD COLUMN leased_by TEXT NOT NULL DEFAULT '';
+    ",
+    ],
 };
 
 /// The ETag index: one row a key, its two newest sealed forms side by side. Rows are numbered as they come, so that the
 /// lowest ids are the oldest keys and `max(id) - min(id)` bounds the number of rows without counting them.
-pub(super) const INDEX: Schema = Schema {
-    steps: &["
+pub(super) const INDEX: Schema = Schema { version: "schema_version", steps: INDEX_STEPS };
+
+/// The same beside the other tables in one database.
+pub(super) const SHARED_INDEX: Schema = Schema { version: "index_schema_version", steps: INDEX_STEPS };
+
+const INDEX_STEPS: &[&str] = &["
     CREATE TABLE etags (
         id INTEGER PRIMARY KEY,
         bucket TEXT NOT NULL,
@@ -68,20 +109,23 @@ pub(super) const INDEX: Schema = Schema {
         older_plain TEXT,
         UNIQUE (bucket, object_key)
     );
-    "],
-};
+    "];
 
-/// Brings the file forward.
+/// Brings the tables forward.
 ///
 /// # Errors
-/// [`StateError`] for a file that a newer build has written.
-pub(super) async fn migrate(connection: &mut SqliteConnection, schema: &Schema) -> Result<(), MigrateError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
-        .execute(&mut *transaction)
-        .await?;
+/// [`StateError`] for a database that a newer build has written.
+pub(super) async fn migrate(engine: Engine, connection: &mut Connection, schema: &Schema) -> Result<(), MigrateError> {
+    let mut transaction = engine.begin(connection).await?;
+    if engine == Engine::Postgres {
+        sqlx::query(ONE_AT_A_TIME).execute(&mut *transaction).await?;
+    }
+    let table = schema.version;
+    let create = format!("CREATE TABLE IF NOT EXISTS {table} (version BIGINT NOT NULL)");
+    Statement::new(&create).query().execute(&mut *transaction).await?;
+    let found = Statement::new(&format!("SELECT version FROM {table}")).query();
     let found: Option<i64> =
-        sqlx::query_scalar("SELECT version FROM schema_version").fetch_optional(&mut *transaction).await?;
+        found.fetch_optional(&mut *transaction).await?.map(|row| row.try_get("version")).transpose()?;
     let known = schema.steps.len();
     let done = usize::try_from(found.unwrap_or(0)).unwrap_or(usize::MAX);
     let Some(missing) = schema.steps.get(done..) else {
@@ -92,13 +136,29 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, schema: &Schema) 
         return Ok(());
     }
     for step in missing {
-        sqlx::raw_sql(*step).execute(&mut *transaction).await?;
+        for statement in step.split(';').filter(|statement| !statement.trim().is_empty()) {
+            Statement::new(&engine.dialect(statement)).query().execute(&mut *transaction).await?;
+        }
     }
-    sqlx::query("DELETE FROM schema_version").execute(&mut *transaction).await?;
-    let version = i64::try_from(known).unwrap_or(i64::MAX);
-    sqlx::query("INSERT INTO schema_version (version) VALUES ($1)").bind(version).execute(&mut *transaction).await?;
+    Statement::new(&format!("DELETE FROM {table}")).query().execute(&mut *transaction).await?;
+    let mut version = Statement::new(&format!("INSERT INTO {table} (version) VALUES ("));
+    version.push_bind(i64::try_from(known).unwrap_or(i64::MAX))?.push(")");
+    version.query().execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+// === impl Engine ===
+
+impl Engine {
+    fn dialect(self, statement: &str) -> String {
+        match self {
+            Self::Sqlite => statement.to_owned(),
+            Self::Postgres => {
+                POSTGRES.iter().fold(statement.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+            }
+        }
+    }
 }
 
 /// Why a file could not be brought forward.

@@ -62,6 +62,61 @@ pub struct Pending {
     pub attempts: u32,
     /// Unix seconds at which the site fell behind (the first record of a row that was recorded again).
     pub recorded_at: i64,
+    /// What the site holds is not to be deleted before this time (Unix seconds; 0: nothing is retained).
+    pub retain_until: i64,
+    /// Sealed bytes to be copied, as far as known.
+    pub bytes: u64,
+}
+
+/// A row that nobody works on: parked, or kept for a term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resting {
+    /// The row.
+    pub row: Pending,
+    /// Why it is parked; empty when it is kept.
+    pub reason: String,
+}
+
+/// How far an object has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Some site lacks it and will get it.
+    Pending,
+    /// Some site lacks it and refuses it: somebody has to help.
+    Parked,
+    /// Every site has it.
+    Completed,
+}
+
+/// What sites miss, in sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Operations waiting or being worked on.
+    pub pending: u64,
+    /// Sealed bytes of them, as far as known.
+    pub bytes: u64,
+    /// Unix seconds of the oldest of them.
+    pub oldest: Option<i64>,
+    /// Operations that a site refuses.
+    pub parked: u64,
+    /// Objects that a backup keeps although the primary deleted them.
+    pub retained: u64,
+}
+
+// === impl Backlog ===
+
+impl Backlog {
+    /// Adds another one.
+    pub fn add(&mut self, other: &Self) {
+        self.pending += other.pending;
+        self.bytes += other.bytes;
+        self.parked += other.parked;
+        self.retained += other.retained;
+        self.oldest = match (self.oldest, other.oldest) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+    }
 }
 
 /// What the index remembers of a sealed object.

@@ -1,8 +1,8 @@
 //! Multipart uploads and their parts.
+use super::database::{Connection, Row};
 use super::{Part, State, StateError, Upload};
 use crate::s3::{BucketName, ObjectKey, PlainLen, SealedETag};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row as _;
 
 const UPLOAD: &str = "SELECT id, bucket, object_key, wrapped, sites, metadata_tag, checksum_algorithm, checksum_type,
     initiator, created_at, extra FROM uploads WHERE id = $1";
@@ -117,12 +117,12 @@ impl State {
 }
 
 /// The parts go with it (`ON DELETE CASCADE`).
-async fn delete(connection: &mut SqliteConnection, id: String) -> Result<(), StateError> {
+async fn delete(connection: &mut Connection, id: String) -> Result<(), StateError> {
     sqlx::query("DELETE FROM uploads WHERE id = $1").bind(id).execute(connection).await?;
     Ok(())
 }
 
-async fn insert_upload(connection: &mut SqliteConnection, upload: Upload) -> Result<(), StateError> {
+async fn insert_upload(connection: &mut Connection, upload: Upload) -> Result<(), StateError> {
     let insert = "INSERT INTO uploads (id, bucket, object_key, wrapped, sites, metadata_tag, checksum_algorithm,
         checksum_type, initiator, created_at, extra) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     sqlx::query(insert)
@@ -142,7 +142,7 @@ async fn insert_upload(connection: &mut SqliteConnection, upload: Upload) -> Res
     Ok(())
 }
 
-async fn drop_site(connection: &mut SqliteConnection, id: String, site: String) -> Result<(), StateError> {
+async fn drop_site(connection: &mut Connection, id: String, site: String) -> Result<(), StateError> {
     let found = sqlx::query(UPLOAD).bind(&id).fetch_optional(&mut *connection).await?;
     let Some(upload) = found.as_ref().map(read_upload).transpose()? else { return Ok(()) };
     let left: Vec<_> = upload.sites.into_iter().filter(|(name, _)| *name != site).collect();
@@ -151,11 +151,7 @@ async fn drop_site(connection: &mut SqliteConnection, id: String, site: String) 
     Ok(())
 }
 
-async fn replace_part(
-    connection: &mut SqliteConnection,
-    upload: String,
-    part: Part,
-) -> Result<Option<Part>, StateError> {
+async fn replace_part(connection: &mut Connection, upload: String, part: Part) -> Result<Option<Part>, StateError> {
     let number = i64::from(part.part_number);
     let found = sqlx::query(PART).bind(&upload).bind(number).fetch_optional(&mut *connection).await?;
     let replaced = found.as_ref().map(read_part).transpose()?;
@@ -178,7 +174,7 @@ async fn replace_part(
     Ok(replaced)
 }
 
-fn read_upload(row: &SqliteRow) -> Result<Upload, StateError> {
+fn read_upload(row: &Row) -> Result<Upload, StateError> {
     let tag: Option<Vec<u8>> = row.try_get("metadata_tag")?;
     let tag = tag.map(|tag| <[u8; 16]>::try_from(tag).map_err(|_| StateError::unreadable("metadata_tag")));
     Ok(Upload {
@@ -196,7 +192,7 @@ fn read_upload(row: &SqliteRow) -> Result<Upload, StateError> {
     })
 }
 
-fn read_part(row: &SqliteRow) -> Result<Part, StateError> {
+fn read_part(row: &Row) -> Result<Part, StateError> {
     let number: i64 = row.try_get("part_number")?;
     let length: i64 = row.try_get("plain_len")?;
     let etags = pairs_from_json(row.try_get("etags")?)?;
@@ -211,12 +207,12 @@ fn read_part(row: &SqliteRow) -> Result<Part, StateError> {
 }
 
 /// The column `bucket`.
-pub(super) fn read_bucket(row: &SqliteRow) -> Result<BucketName, StateError> {
+pub(super) fn read_bucket(row: &Row) -> Result<BucketName, StateError> {
     BucketName::parse(row.try_get("bucket")?).map_err(|_| StateError::unreadable("bucket"))
 }
 
 /// The column `object_key`; empty: `None`.
-pub(super) fn read_key(row: &SqliteRow) -> Result<Option<ObjectKey>, StateError> {
+pub(super) fn read_key(row: &Row) -> Result<Option<ObjectKey>, StateError> {
     let bytes: &[u8] = row.try_get("object_key")?;
     if bytes.is_empty() {
         return Ok(None);

@@ -4,9 +4,9 @@
 //! the commit; when the commit fails (disk full, read-only, locked) everybody in it is told so, and the next batch
 //! starts afresh.
 use super::StateError;
+use super::database::{Connection, Database, Engine};
 use futures_util::future::BoxFuture;
-use sqlx::sqlite::SqlitePool;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
 /// Changes in one transaction.
@@ -20,7 +20,7 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
 }
 
-type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Done> + Send>;
+type Job = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Done> + Send>;
 
 /// What became of a change, and how to tell its caller once the commit is known.
 struct Done {
@@ -31,10 +31,10 @@ struct Done {
 // === impl Writer ===
 
 impl Writer {
-    /// Starts the task over the file's one writing connection.
-    pub(super) fn start(pool: SqlitePool) -> Self {
+    /// Starts the task over the database's one writing connection.
+    pub(super) fn start(database: Database) -> Self {
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(work(pool, waiting));
+        tokio::spawn(work(database, waiting));
         Self { jobs }
     }
 
@@ -42,7 +42,7 @@ impl Writer {
     pub(super) async fn run<T, F>(&self, change: F) -> Result<T, StateError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StateError>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StateError>> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
@@ -63,11 +63,11 @@ impl Writer {
     }
 }
 
-async fn work(pool: SqlitePool, mut waiting: mpsc::Receiver<Job>) {
+async fn work(database: Database, mut waiting: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let mut done = Vec::with_capacity(batch.len());
-        let commit = write(&pool, batch.drain(..), &mut done).await;
+        let commit = write(&database, batch.drain(..), &mut done).await;
         if let Err(error) = &commit {
             tracing::error!(%error, "the state database could not be written");
         }
@@ -81,12 +81,12 @@ async fn work(pool: SqlitePool, mut waiting: mpsc::Receiver<Job>) {
 /// On a full disk SQLite takes the whole transaction back by itself, and the connection's own count of savepoints is
 /// then wrong (<https://www.sqlite.org/lang_transaction.html>, section 3.1): after any failure it is not used again.
 async fn write(
-    pool: &SqlitePool,
+    database: &Database,
     batch: impl ExactSizeIterator<Item = Job>,
     done: &mut Vec<Done>,
 ) -> Result<(), StateError> {
-    let mut connection = pool.acquire().await?;
-    let committed = commit(&mut connection, batch, done).await;
+    let mut connection = database.writer.acquire().await?;
+    let committed = commit(database.engine, &mut connection, batch, done).await;
     if committed.is_err() {
         connection.close_on_drop();
     }
@@ -94,11 +94,12 @@ async fn write(
 }
 
 async fn commit(
-    connection: &mut SqliteConnection,
+    engine: Engine,
+    connection: &mut Connection,
     batch: impl ExactSizeIterator<Item = Job>,
     done: &mut Vec<Done>,
 ) -> Result<(), StateError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = engine.begin(connection).await?;
     for job in batch {
         let mut savepoint = transaction.begin().await?;
         let result = job(&mut savepoint).await;
@@ -115,21 +116,19 @@ async fn commit(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::database::Database;
     use crate::state::schema::Schema;
-    use sqlx::sqlite::SqliteSynchronous;
 
-    const TABLE: Schema = Schema { steps: &["CREATE TABLE t (n INTEGER NOT NULL UNIQUE)"] };
+    const TABLE: Schema = Schema { version: "schema_version", steps: &["CREATE TABLE t (n INTEGER NOT NULL UNIQUE)"] };
 
     async fn database(folder: &std::path::Path) -> Database {
         let path = folder.join("t.sqlite3");
         std::fs::File::create(&path).expect("a file");
-        let Ok(database) = Database::open(&path, SqliteSynchronous::Full, &TABLE).await else { panic!("opens") };
+        let Ok(database) = Database::open(&path, true, &TABLE).await else { panic!("opens") };
         database
     }
 
     async fn insert(writer: &Writer, n: i64) -> Result<(), StateError> {
-        async fn execute(connection: &mut SqliteConnection, n: i64) -> Result<(), StateError> {
+        async fn execute(connection: &mut Connection, n: i64) -> Result<(), StateError> {
             sqlx::query("INSERT INTO t (n) VALUES ($1)").bind(n).execute(connection).await?;
             Ok(())
         }
@@ -140,7 +139,7 @@ mod tests {
     async fn a_change_that_fails_takes_no_other_change_of_its_batch_with_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let database = database(folder.path()).await;
-        let writer = Writer::start(database.writer.clone());
+        let writer = Writer::start(database.clone());
         let results = futures_util::future::join_all((0..400).map(|n| insert(&writer, n / 2))).await;
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 200);
         let rows: i64 =
@@ -152,7 +151,7 @@ mod tests {
     async fn a_failed_commit_is_told_to_everyone_and_the_next_batch_works_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let database = database(folder.path()).await;
-        let writer = Writer::start(database.writer.clone());
+        let writer = Writer::start(database.clone());
         sqlx::query("PRAGMA query_only = ON").execute(&database.writer).await.expect("a pragma");
         let results = futures_util::future::join_all((0..10).map(|n| insert(&writer, n))).await;
         assert!(results.iter().all(Result::is_err));

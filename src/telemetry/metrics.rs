@@ -109,6 +109,7 @@ impl Metrics {
         {
             family.with_label_values(&[site]);
         }
+        families.replication_latency.with_label_values(&[site]);
         for ok in [true, false] {
             families.replication_attempts.with_label_values(&[site, attempt_outcome(ok)]);
         }
@@ -220,10 +221,22 @@ impl Metrics {
         self.families.failovers.with_label_values(&[site]).inc();
     }
 
-    /// What sites still miss: how many writes, and the age of the oldest in seconds.
-    pub fn replication_backlog(&self, pending: u64, oldest_seconds: f64) {
+    /// What sites still miss: how many writes, their bytes, and the age of the oldest in seconds.
+    pub fn replication_backlog(&self, pending: u64, bytes: u64, oldest_seconds: f64) {
         self.families.replication_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        self.families.replication_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.families.replication_oldest.set(oldest_seconds);
+    }
+
+    /// What nobody works on: writes that a site refuses, and objects that a backup keeps for a term.
+    pub fn replication_resting(&self, parked: u64, retained: u64) {
+        self.families.replication_parked.set(i64::try_from(parked).unwrap_or(i64::MAX));
+        self.families.replication_retained.set(i64::try_from(retained).unwrap_or(i64::MAX));
+    }
+
+    /// A site got what it missed, so many seconds after that was recorded.
+    pub fn replication_latency(&self, site: &str, seconds: f64) {
+        self.families.replication_latency.with_label_values(&[site]).observe(seconds);
     }
 
     /// A try to bring a site up to date.

@@ -140,6 +140,14 @@ table! {
         "Writes that some site still misses.";
     replication_oldest: Gauge, "strongroom_replication_oldest_age_seconds", [],
         "Age of the oldest write that some site still misses; 0 when none is pending.";
+    replication_bytes: IntGauge, "strongroom_replication_pending_bytes", [],
+        "Sealed bytes of those writes, as far as known.";
+    replication_parked: IntGauge, "strongroom_replication_parked_operations", [],
+        "Writes that a site refuses (permission, credential, key): they wait for `strongroom replication retry`.";
+    replication_retained: IntGauge, "strongroom_replication_retained_objects", [],
+        "Objects that a backup keeps for a term although they were deleted.";
+    replication_latency: HistogramVec, "strongroom_replication_latency_seconds", ["site"],
+        "Time from recording that a site misses a write until it had it.";
     replication_attempts: IntCounterVec, "strongroom_replication_attempts_total", ["site", "outcome"],
         "Tries to bring a site up to date: ok or failed (tried again later).";
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from common import audit
 from common import proxy as proxies
 from common import target as targets
+from common.backlog import pending
 from common.data import FIVE_MIB, MIB, content
 from common.proxy import Proxy
 from common.sites import keys_of, read
@@ -67,14 +68,6 @@ class World:
     def nothing_is_pending(self) -> None:
         """The metrics say so."""
         until(lambda: pending(self.proxy) == 0, "no operation is pending", 30)
-
-
-def pending(proxy: Proxy) -> float:
-    """Sum of the pending operations over all sites."""
-    lines = proxy.metrics().splitlines()
-    values = [line.rsplit(" ", 1)[1] for line in lines if line.startswith("strongroom_replication_pending_operations")]
-    assert values, "no metric of what is pending"
-    return sum(map(float, values))
 
 
 # --- the backup is down

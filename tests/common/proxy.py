@@ -34,6 +34,11 @@ class Settings:
     log_level: str = "info"
     region: str = "us-east-1"
     domain: str | None = None
+    # Of a PostgreSQL, instead of a folder.
+    database: str | None = None
+    state: dict = dataclasses.field(default_factory=dict)
+    rule: dict = dataclasses.field(default_factory=dict)
+    worker: dict = dataclasses.field(default_factory=dict)
 
 
 def _table(name: str, values: dict) -> str:
@@ -86,23 +91,29 @@ class Proxy(StrongroomProcess):
         top = {"region": settings.region, "system_bucket": settings.system_bucket}
         if settings.domain:
             top["domain"] = settings.domain
+        rule = {"name": "all", "match": "**", "key": "main", "replication": settings.replication}
         tables = [
             _table("", top),
             _table("[listen]", {"address": f"127.0.0.1:{self.port}", "admin": self.admin, **settings.listen}),
-            _table("[state]", {"folder": str(self.folder / "state")}),
+            _table("[state]", self._state()),
             _table("[credentials]", {"file": str(self.folder / "credentials.toml")}),
             f"[keys]\nroot = {{ file = {json.dumps(str(self.folder / 'root.key'))} }}\n",
             _table("[log]", self._log()),
-            _table("[replication]", {"retry_min": "100ms", "retry_max": "1s"}),
+            _table("[replication]", {"retry_min": "100ms", "retry_max": "1s", **settings.worker}),
             _table("[limits]", settings.limits),
             _table("[uploads]", settings.uploads),
-            _table("[[rule]]", {"name": "all", "match": "**", "key": "main", "replication": settings.replication}),
+            _table("[[rule]]", {**rule, **settings.rule}),
         ]
         if settings.tls:
             pair = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}
             tables.append(_table("[tls]", pair))
         tables += [self._site(index, site) for index, site in enumerate(settings.sites)]
         self.config.write_text("\n".join(tables))
+
+    def _state(self) -> dict:
+        if self.settings.database:
+            return {"url": self.settings.database, "lease": "4s", **self.settings.state}
+        return {"folder": str(self.folder / "state"), **self.settings.state}
 
     def _log(self) -> dict:
         return {

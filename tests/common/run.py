@@ -13,7 +13,7 @@ import typing
 
 import pytest
 
-from . import localstack, places, rgw
+from . import localstack, places, postgres, rgw
 
 _FAILED = pytest.StashKey[bool]()
 _ALIVE = pytest.StashKey[typing.TextIO]()
@@ -46,6 +46,7 @@ def end(config) -> None:
         return
     rgw.stop_pair(places.run_folder())
     localstack.stop(places.run_folder())
+    postgres.stop(places.run_folder())
     if not config.stash.get(_FAILED, False) and not os.environ.get("STRONGROOM_KEEP_RUN"):
         shutil.rmtree(places.run_folder(), ignore_errors=True)
 

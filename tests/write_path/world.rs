@@ -12,7 +12,7 @@ use strongroom::gateway::md5::Md5Pool;
 use strongroom::gateway::{Gateway, Parts, Service};
 use strongroom::identity::{Credential, Credentials, Principal};
 use strongroom::keys::{Keyring, OsEntropy, RootKey};
-use strongroom::policy::{Pattern, Replication, Rule, RuleSet};
+use strongroom::policy::{Deletes, Pattern, Replication, Rule, RuleSet};
 use strongroom::replication::{BackOff, Journal, ReplicationObserver, run};
 use strongroom::s3::{BucketName, ObjectKey, Operation, RequestId};
 use strongroom::seal::VaultKeyId;
@@ -20,7 +20,7 @@ use strongroom::secret::{SecretBytes, SecretText};
 use strongroom::site::embedded::EmbeddedSite;
 use strongroom::site::tee::Tee;
 use strongroom::site::{Location, SealedRange, Site, SiteConfig, SiteName, Sites, Unobserved};
-use strongroom::state::{Pending, State};
+use strongroom::state::{Backlog, Pending, State};
 use strongroom::telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +64,7 @@ pub struct Answer {
 struct NobodyWatches;
 
 impl ReplicationObserver for NobodyWatches {
-    fn backlog(&self, _pending: u64, _oldest_seconds: f64) {}
+    fn backlog(&self, _backlog: &Backlog, _oldest_seconds: f64) {}
     fn attempt(&self, _site: &str, _ok: bool) {}
 }
 
@@ -88,7 +88,7 @@ impl World {
         let root = RootKey(SecretBytes::new([7; 32]));
         let keyring = Keyring::open(root, &sites, &system, &wanted, Arc::new(OsEntropy)).await.expect("a keyring");
         let state = State::open(&folder.path().join("state")).await.expect("a state");
-        let journal = Journal::new(state.clone());
+        let journal = Journal::start(state.clone(), sites.backups.iter().map(Site::name)).await.expect("a journal");
         let tee = Tee::new(sites.clone(), journal.clone(), GRACE);
         let authorizer = Arc::new(Authorizer::new(system));
         let gateway = Gateway::new(Parts {
@@ -327,6 +327,7 @@ fn site(name: &str, endpoint: &str) -> Site {
 
 fn rules() -> RuleSet {
     let strict = Rule {
+        deletes: Deletes::Mirror,
         name: "strict".to_owned(),
         pattern: Pattern::parse(&format!("{STRICT}/**")).expect("a pattern"),
         key: STRICT_KEY.to_owned(),

@@ -2,6 +2,7 @@
 use crate::audit::{AuditObserver, LogKind};
 use crate::replication::ReplicationObserver;
 use crate::site::{SiteName, SiteObserver};
+use crate::state::Backlog;
 use crate::telemetry::{Log, Metrics};
 
 impl SiteObserver for Metrics {
@@ -19,8 +20,14 @@ impl SiteObserver for Metrics {
 }
 
 impl ReplicationObserver for Metrics {
-    fn backlog(&self, pending: u64, oldest_seconds: f64) {
-        self.replication_backlog(pending, oldest_seconds);
+    fn backlog(&self, backlog: &Backlog, oldest_seconds: f64) {
+        let Backlog { pending, bytes, parked, retained, .. } = *backlog;
+        self.replication_backlog(pending, bytes, oldest_seconds);
+        self.replication_resting(parked, retained);
+    }
+
+    fn latency(&self, site: &str, seconds: f64) {
+        self.replication_latency(site, seconds);
     }
 
     fn attempt(&self, site: &str, ok: bool) {

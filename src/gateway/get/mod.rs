@@ -2,6 +2,7 @@
 use super::Gateway;
 use super::conditions::Conditions;
 use super::open::{Candidates, Opened, PlainStream, has_changed, read_span, whole_at};
+use super::replication;
 use super::request;
 use super::respond::GatewayError;
 use crate::s3::Operation;
@@ -44,6 +45,7 @@ pub(super) async fn get_object(
     let (opened, selection, stream) = find(gateway, &at, &question).await?;
     request::note_object(gateway, context.as_ref(), &at, &opened);
     let mut output = answer::describe(&opened, &selection, asks_checksum(input.checksum_mode.as_ref()));
+    output.replication_status = replication::status(gateway, &at).await;
     output.body = Some(body(stream.booked(Operation::GetObject, context), selection.span.len().0));
     Ok(S3Response::with_headers(output, answer::extra_headers(gateway, &opened)))
 }

@@ -21,6 +21,8 @@ pub(super) const MAX_PART_NUMBER: u16 = 9_999;
 pub(super) struct Extra {
     /// True when every site is required: what the rule said when the upload was created.
     pub(super) strict: bool,
+    /// True when only the primary is written at once.
+    pub(super) later: bool,
 }
 
 /// An upload under way.
@@ -36,8 +38,16 @@ pub(super) struct Session {
 // === impl Extra ===
 
 impl Extra {
+    fn mode(self) -> Mode {
+        match (self.strict, self.later) {
+            (true, _) => Mode::Strict,
+            (false, true) => Mode::Async,
+            (false, false) => Mode::Tee,
+        }
+    }
+
     pub(super) fn of(mode: Mode) -> Self {
-        Self { strict: mode == Mode::Strict }
+        Self { strict: mode == Mode::Strict, later: mode == Mode::Async }
     }
 }
 
@@ -51,7 +61,7 @@ impl Session {
     pub(super) async fn find(gateway: &Gateway, at: &Location, id: &str) -> Result<Self, GatewayError> {
         let upload = find_row(gateway, at, id).await?;
         let extra: Extra = serde_json::from_str(&upload.extra).unwrap_or_default();
-        let mode = if extra.strict { Mode::Strict } else { Mode::Tee };
+        let mode = extra.mode();
         let vault = gateway.keyring.for_opening(&ObjectSealer::wrapped_key_ref(&upload.wrapped)?)?;
         let sealer = ObjectSealer::from_wrapped(&upload.wrapped, &vault)?;
         let checksum = checksum_of(&upload)?;

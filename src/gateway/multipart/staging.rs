@@ -4,7 +4,7 @@ use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
 use crate::s3::{ObjectKey, PlainLen};
 use crate::seal::{MIN_PART, SealError, message_len};
-use crate::site::tee::Mode;
+use crate::site::tee::Fate;
 use crate::site::{Doomed, Location, Site, SiteError};
 use crate::state::Part;
 use bytes::Bytes;
@@ -65,7 +65,7 @@ pub(super) async fn remove(gateway: &Gateway, keys: &[&str]) {
     let doomed: Vec<Doomed> = doomed.collect();
     let bucket = gateway.authorizer.system_bucket();
     for doomed in doomed.chunks(DELETED_AT_ONCE) {
-        if let Err(error) = gateway.tee.delete_many(bucket, doomed.to_vec(), false, Mode::Tee).await {
+        if let Err(error) = gateway.tee.delete_many(bucket, doomed.to_vec(), false, Fate::default()).await {
             tracing::warn!(parts = doomed.len(), %error, "staged parts could not be removed");
         }
     }

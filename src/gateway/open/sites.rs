@@ -139,7 +139,7 @@ impl<'a> Candidates<'a> {
         if let Some(known) = self.behind {
             return known;
         }
-        let behind = self.gateway.state.is_pending(&at.bucket, &at.key).await.unwrap_or_else(|error| {
+        let behind = self.gateway.state.is_behind(&at.bucket, &at.key).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot tell whether a backup is up to date; it is not asked");
             true
         });

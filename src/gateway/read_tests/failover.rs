@@ -3,6 +3,7 @@ use crate::gateway::metadata::UserMetadata;
 use crate::gateway::testbed::{Sealed, Testbed, at, bucket};
 use crate::s3::Operation;
 use crate::seal::TRAILER_LEN;
+use crate::state::Missed;
 
 fn flipped(sealed: &Sealed, position: usize) -> Sealed {
     let mut damaged = sealed.clone();
@@ -136,7 +137,8 @@ async fn a_backup_that_is_known_to_be_behind_is_not_asked() {
     let bed = Testbed::start().await;
     bed.put("object", &marked(100)).await;
     let key = at("object").key;
-    bed.gateway.state.record_miss("backup", &bucket(), Some(&key), "test", 1).await.expect("recorded");
+    let missed = Missed::new("backup", &bucket(), Some(&key), "test");
+    bed.gateway.state.record_misses(vec![missed], 1).await.expect("recorded");
     assert_eq!(bed.get("/object", &[]).await.status, 200);
     bed.stop_primary().await;
     let answer = bed.get("/object", &[]).await;

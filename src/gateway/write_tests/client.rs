@@ -136,7 +136,7 @@ impl Testbed {
 
     /// How many misses are on record.
     pub(super) async fn misses(&self) -> u64 {
-        self.gateway.state.backlog().await.expect("a state").0
+        self.gateway.state.backlog().await.expect("a state").pending
     }
 }
 

@@ -28,7 +28,7 @@ async fn a_backup_that_goes_away_before_complete_is_a_recorded_miss() {
     upload.complete(&[(1, &e1), (2, &e2)]).await.expect(200);
     assert!(bed.fetch("object").await == [first, b"end".to_vec()].concat());
     let place = at("object");
-    assert!(bed.gateway.state.is_pending(&place.bucket, &place.key).await.expect("a state"));
+    assert!(bed.gateway.state.is_behind(&place.bucket, &place.key).await.expect("a state"));
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn nothing_is_acknowledged_without_the_primary() {
     // A small unconditional write goes to all sites at once: what got to the backup is on record, to be levelled, and is not served.
     for key in ["put", "to", "object"] {
         let place = at(key);
-        let on_record = bed.gateway.state.is_pending(&place.bucket, &place.key).await.expect("a state");
+        let on_record = bed.gateway.state.is_behind(&place.bucket, &place.key).await.expect("a state");
         assert!(on_record || bed.sealed_at(bed.backup(), key).await.is_none(), "{key} lies unrecorded at the backup");
         assert!(bed.get(&format!("/{key}"), &[]).await.status >= 404, "{key} is served");
     }

@@ -179,7 +179,7 @@ async fn a_backup_that_holds_another_version_is_a_recorded_miss() {
     );
     assert!(bed.fetch("to").await == body);
     let place = at("to");
-    assert!(bed.gateway.state.is_pending(&place.bucket, &place.key).await.expect("a state"));
+    assert!(bed.gateway.state.is_behind(&place.bucket, &place.key).await.expect("a state"));
     assert!(bed.sealed_at(bed.backup(), "to").await.is_none());
 }
 

@@ -10,6 +10,15 @@ use std::sync::Arc;
 /// Keys whose versions are looked up at the same time.
 const LOOKUPS: usize = 16;
 
+/// How a delete is carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fate {
+    /// When it is acknowledged.
+    pub mode: Mode,
+    /// The backups keep what they have until this time (Unix seconds); `None`: they delete it as well.
+    pub retain_until: Option<i64>,
+}
+
 /// The versions of some keys at the primary.
 type Histories = BTreeMap<ObjectKey, Vec<ListedVersion>>;
 
@@ -19,26 +28,39 @@ impl Tee {
     ///
     /// # Errors
     /// When the primary (in strict mode any site) fails.
-    pub async fn delete(&self, at: &Location, options: DeleteOptions, mode: Mode) -> Result<Deleted, TeeError> {
+    pub async fn delete(&self, at: &Location, options: DeleteOptions, fate: Fate) -> Result<Deleted, TeeError> {
         let (tee, at) = (self.clone(), at.clone());
         let site = self.inner.sites.primary.name().clone();
-        let task = tokio::spawn(async move { tee.delete_one(at, options, mode).await });
+        let task = tokio::spawn(async move { tee.delete_one(at, options, fate).await });
         let gone = |_| SiteError::Unreachable { site, detail: "the delete's task ended unexpectedly".to_owned() };
         task.await.map_err(gone)?
     }
 
-    async fn delete_one(&self, at: Location, options: DeleteOptions, mode: Mode) -> Result<Deleted, TeeError> {
+    async fn delete_one(&self, at: Location, options: DeleteOptions, fate: Fate) -> Result<Deleted, TeeError> {
+        let mut intent = self.intend(&at.bucket, std::slice::from_ref(&at.key), fate.retain_until);
+        intent.arm().await?;
         let _guard = self.lock(&at).await;
+        let outcome = self.delete_locked(&at, options, fate).await;
+        intent.conclude(&outcome);
+        outcome
+    }
+
+    async fn delete_locked(&self, at: &Location, options: DeleteOptions, fate: Fate) -> Result<Deleted, TeeError> {
+        let Fate { mode, retain_until } = fate;
         let key = std::slice::from_ref(&at.key);
         let doomed = [Doomed { key: at.key.clone(), version: options.version.clone() }];
         let histories = Arc::new(self.histories(&at.bucket, &doomed).await?);
-        let deleted = match self.inner.sites.primary.delete_with(&at, &options).await {
+        let deleted = match self.inner.sites.primary.delete_with(at, &options).await {
             Ok(deleted) => deleted,
             Err(error) => {
-                self.undecided(&at.bucket, key, &error).await?;
+                self.unclear(&at.bucket, key, &error, fate).await?;
                 return Err(error.into());
             }
         };
+        if retain_until.is_some() {
+            self.retained(&at.bucket, key, fate).await?;
+            return Ok(deleted);
+        }
         // Only the primary decides; a backup follows.
         let options = DeleteOptions { if_match: None, ..options };
         let delete = |site: Site| {
@@ -76,11 +98,11 @@ impl Tee {
         bucket: &BucketName,
         doomed: Vec<Doomed>,
         bypass_governance: bool,
-        mode: Mode,
+        fate: Fate,
     ) -> Result<Vec<Result<Deleted, SiteError>>, TeeError> {
         let (tee, bucket) = (self.clone(), bucket.clone());
         let site = self.inner.sites.primary.name().clone();
-        let task = tokio::spawn(async move { tee.delete_all(&bucket, doomed, bypass_governance, mode).await });
+        let task = tokio::spawn(async move { tee.delete_all(&bucket, doomed, bypass_governance, fate).await });
         let gone = |_| SiteError::Unreachable { site, detail: "the delete's task ended unexpectedly".to_owned() };
         task.await.map_err(gone)?
     }
@@ -90,26 +112,47 @@ impl Tee {
         bucket: &BucketName,
         doomed: Vec<Doomed>,
         bypass: bool,
-        mode: Mode,
+        fate: Fate,
     ) -> Result<Vec<Result<Deleted, SiteError>>, TeeError> {
         let keys: Vec<ObjectKey> = doomed.iter().map(|one| one.key.clone()).collect();
+        let mut intent = self.intend(bucket, &keys, fate.retain_until);
+        intent.arm().await?;
         let places = keys.iter().map(|key| Location { bucket: bucket.clone(), key: key.clone() });
         let _guard = self.inner.locks.all(places).await;
+        let outcome = self.delete_all_locked(bucket, doomed, &keys, bypass, fate).await;
+        intent.conclude(&outcome);
+        outcome
+    }
+
+    async fn delete_all_locked(
+        &self,
+        bucket: &BucketName,
+        doomed: Vec<Doomed>,
+        keys: &[ObjectKey],
+        bypass: bool,
+        fate: Fate,
+    ) -> Result<Vec<Result<Deleted, SiteError>>, TeeError> {
+        let Fate { mode, retain_until } = fate;
         let histories = Arc::new(self.histories(bucket, &doomed).await?);
         let mut answers = match self.inner.sites.primary.delete_many(bucket, &doomed, bypass).await {
             Ok(answers) => answers,
             Err(error) => {
-                self.undecided(bucket, &keys, &error).await?;
+                self.unclear(bucket, keys, &error, fate).await?;
                 return Err(error.into());
             }
         };
         for (one, answer) in doomed.iter().zip(&answers) {
             if let Err(error) = answer {
-                self.undecided(bucket, std::slice::from_ref(&one.key), error).await?;
+                self.unclear(bucket, std::slice::from_ref(&one.key), error, fate).await?;
             }
         }
         let gone: Vec<usize> = (0..doomed.len()).filter(|at| answers.get(*at).is_some_and(Result::is_ok)).collect();
         if gone.is_empty() {
+            return Ok(answers);
+        }
+        if retain_until.is_some() {
+            let gone: Vec<ObjectKey> = gone.iter().map(|at| keys[*at].clone()).collect();
+            self.retained(bucket, &gone, fate).await?;
             return Ok(answers);
         }
         let shared: Arc<Vec<Doomed>> = Arc::new(gone.iter().map(|at| doomed[*at].clone()).collect());
@@ -142,6 +185,26 @@ impl Tee {
             }
         }
         Ok(answers)
+    }
+
+    /// The primary did not say what became of a delete.
+    async fn unclear(
+        &self,
+        bucket: &BucketName,
+        keys: &[ObjectKey],
+        error: &SiteError,
+        fate: Fate,
+    ) -> Result<(), TeeError> {
+        if error.is_outage() {
+            self.later(bucket, keys, error, fate.retain_until).await?;
+        }
+        Ok(())
+    }
+
+    /// The primary deleted it, the backups keep it for a term.
+    async fn retained(&self, bucket: &BucketName, keys: &[ObjectKey], fate: Fate) -> Result<(), TeeError> {
+        let why = SiteError::Later { site: self.inner.sites.primary.name().clone() };
+        Ok(self.later(bucket, keys, &why, fate.retain_until).await?)
     }
 
     /// The primary's versions of every key of which a version is named, before they are deleted.

@@ -1,6 +1,6 @@
 //! Backups that do not answer in time: nobody waits for them, and nobody forgets them.
 use super::leg::left_out;
-use super::{Inner, Miss, MissError, Mode, Tee};
+use super::{Change, Inner, Miss, MissError, Mode, Tee};
 use crate::s3::{BucketName, ObjectKey};
 use crate::site::{Site, SiteError, SiteName};
 use futures_util::future::join_all;
@@ -21,11 +21,17 @@ impl Inner {
     /// A request that nobody waits for any more may still change its site, even after the miss was levelled. So when it ends, the
     /// miss is recorded once more. (It ends by the site's own time-outs.)
     pub(super) fn follow<T: Send + 'static>(self: &Arc<Self>, late: JoinHandle<T>, misses: Vec<Miss>) {
+        let Some(bucket) = misses.first().map(|miss| miss.bucket.clone()) else { return };
+        let keys = misses.iter().filter_map(|miss| miss.key.clone()).collect();
         let inner = Arc::clone(self);
+        // The change's own intent is durable and not taken back before this one stands beside it.
+        let mut intent = inner.misses.intend(Change { bucket, keys, retain_until: None });
+        intent.arm_at_once();
         tokio::spawn(async move {
             let _ = late.await;
-            if let Err(error) = inner.misses.record_all(misses).await {
-                tracing::error!(%error, "a late answer of a backup could not be recorded");
+            match inner.misses.record_all(misses).await {
+                Ok(()) => intent.settle(),
+                Err(error) => tracing::error!(%error, "a late answer of a backup could not be recorded yet"),
             }
         });
     }
@@ -34,7 +40,8 @@ impl Inner {
 // === impl Tee ===
 
 impl Tee {
-    /// Asks every backup at once. In `Mode::Tee` an unhealthy one is left out, and the others have the grace period.
+    /// Asks every backup at once. In `Mode::Tee` an unhealthy one is left out, and the others have the grace period; in
+    /// `Mode::Async` all are left out.
     pub(super) async fn at_backups<T, F>(&self, mode: Mode, ask: impl Fn(Site) -> F) -> Vec<Asked<T>>
     where
         T: Send + 'static,
@@ -42,11 +49,11 @@ impl Tee {
     {
         let patience = (mode == Mode::Tee).then_some(self.inner.backup_grace);
         join_all(self.inner.sites.backups.iter().map(|site| {
-            let running = (mode == Mode::Strict || site.is_healthy()).then(|| tokio::spawn(ask(site.clone())));
+            let running = mode.asks(site).then(|| tokio::spawn(ask(site.clone())));
             let site = site.name().clone();
             async move {
                 let Some(mut running) = running else {
-                    let answer = Err(left_out(&site));
+                    let answer = Err(left_out(&site, mode));
                     return Asked { site, answer, late: None };
                 };
                 let joined = match patience {
@@ -74,7 +81,7 @@ impl Tee {
         keys: &[ObjectKey],
         error: &SiteError,
     ) -> Result<(), MissError> {
-        let misses = misses(&asked.site, bucket, keys, error);
+        let misses = misses(&asked.site, bucket, keys, error, None);
         self.inner.misses.record_all(misses.clone()).await?;
         if let Some(late) = asked.late {
             self.inner.follow(late, misses);
@@ -89,19 +96,34 @@ impl Tee {
         keys: &[ObjectKey],
         error: &SiteError,
     ) -> Result<(), MissError> {
-        if !error.is_outage() {
-            return Ok(());
-        }
-        for backup in self.inner.sites.backups.iter() {
-            self.inner.misses.record_all(misses(backup.name(), bucket, keys, error)).await?;
-        }
-        Ok(())
+        if error.is_outage() { self.later(bucket, keys, error, None).await } else { Ok(()) }
+    }
+
+    /// Records these names for every backup.
+    pub(super) async fn later(
+        &self,
+        bucket: &BucketName,
+        keys: &[ObjectKey],
+        why: &SiteError,
+        retain_until: Option<i64>,
+    ) -> Result<(), MissError> {
+        let all =
+            self.inner.sites.backups.iter().flat_map(|backup| misses(backup.name(), bucket, keys, why, retain_until));
+        self.inner.misses.record_all(all.collect()).await
     }
 }
 
-fn misses(site: &SiteName, bucket: &BucketName, keys: &[ObjectKey], error: &SiteError) -> Vec<Miss> {
-    let miss =
-        |key: Option<ObjectKey>| Miss { site: site.clone(), bucket: bucket.clone(), key, reason: error.to_string() };
+fn misses(
+    site: &SiteName,
+    bucket: &BucketName,
+    keys: &[ObjectKey],
+    error: &SiteError,
+    retain_until: Option<i64>,
+) -> Vec<Miss> {
+    let miss = |key: Option<ObjectKey>| {
+        let (site, bucket, reason) = (site.clone(), bucket.clone(), error.to_string());
+        Miss { site, bucket, key, reason, bytes: 0, retain_until }
+    };
     if keys.is_empty() { vec![miss(None)] } else { keys.iter().cloned().map(|key| miss(Some(key))).collect() }
 }
 

@@ -1,6 +1,7 @@
 //! One site's share of a write: a request fed through a channel, under way in a task of its own. The request of a small
 //! write begins only when its answer is asked for: everything it sends is there by then, so it needs no task and goes
 //! out in one piece.
+use super::Mode;
 use crate::s3::SealedETag;
 use crate::site::{Location, ObjectHeaders, PutBody, Site, SiteError, SiteName, WriteCondition, Written};
 use bytes::Bytes;
@@ -71,10 +72,10 @@ impl Leg {
         Self { site, required, feed: Some(feed), request, failure: None, may_have_it: false, answered: None }
     }
 
-    /// A site that is not even tried, because its last requests failed. Whoever waits for it anew with every write makes every
-    /// client wait.
-    pub(super) fn left_out(site: Site) -> Self {
-        let failure = Some(left_out(site.name()));
+    /// A site that is not even tried: by the rule, or because its last requests failed. Whoever waits for it anew with every
+    /// write makes every client wait.
+    pub(super) fn left_out(site: Site, mode: Mode) -> Self {
+        let failure = Some(left_out(site.name(), mode));
         Self { site, required: false, feed: None, request: None, failure, may_have_it: false, answered: None }
     }
 
@@ -221,8 +222,11 @@ impl Sending {
     }
 }
 
-/// Why an unhealthy backup is not asked.
-pub(super) fn left_out(site: &SiteName) -> SiteError {
+/// Why a backup is not asked.
+pub(super) fn left_out(site: &SiteName, mode: Mode) -> SiteError {
+    if mode == Mode::Async {
+        return SiteError::Later { site: site.clone() };
+    }
     SiteError::Unreachable { site: site.clone(), detail: "not tried, because its last requests failed".to_owned() }
 }
 

@@ -11,6 +11,8 @@
 //!   writers of one key commit in the same order everywhere. `delete` and the replication worker take it too.
 //! - Unconditional writes commit everywhere at once (in `Mode::Tee`); conditional ones first at the primary, then at the
 //!   backups (whose own write is unconditional).
+//! - Before the first site is told anything that it would show, an [`Intent`] is on disk ([`MissRecorder::intend`]): after a crash whoever
+//!   finds it levels the key. It is written while the body streams, and taken back when everything else is on record.
 //! - Whatever makes the sites differ after the primary decided is recorded through [`MissRecorder`]
 //!   *before* the caller gets its answer. If recording fails the write is answered with an error.
 //! - When the primary does not say what became of the last bytes, it may have the object: the caller gets an error, and every backup
@@ -20,6 +22,8 @@
 //! - In `Mode::Strict` every site is required. An unconditional PUT commits at the backups first: the primary never shows what a backup
 //!   refused. What decides at the primary (conditions, deletes, Complete) goes there first; when a backup then fails, the caller gets
 //!   the error although the primary has changed. Either way the sites are levelled to what the primary holds.
+//! - In `Mode::Async` only the primary is told; every backup is recorded as a miss before the caller gets its answer.
+//! - A delete with a term of retention goes to the primary only, too; the misses carry the term, and the worker keeps to it.
 //! - What a site can copy by itself does not come through here (`copy`); the primary sets the pace, then a backup has `backup_grace`.
 //! - A miss names a backup and means "make it equal to the primary", never "repeat this write": it stays right whatever
 //!   happens to the key afterwards.
@@ -34,6 +38,7 @@ use tokio_util::task::TaskTracker;
 mod configure;
 mod copy;
 mod delete;
+mod intent;
 mod late;
 mod leg;
 mod lock;
@@ -41,17 +46,21 @@ mod rare;
 mod write;
 
 pub use copy::CopySource;
+pub use delete::Fate;
+pub use intent::{Change, Intent, Promise};
 pub use lock::KeyGuard;
 pub use write::TeeWrite;
 
 /// When a write is acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mode {
     /// When the primary has it; what a backup missed is recorded durably first.
     #[default]
     Tee,
     /// When every site has it.
     Strict,
+    /// When the primary has it; the backups are recorded and get it later.
+    Async,
 }
 
 /// A site that does not (or may not) have what the primary has.
@@ -65,6 +74,10 @@ pub struct Miss {
     pub key: Option<ObjectKey>,
     /// Why, for the operator. No secrets, no keys of objects.
     pub reason: String,
+    /// Sealed bytes to be copied, as far as known.
+    pub bytes: u64,
+    /// What the site holds is not to be deleted before this time (Unix seconds).
+    pub retain_until: Option<i64>,
 }
 
 /// The port through which misses become durable (implemented by `replication`).
@@ -79,6 +92,16 @@ pub trait MissRecorder: Send + Sync {
             self.record(miss).await?;
         }
         Ok(())
+    }
+
+    /// Whether a change of this object is under way here.
+    fn is_changing(&self, _at: &Location) -> bool {
+        false
+    }
+
+    /// Begins to write down that this is about to change. For recorders without a disk: nothing is written.
+    fn intend(&self, _change: Change) -> Intent {
+        Intent::default()
     }
 }
 
@@ -130,6 +153,19 @@ pub type SiteUploads = Vec<(SiteName, String)>;
 /// Per site, the part numbers that make an object, and the ETags it gave for them.
 pub type SiteParts = Vec<(SiteName, Vec<(u16, SealedETag)>)>;
 
+// === impl Mode ===
+
+impl Mode {
+    /// Whether a backup is asked at once: in `Tee` mode an unhealthy one is not.
+    fn asks(self, backup: &Site) -> bool {
+        match self {
+            Self::Strict => true,
+            Self::Tee => backup.is_healthy(),
+            Self::Async => false,
+        }
+    }
+}
+
 // === impl Tee ===
 
 impl Tee {
@@ -148,6 +184,25 @@ impl Tee {
     /// The per-key commit lock (also for the replication worker). Never take a second one while holding one.
     pub async fn lock(&self, at: &Location) -> KeyGuard {
         self.inner.locks.one(at).await
+    }
+
+    /// Whether a change of this object is under way here.
+    pub fn is_changing(&self, at: &Location) -> bool {
+        self.inner.misses.is_changing(at)
+    }
+
+    /// For whoever changes a backup's object otherwise than through the tee: an intent that is durable already.
+    ///
+    /// # Errors
+    /// When it cannot be written; nothing may be changed then.
+    pub async fn intent_to_level(&self, at: &Location) -> Result<Intent, MissError> {
+        let mut intent = self.intend(&at.bucket, std::slice::from_ref(&at.key), None);
+        intent.arm().await?;
+        Ok(intent)
+    }
+
+    fn intend(&self, bucket: &BucketName, keys: &[ObjectKey], retain_until: Option<i64>) -> Intent {
+        self.inner.misses.intend(Change { bucket: bucket.clone(), keys: keys.to_vec(), retain_until })
     }
 
     /// Starts a PUT of exactly `length` sealed bytes.

@@ -63,7 +63,21 @@ impl Tee {
         condition: WriteCondition,
         mode: Mode,
     ) -> Result<Committed, TeeError> {
+        let mut intent = self.intend(&at.bucket, std::slice::from_ref(&at.key), None);
+        intent.arm().await?;
         let _guard = self.lock(at).await;
+        let outcome = self.complete_locked(at, shared, condition, mode).await;
+        intent.conclude(&outcome);
+        outcome
+    }
+
+    async fn complete_locked(
+        &self,
+        at: &Location,
+        shared: Arc<(Location, SiteUploads, SiteParts)>,
+        condition: WriteCondition,
+        mode: Mode,
+    ) -> Result<Committed, TeeError> {
         let complete = |site: Site, condition: WriteCondition| {
             let shared = Arc::clone(&shared);
             async move {
@@ -114,7 +128,8 @@ impl Tee {
     /// When it cannot be recorded.
     pub async fn level(&self, at: &Location, backup: &SiteName, reason: &str) -> Result<(), TeeError> {
         let (bucket, key) = (at.bucket.clone(), Some(at.key.clone()));
-        let miss = Miss { site: backup.clone(), bucket, key, reason: reason.to_owned() };
+        let (site, reason) = (backup.clone(), reason.to_owned());
+        let miss = Miss { site, bucket, key, reason, bytes: 0, retain_until: None };
         Ok(self.inner.misses.record(miss).await?)
     }
 
@@ -154,6 +169,19 @@ impl Tee {
         location: Option<&str>,
         headers: &[(&'static str, String)],
     ) -> Result<(), TeeError> {
+        let mut intent = self.intend(bucket, &[], None);
+        intent.arm().await?;
+        let outcome = self.create_bucket_under(bucket, location, headers).await;
+        intent.conclude(&outcome);
+        outcome
+    }
+
+    async fn create_bucket_under(
+        &self,
+        bucket: &BucketName,
+        location: Option<&str>,
+        headers: &[(&'static str, String)],
+    ) -> Result<(), TeeError> {
         let primary = self.inner.sites.primary.create_bucket_with(bucket, location, headers).await;
         if let Err(error) = &primary
             && !exists(error)
@@ -181,6 +209,14 @@ impl Tee {
     /// # Errors
     /// The primary's answer.
     pub async fn delete_bucket(&self, bucket: &BucketName) -> Result<(), TeeError> {
+        let mut intent = self.intend(bucket, &[], None);
+        intent.arm().await?;
+        let outcome = self.delete_bucket_under(bucket).await;
+        intent.conclude(&outcome);
+        outcome
+    }
+
+    async fn delete_bucket_under(&self, bucket: &BucketName) -> Result<(), TeeError> {
         if let Err(error) = self.inner.sites.primary.delete_bucket(bucket).await {
             self.undecided(bucket, &[], &error).await?;
             return Err(error.into());

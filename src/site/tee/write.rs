@@ -1,6 +1,6 @@
 //! A write to every site: the body at once, the last bytes under the key's lock.
 use super::leg::{Leg, Request};
-use super::{Committed, Inner, Miss, Mode, TeeError};
+use super::{Change, Committed, Inner, Intent, Miss, Mode, TeeError};
 use crate::site::{Location, Persevere, Site, SiteError, WriteCondition, Written};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -9,12 +9,15 @@ use std::sync::Arc;
 pub struct TeeWrite {
     inner: Arc<Inner>,
     at: Location,
+    length: u64,
     mode: Mode,
     /// Primary first.
     legs: Vec<Leg>,
     /// True for an object, whose misses are recorded; false for a part, whose caller sees to it.
     object: bool,
     conditional: bool,
+    /// Of an object: written while the body streams.
+    intent: Intent,
 }
 
 /// What is known of the primary after the last bytes went out.
@@ -43,8 +46,8 @@ impl TeeWrite {
         let object = requests.iter().any(|(_, r)| matches!(r, Request::Put { .. }));
         let legs = requests.into_iter().map(|(site, request)| {
             let required = *site.name() == primary || mode == Mode::Strict;
-            if !required && !site.is_healthy() {
-                return Leg::left_out(site);
+            if !required && !mode.asks(&site) {
+                return Leg::left_out(site, mode);
             }
             let request = match request {
                 // Only the primary decides; a backup follows.
@@ -56,7 +59,9 @@ impl TeeWrite {
             Leg::start(site, required, at.clone(), length, request)
         });
         let legs = legs.collect();
-        Self { inner, at: at.clone(), mode, legs, object, conditional }
+        let change = || Change { bucket: at.bucket.clone(), keys: vec![at.key.clone()], retain_until: None };
+        let intent = if object { inner.misses.intend(change()) } else { Intent::default() };
+        Self { inner, at: at.clone(), length, mode, legs, object, conditional, intent }
     }
 
     /// Hands the next bytes to every site.
@@ -85,9 +90,17 @@ impl TeeWrite {
             return Err(error.into());
         }
         let inner = Arc::clone(&self.inner);
+        let mut intent = std::mem::take(&mut self.intent);
+        intent.arm().await?;
         // Parts are not visible; whoever uploads the same one twice sees to their order.
         let _guard = if self.object { Some(inner.locks.one(&self.at).await) } else { None };
-        let patience = inner.backup_grace;
+        let outcome = self.finish(last).await;
+        intent.conclude(&outcome);
+        outcome
+    }
+
+    async fn finish(mut self, last: Bytes) -> Result<Committed, TeeError> {
+        let patience = self.inner.backup_grace;
         if self.mode == Mode::Strict && self.object && !self.conditional {
             self.backups_first(&last).await?;
         }
@@ -192,7 +205,8 @@ impl TeeWrite {
             }
             let reason = leg.failure.as_ref().map_or_else(|| "the primary failed".to_owned(), ToString::to_string);
             let (bucket, key) = (self.at.bucket.clone(), Some(self.at.key.clone()));
-            let miss = Miss { site: leg.site.name().clone(), bucket, key, reason };
+            let bytes = if matches!(primary, Primary::Has(_)) { self.length } else { 0 };
+            let miss = Miss { site: leg.site.name().clone(), bucket, key, reason, bytes, retain_until: None };
             self.inner.misses.record(miss.clone()).await?;
             if let Some(late) = leg.late() {
                 self.inner.follow(late, vec![miss]);

@@ -5,6 +5,7 @@
 mod queue;
 mod store;
 
+use super::database::Database;
 use super::{IndexEntry, StateError};
 use crate::s3::{BucketName, ObjectKey, PlainETag, SealedETag};
 use queue::Queue;
@@ -46,7 +47,15 @@ struct Shared {
 impl Index {
     /// Opens or creates the file; a damaged one is replaced.
     pub(super) async fn open(folder: &Path) -> Result<Self, StateError> {
-        let store = Store::open(folder).await?;
+        Ok(Self::start(Store::open(folder).await?))
+    }
+
+    /// Over tables of a shared database.
+    pub(super) fn shared(database: Database) -> Self {
+        Self::start(Store::shared(database))
+    }
+
+    fn start(store: Store) -> Self {
         let shared = Arc::new(Shared {
             queue: Queue::default(),
             store,
@@ -56,7 +65,7 @@ impl Index {
         });
         let stop = CancellationToken::new();
         tokio::spawn(write_behind(shared.clone(), stop.clone()));
-        Ok(Self { shared, _stop: stop.drop_guard() })
+        Self { shared, _stop: stop.drop_guard() }
     }
 
     pub(super) fn note(&self, bucket: &BucketName, key: &ObjectKey, entry: IndexEntry) {

@@ -92,7 +92,7 @@ impl Forms {
         }
     }
 
-    pub(super) fn oldest_first(&self) -> impl Iterator<Item = &IndexEntry> {
+    fn oldest_first(&self) -> impl Iterator<Item = &IndexEntry> {
         self.older.iter().chain(std::iter::once(&self.newest))
     }
 }

@@ -1,14 +1,14 @@
 //! The index on disk.
-use super::super::database::Database;
+use super::super::database::{Connection, Database, Engine, Row, Statement};
 use super::super::error::{StateError, is_damage};
 use super::super::folder;
 use super::super::schema::{self, MigrateError};
 use super::queue::{Forms, Notes};
 use super::{BATCH, Known};
 use crate::s3::{BucketName, PlainETag, SealedETag};
+use crate::state::IndexEntry;
 use arc_swap::ArcSwap;
-use sqlx::sqlite::{SqliteRow, SqliteSynchronous};
-use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::Row as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,9 @@ const INDEX_FILE: &str = "index.sqlite3";
 const ROWS: i64 = 20_000;
 /// Keys that are remembered at most (about 1 GB); the ones noted first go first.
 const CAPACITY: i64 = 4_000_000;
+
+/// In a shared database every write uses a number up, also of a key that is known: so many writes are remembered.
+const SHARED_CAPACITY: i64 = 40_000_000;
 
 /// A form that is known already moves to the front and pushes the other one back.
 const UPSERT: &str = " ON CONFLICT (bucket, object_key) DO UPDATE SET
@@ -30,7 +33,8 @@ const RANGE: &str = "SELECT object_key, sealed, plain, older_sealed, older_plain
 
 /// The index file, replaceable while it is in use.
 pub(super) struct Store {
-    folder: PathBuf,
+    /// `None`: tables of a shared database, which are never replaced.
+    folder: Option<PathBuf>,
     database: ArcSwap<Database>,
     /// Damage was met: the next write starts a new file.
     damaged: AtomicBool,
@@ -49,11 +53,17 @@ impl Store {
             Ok(database) => database,
         };
         Ok(Self {
-            folder: folder.to_owned(),
+            folder: Some(folder.to_owned()),
             database: ArcSwap::from_pointee(database),
             damaged: AtomicBool::new(false),
             capacity: CAPACITY,
         })
+    }
+
+    /// Over tables of a shared database.
+    pub(super) fn shared(database: Database) -> Self {
+        let (database, damaged) = (ArcSwap::from_pointee(database), AtomicBool::new(false));
+        Self { folder: None, database, damaged, capacity: SHARED_CAPACITY }
     }
 
     pub(super) async fn range(&self, bucket: &BucketName, first: &str, last: &str) -> Result<Known, StateError> {
@@ -66,24 +76,25 @@ impl Store {
         let database = self.database.load_full();
         let mut known = Known::new();
         for keys in keys.chunks(BATCH) {
-            let mut query = QueryBuilder::<Sqlite>::new(
+            let mut statement = Statement::new(
                 "SELECT object_key, sealed, plain, older_sealed, older_plain FROM etags WHERE bucket = ",
             );
-            query.push_bind(bucket.as_str().to_owned()).push(" AND object_key IN (");
-            let mut list = query.separated(", ");
-            for key in keys {
-                list.push_bind(key.as_bytes().to_vec());
+            statement.push_bind(bucket.as_str().to_owned())?.push(" AND object_key IN (");
+            for (n, key) in keys.iter().enumerate() {
+                statement.push(if n == 0 { "" } else { ", " }).push_bind(key.as_bytes().to_vec())?;
             }
-            query.push(")");
-            known.extend(self.read(query.build().persistent(false).fetch_all(&database.readers).await)?);
+            statement.push(")");
+            known.extend(self.read(statement.query().fetch_all(&database.readers).await)?);
         }
         Ok(known)
     }
 
     pub(super) async fn write(&self, notes: &Notes) -> Result<(), StateError> {
-        if self.damaged.swap(false, Ordering::Relaxed) {
+        if let Some(folder) = &self.folder
+            && self.damaged.swap(false, Ordering::Relaxed)
+        {
             self.database.load_full().close().await;
-            let fresh = replace(&self.folder, "damage was met while it was read or written").await?;
+            let fresh = replace(folder, "damage was met while it was read or written").await?;
             self.database.store(Arc::new(fresh));
         }
         let database = self.database.load_full();
@@ -99,7 +110,7 @@ impl Store {
         self.database.load_full().close().await;
     }
 
-    fn read(&self, rows: Result<Vec<SqliteRow>, sqlx::Error>) -> Result<Known, StateError> {
+    fn read(&self, rows: Result<Vec<Row>, sqlx::Error>) -> Result<Known, StateError> {
         let mut known = Known::new();
         for row in rows.map_err(|error| self.failed(error))? {
             // A row that does not parse is as good as none.
@@ -109,7 +120,7 @@ impl Store {
     }
 
     fn failed(&self, error: sqlx::Error) -> StateError {
-        if is_damage(&error) {
+        if self.folder.is_some() && is_damage(&error) {
             self.damaged.store(true, Ordering::Relaxed);
         }
         error.into()
@@ -119,7 +130,7 @@ impl Store {
 /// Not durable by itself (`NORMAL`): a power cut may lose the last notes but does not damage the file.
 async fn open(folder: &Path) -> Result<Database, MigrateError> {
     folder::prepare_file(folder, INDEX_FILE).map_err(MigrateError::Newer)?;
-    Database::open(&folder.join(INDEX_FILE), SqliteSynchronous::Normal, &schema::INDEX).await
+    Database::open(&folder.join(INDEX_FILE), false, &schema::INDEX).await
 }
 
 async fn replace(folder: &Path, why: &str) -> Result<Database, StateError> {
@@ -131,23 +142,19 @@ async fn replace(folder: &Path, why: &str) -> Result<Database, StateError> {
     })
 }
 
-/// One transaction: at most two rows for each of `notes`, then whatever is too much.
+/// One transaction: first the older form of each of `notes`, then the newest, then whatever is too much goes. (PostgreSQL takes
+/// a key once in a statement.)
 async fn insert<'n>(
     database: &Database,
     notes: impl Iterator<Item = (&'n (BucketName, String), &'n Forms)>,
     capacity: i64,
 ) -> Result<(), sqlx::Error> {
-    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO etags (bucket, object_key, sealed, plain) ");
-    let rows = notes.flat_map(|((bucket, key), forms)| forms.oldest_first().map(move |entry| (bucket, key, entry)));
-    query.push_values(rows, |mut row, (bucket, key, entry)| {
-        row.push_bind(bucket.as_str().to_owned())
-            .push_bind(key.as_bytes().to_vec())
-            .push_bind(entry.sealed_etag.as_str().to_owned())
-            .push_bind(entry.etag.as_str().to_owned());
-    });
-    query.push(UPSERT);
+    let notes: Vec<_> = notes.collect();
+    let older = notes.iter().filter_map(|(name, forms)| Some((*name, forms.older.as_ref()?)));
+    let newest = notes.iter().map(|(name, forms)| (*name, &forms.newest));
+    let statements = [upsert(older)?, upsert(newest)?];
     let mut connection = database.writer.acquire().await?;
-    let inserted = upsert(&mut connection, query, capacity).await;
+    let inserted = write(database.engine, &mut connection, statements, capacity).await;
     if inserted.is_err() {
         // SQLite may have taken the transaction back by itself, unknown to the connection (see `writer`).
         connection.close_on_drop();
@@ -155,20 +162,40 @@ async fn insert<'n>(
     inserted
 }
 
-async fn upsert(
-    connection: &mut SqliteConnection,
-    mut query: QueryBuilder<Sqlite>,
+/// `None`: nothing to be written.
+fn upsert<'n>(
+    rows: impl Iterator<Item = (&'n (BucketName, String), &'n IndexEntry)>,
+) -> Result<Option<Statement>, sqlx::Error> {
+    let mut statement = Statement::new("INSERT INTO etags (bucket, object_key, sealed, plain) VALUES (");
+    let mut any = false;
+    for ((bucket, key), entry) in rows {
+        statement.push(if any { "), (" } else { "" });
+        statement.push_bind(bucket.as_str().to_owned())?.push(", ").push_bind(key.as_bytes().to_vec())?.push(", ");
+        statement.push_bind(entry.sealed_etag.as_str().to_owned())?.push(", ");
+        statement.push_bind(entry.etag.as_str().to_owned())?;
+        any = true;
+    }
+    statement.push(")").push(UPSERT);
+    Ok(any.then_some(statement))
+}
+
+async fn write(
+    engine: Engine,
+    connection: &mut Connection,
+    statements: [Option<Statement>; 2],
     capacity: i64,
 ) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    query.build().persistent(false).execute(&mut *transaction).await?;
+    let mut transaction = engine.begin(connection).await?;
+    for statement in statements.into_iter().flatten() {
+        statement.query().execute(&mut *transaction).await?;
+    }
     let evict = "DELETE FROM etags WHERE id <= (SELECT max(id) FROM etags) - $1";
     sqlx::query(evict).bind(capacity).execute(&mut *transaction).await?;
     transaction.commit().await
 }
 
 /// Columns by their place: both questions name them in the same order.
-fn collect(row: &SqliteRow, known: &mut Known) -> Option<()> {
+fn collect(row: &Row, known: &mut Known) -> Option<()> {
     let key = std::str::from_utf8(row.try_get(0).ok()?).ok()?;
     let older: (Option<&str>, Option<&str>) = (row.try_get(3).ok()?, row.try_get(4).ok()?);
     if let (Some(sealed), Some(plain)) = older {
@@ -192,7 +219,6 @@ fn parse_plain(text: &str) -> Option<PlainETag> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::IndexEntry;
 
     fn notes(keys: std::ops::Range<u32>) -> Notes {
         let bucket = BucketName::parse("bucket").expect("a name");
