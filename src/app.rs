@@ -107,6 +107,7 @@ impl App {
             region: config.region,
             cache_entries: config.cache_entries,
             md5: Md5Pool::start(md5_threads()).map_err(AppError::Threads)?,
+            hedge: config.hedge,
         });
         let settings = front::Settings {
             listen: config.listen,

@@ -43,6 +43,7 @@ table! {
         rule: Vec<Spanned<RawRule>>,
         log: RawLog,
         cache: RawCache,
+        reads: RawReads,
     }
 }
 
@@ -206,10 +207,18 @@ table! {
     }
 }
 
+table! {
+    /// `[reads]`.
+    RawReads {
+        hedge_percentile: Field<i64>,
+        hedge_floor: Field<String>,
+    }
+}
+
 /// Every key of the file as (table, key); the table is empty for the top level.
 #[cfg(test)]
 pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
-    let tables: [(&str, &[&str]); 17] = [
+    let tables: [(&str, &[&str]); 18] = [
         ("", RawConfig::KEYS),
         ("listen", RawListen::KEYS),
         ("tls", RawTls::KEYS),
@@ -227,6 +236,7 @@ pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
         ("rule", RawRule::KEYS),
         ("log", RawLog::KEYS),
         ("cache", RawCache::KEYS),
+        ("reads", RawReads::KEYS),
     ];
     let rows = tables.into_iter().flat_map(|(table, keys)| keys.iter().map(move |key| (table, *key)));
     rows.map(|(table, key)| (table, key.trim_start_matches("r#"))).collect()

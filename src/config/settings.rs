@@ -3,7 +3,7 @@ use crate::keys::RootSource;
 use crate::policy::Rule;
 use crate::s3::{Aliases, BucketName};
 use crate::secret::SecretText;
-use crate::site::SiteConfig;
+use crate::site::{Hedge, SiteConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub struct Config {
     pub logs: Logs,
     /// Opened trailers kept in memory.
     pub cache_entries: u64,
+    /// When a slow read is asked of another site as well; `None`: never.
+    pub hedge: Option<Hedge>,
 }
 
 /// The two listeners.

@@ -133,7 +133,7 @@ fn the_defaults_the_example_states_are_the_real_ones() {
     assert_eq!((stated.retry, stated.backup_grace), (real.retry, real.backup_grace));
     assert_eq!(stated.abandoned_after, real.abandoned_after);
     assert_eq!((stated.region, stated.system_bucket), (real.region, real.system_bucket));
-    assert_eq!(stated.cache_entries, real.cache_entries);
+    assert_eq!((stated.cache_entries, stated.hedge), (real.cache_entries, real.hedge));
     assert_eq!((stated.logs.access, stated.logs.level), (real.logs.access, real.logs.level));
     assert_eq!((stated.logs.events, stated.logs.format), (real.logs.events, real.logs.format));
     let site =

@@ -6,6 +6,7 @@ use super::value::Reader;
 use super::{Environment, recovery, rules, sites, state};
 use crate::keys::RootSource;
 use crate::s3::BucketName;
+use crate::site::Hedge;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub(super) fn validate(
     let rules = rules::rules(reader, raw);
     let logs = logs(reader, &raw.log);
     let cache_entries = reader.count(&raw.cache.entries, "cache.entries", 10_000, 0..=10_000_000);
+    let hedge = hedge(reader, raw);
     if !reader.problems.is_empty() {
         return None;
     }
@@ -72,7 +74,24 @@ pub(super) fn validate(
         rules,
         logs,
         cache_entries: u64::from(cache_entries),
+        hedge,
     })
+}
+
+fn hedge(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Option<Hedge> {
+    let raw = &raw.reads;
+    let floor = reader.duration(&raw.hedge_floor, "reads.hedge_floor", 100 * MILLI, MILLI..=MINUTE);
+    match reader.count(&raw.hedge_percentile, "reads.hedge_percentile", 99, 0..=99) {
+        0 => None,
+        percentile if percentile < 50 => {
+            let fix = "choose 50 to 99, or 0 for never";
+            if let Some(given) = &raw.hedge_percentile {
+                reader.wrong(given, "reads.hedge_percentile", "most reads would be asked of two sites", fix);
+            }
+            None
+        }
+        percentile => Some(Hedge { percentile, floor }),
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@ use crate::keys::Keyring;
 use crate::policy::RuleSet;
 use crate::s3::Aliases;
 use crate::seal::Entropy;
-use crate::site::Sites;
 use crate::site::tee::Tee;
+use crate::site::{Hedge, Sites};
 use crate::state::State;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
@@ -61,6 +61,7 @@ pub struct Gateway {
     pub(crate) region: String,
     pub(crate) objects: open::ObjectCache,
     pub(crate) md5: md5::Md5Pool,
+    pub(crate) hedge: Option<Hedge>,
     pub(crate) uploads: multipart::Uploads,
     pub(in crate::gateway) cors: cors::Cors,
 }
@@ -84,6 +85,8 @@ pub struct Parts {
     pub cache_entries: u64,
     /// Hashes uploads.
     pub md5: md5::Md5Pool,
+    /// When a slow read is asked of another site as well; `None`: never.
+    pub hedge: Option<Hedge>,
 }
 
 impl Gateway {
@@ -103,6 +106,7 @@ impl Gateway {
             region,
             cache_entries,
             md5,
+            hedge,
         } = parts;
         let objects = open::ObjectCache::new(cache_entries);
         Arc::new(Self {
@@ -119,6 +123,7 @@ impl Gateway {
             region,
             objects,
             md5,
+            hedge,
             uploads: multipart::Uploads::default(),
             cors: cors::Cors::default(),
         })

@@ -337,6 +337,7 @@ async fn gateway(sites: Sites, state: State) -> Gateway {
         region: "us-east-1".to_owned(),
         objects: ObjectCache::new(100),
         md5: super::md5::Md5Pool::start(1).expect("a thread"),
+        hedge: Some(crate::site::Hedge { percentile: 99, floor: Duration::from_millis(50) }),
         uploads: super::multipart::Uploads::default(),
         cors: super::cors::Cors::default(),
     }

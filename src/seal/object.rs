@@ -259,6 +259,12 @@ impl OpenObject {
         self.clear.identity.object_id()
     }
 
+    /// True when both are one version, whichever site each was read from: no two footers share their salt.
+    pub fn is_same_version(&self, other: &Self) -> bool {
+        let version = |open: &Self| (open.object_id(), open.clear.salt, open.sealed);
+        version(self) == version(other)
+    }
+
     /// The sealed byte span (start, length) of the index; `None` when there is one part.
     pub fn index_span(&self) -> Option<(u64, u64)> {
         (self.clear.parts > 1).then_some((self.clear.body_len, u64::from(self.clear.index_len)))

@@ -26,6 +26,7 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -69,7 +70,9 @@ impl Site {
         range: SealedRange,
         if_match: Option<&SealedETag>,
     ) -> Result<GotObject, SiteError> {
+        let asked = Instant::now();
         let response = self.inner.watched("get", self.inner.send_get(at, version, range, if_match)).await?;
+        self.inner.pace.answered(asked.elapsed());
         let got = self.got(response, range)?;
         // A backend that ignores the condition must not slip another version in.
         match if_match {

@@ -29,6 +29,7 @@ mod listing;
 mod multipart;
 mod object;
 mod observer;
+mod pace;
 mod path;
 mod persevere;
 mod probe;
@@ -57,6 +58,7 @@ pub use object::{
     WriteCondition, Written,
 };
 pub use observer::{SiteObserver, Unobserved};
+pub use pace::Hedge;
 pub use path::METADATA_HEADER;
 pub use persevere::Persevere;
 pub use site::{Site, Sites};

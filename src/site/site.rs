@@ -4,6 +4,7 @@ use super::connect::{self, Pool};
 use super::error::SiteError;
 use super::health::Health;
 use super::observer::SiteObserver;
+use super::pace::Pace;
 use super::quirks::Quirks;
 use super::sdk;
 use super::sign::Signer;
@@ -33,6 +34,7 @@ pub(super) struct Inner {
     pub(super) signer: Signer,
     pub(super) sdk: aws_sdk_s3::Client,
     pub(super) health: Health,
+    pub(super) pace: Pace,
     pub(super) quirks: Quirks,
     /// Empty before the first probe.
     pub(super) capabilities: ArcSwapOption<Capabilities>,
@@ -81,6 +83,7 @@ impl Site {
             signer,
             sdk,
             health: Health::new(),
+            pace: Pace::default(),
             quirks: Quirks::default(),
             capabilities: ArcSwapOption::empty(),
             owner: ArcSwapOption::empty(),

@@ -105,8 +105,14 @@ impl Metrics {
     pub fn declare_site(&self, site: &str) {
         let families = &self.families;
         families.site_healthy.with_label_values(&[site]).set(1);
-        for family in [&families.site_sent, &families.site_received, &families.failovers, &families.integrity_failures]
-        {
+        for family in [
+            &families.site_sent,
+            &families.site_received,
+            &families.failovers,
+            &families.rescued_reads,
+            &families.hedged_reads,
+            &families.integrity_failures,
+        ] {
             family.with_label_values(&[site]);
         }
         families.replication_latency.with_label_values(&[site]);
@@ -219,6 +225,16 @@ impl Metrics {
     /// A read was served by another site than the primary.
     pub fn failover(&self, site: &str) {
         self.families.failovers.with_label_values(&[site]).inc();
+    }
+
+    /// A body that failed in the middle goes on from this site.
+    pub fn rescued(&self, site: &str) {
+        self.families.rescued_reads.with_label_values(&[site]).inc();
+    }
+
+    /// A read was slow, so this site was asked as well.
+    pub fn hedged(&self, site: &str) {
+        self.families.hedged_reads.with_label_values(&[site]).inc();
     }
 
     /// What sites still miss: how many writes, their bytes, and the age of the oldest in seconds.

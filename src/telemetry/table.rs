@@ -134,6 +134,10 @@ table! {
         "1 while a site answers, 0 while it does not.";
     failovers: IntCounterVec, "strongroom_failovers_total", ["site"],
         "Reads that another site than the primary served, by the site that served.";
+    rescued_reads: IntCounterVec, "strongroom_rescued_reads_total", ["site"],
+        "Bodies that failed in the middle and went on from this site; the client noticed nothing.";
+    hedged_reads: IntCounterVec, "strongroom_hedged_reads_total", ["site"],
+        "Reads for which this site was asked as well, because another was slow.";
 
     // Replication.
     replication_pending: IntGauge, "strongroom_replication_pending_operations", [],

@@ -105,6 +105,7 @@ impl World {
             region: "us-east-1".to_owned(),
             cache_entries: 100,
             md5: Md5Pool::start(1).expect("a thread"),
+            hedge: None,
         });
         let service = S3ServiceBuilder::new(Service(gateway)).build();
         Self { sites: [primary, backup], tee, state, journal, service, authorizer, folder }

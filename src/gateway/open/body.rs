@@ -1,5 +1,6 @@
 //! The stream of verified plaintext: sealed bytes from a site go in, whole verified chunks come out, in batches.
 //! Decryption runs inline on the connection's task (a hand-off would cost more than the work).
+use super::rescue::{Continuation, Rescuer, Whence};
 use crate::audit::RequestContext;
 use crate::gateway::respond::GatewayError;
 use crate::s3::Operation;
@@ -18,8 +19,8 @@ const BATCH: usize = 64 * 1024;
 /// connection to the site can be used again.
 const MAX_DRAIN: u64 = 256 * 1024;
 
-/// Verified plaintext of one span. Ends with an error item when the site fails or the bytes do not authenticate;
-/// the error makes the server break the connection off.
+/// Verified plaintext of one span. When the site fails or its bytes do not authenticate, the rest comes from another site;
+/// where none has it the stream ends with an error item, which makes the server break the connection off.
 pub(in crate::gateway) struct PlainStream {
     site: SiteName,
     source: Option<SealedBody>,
@@ -29,7 +30,12 @@ pub(in crate::gateway) struct PlainStream {
     /// Sealed bytes behind the span that will still come.
     behind: u64,
     out: BytesMut,
+    /// Plaintext to drop: it is known already.
+    skip: usize,
     meter: Meter,
+    /// `None` before the first batch (another site can still give the whole answer), and when nothing can go wrong any more.
+    rescuer: Option<Box<Rescuer>>,
+    whence: Option<Whence>,
 }
 
 /// Counts what moved; reports once, when the stream is dropped.
@@ -45,22 +51,20 @@ struct Meter {
 
 impl PlainStream {
     /// `source` delivers exactly the reader's span and then `behind` more bytes.
-    pub(super) fn new(
-        site: &Site,
-        source: SealedBody,
-        reader: SpanReader,
-        behind: u64,
-        metrics: &Arc<Metrics>,
-    ) -> Self {
+    pub(super) fn new(whence: Whence, source: SealedBody, reader: SpanReader, behind: u64) -> Self {
         let (_, missing) = reader.sealed_span();
+        let metrics = whence.gateway.metrics.clone();
         Self {
-            site: site.name().clone(),
+            site: whence.opened.site.name().clone(),
             source: Some(source),
             reader: Some(reader),
             missing,
             behind,
             out: BytesMut::new(),
-            meter: Meter { metrics: metrics.clone(), operation: None, context: None, plain: 0, sealed: 0 },
+            skip: 0,
+            meter: Meter { metrics, operation: None, context: None, plain: 0, sealed: 0 },
+            rescuer: None,
+            whence: Some(whence),
         }
     }
 
@@ -73,7 +77,10 @@ impl PlainStream {
             missing: 0,
             behind: 0,
             out: plain,
+            skip: 0,
             meter: Meter { metrics: metrics.clone(), operation: None, context: None, plain: 0, sealed },
+            rescuer: None,
+            whence: None,
         }
     }
 
@@ -87,6 +94,8 @@ impl PlainStream {
     /// Waits for the first batch. A failure that comes this early can still be answered by another site.
     pub(super) async fn prime(mut self) -> Result<Self, GatewayError> {
         std::future::poll_fn(|cx| self.poll_fill(cx)).await?;
+        let unfinished = self.whence.take().filter(|_| self.source.is_some());
+        self.rescuer = unfinished.map(|whence| Box::new(Rescuer::new(whence)));
         Ok(self)
     }
 
@@ -135,7 +144,15 @@ impl PlainStream {
             self.out.reserve(BATCH + bytes.len());
         }
         let Some(reader) = self.reader.as_mut() else { return Ok(()) };
-        reader.push(bytes, &mut self.out).map_err(|source| self.damaged(source))
+        let before = self.out.len();
+        let pushed = reader.push(bytes, &mut self.out);
+        let known = self.skip.min(self.out.len() - before);
+        if known > 0 {
+            self.out.copy_within(before + known.., before);
+            self.out.truncate(self.out.len() - known);
+            self.skip -= known;
+        }
+        pushed.map_err(|source| self.damaged(source))
     }
 
     fn finish(&mut self) -> Result<(), GatewayError> {
@@ -168,18 +185,58 @@ impl PlainStream {
         SiteError::Unreachable { site: self.site.clone(), detail: "the body ended early".to_owned() }.into()
     }
 
-    /// From here on nothing more comes, and nothing unverified is released.
-    fn give_up(&mut self, error: GatewayError) -> GatewayError {
+    /// A failure: sends for the rest at another site, or gives the error back.
+    fn failed(&mut self, error: GatewayError) -> Option<GatewayError> {
         if matches!(error, GatewayError::Integrity { .. }) {
             self.meter.metrics.integrity_failure(&self.site.0);
+            tracing::error!(site = %self.site, %error, "a sealed object does not authenticate");
         }
+        (self.source, self.reader) = (None, None);
+        let verified = self.meter.plain + self.out.len() as u64;
+        match self.rescuer.as_mut() {
+            Some(rescuer) => rescuer.send(&self.site, error, verified),
+            None => Some(error),
+        }
+    }
+
+    /// Goes on with the rest from another site.
+    fn go_on(&mut self, rest: Continuation) {
+        let (_, missing) = rest.reader.sealed_span();
+        self.site = rest.site.name().clone();
+        (self.source, self.reader, self.skip) = (Some(rest.source), Some(rest.reader), rest.skip);
+        (self.missing, self.behind) = (missing, 0);
+        if let Some(context) = &self.meter.context {
+            let site = &self.site;
+            context.with(|facts| {
+                let before = facts.served_by.take().map(|before| format!("{before}, ")).unwrap_or_default();
+                facts.served_by = Some(format!("{before}{site}"));
+            });
+        }
+    }
+
+    /// As [`Self::poll_fill`], from as many sites as it takes.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), GatewayError>> {
+        loop {
+            if let Some(rescuer) = self.rescuer.as_mut()
+                && let Some(rest) = ready!(rescuer.poll(cx))
+            {
+                self.go_on(rest?);
+            }
+            let Err(error) = ready!(self.poll_fill(cx)) else { return Poll::Ready(Ok(())) };
+            if let Some(error) = self.failed(error) {
+                return Poll::Ready(Err(error));
+            }
+        }
+    }
+
+    /// From here on nothing more comes, and nothing unverified is released.
+    fn give_up(&mut self, error: GatewayError) -> GatewayError {
         tracing::error!(site = %self.site, %error, "a body is broken off");
         if let Some(context) = &self.meter.context {
             // the status line said 200: only the log can tell
             context.with(|facts| facts.error_code = Some("InternalError".to_owned()));
         }
-        self.source = None;
-        self.reader = None;
+        (self.source, self.reader, self.rescuer) = (None, None, None);
         self.missing = 0;
         self.out = BytesMut::new();
         error
@@ -191,7 +248,7 @@ impl Stream for PlainStream {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if let Err(error) = ready!(this.poll_fill(cx)) {
+        if let Err(error) = ready!(this.poll_more(cx)) {
             return Poll::Ready(Some(Err(this.give_up(error))));
         }
         if this.out.is_empty() {
@@ -242,7 +299,8 @@ mod tests {
         let span = PlainSpan::whole(opened.object.plain_len());
         let reader = opened.object.reader(&layout, span).expect("a reader");
         let source = Box::pin(futures_util::stream::iter(pieces));
-        PlainStream::new(&opened.site, source, reader, behind, &bed.gateway.metrics)
+        let whence = Whence { gateway: bed.gateway.clone(), at: at(key), opened, span };
+        PlainStream::new(whence, source, reader, behind)
     }
 
     /// What came, and how it ended.

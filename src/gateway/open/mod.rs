@@ -7,6 +7,7 @@
 //! | [`cache`] | opened objects, kept for a short while |
 //! | [`whole`] | a whole object in as few requests as possible |
 //! | [`body`] | the stream of verified plaintext |
+//! | [`rescue`] | the rest of a body that failed, from another site |
 use super::Gateway;
 use super::respond::GatewayError;
 use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedETag};
@@ -17,12 +18,14 @@ use std::sync::{Arc, OnceLock};
 
 mod body;
 mod cache;
+mod rescue;
 mod sites;
 mod trailer;
 mod whole;
 
 pub(super) use body::PlainStream;
 pub use cache::ObjectCache;
+use rescue::Whence;
 pub(super) use sites::{Candidates, has_changed};
 pub(super) use whole::whole_at;
 
@@ -154,7 +157,8 @@ pub(super) async fn read_span(
         return Ok(PlainStream::ready(&opened.site, bytes::BytesMut::new(), 0, &gateway.metrics));
     }
     let got = get_pinned(at, opened, SealedRange::Span { start, length }).await?;
-    PlainStream::new(&opened.site, got.body, reader, 0, &gateway.metrics).prime().await
+    let whence = Whence { gateway: gateway.clone(), at: at.clone(), opened: opened.clone(), span };
+    PlainStream::new(whence, got.body, reader, 0).prime().await
 }
 
 /// The last bytes of exactly this version: they tell it from any other, at whatever site.

@@ -2,14 +2,19 @@
 //!
 //! - The primary's word is final: a 404 from it is a 404.
 //! - An outage, or bytes that do not authenticate, send the read to the next site.
+//! - A site that takes longer than it usually does ([`crate::site::Hedge`]) is not waited for alone.
 //! - A backup is not asked for an object that the journal says some site still misses: it could be an older
 //!   version, or one that was deleted. The client then gets the primary's error, never a stale object.
 use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
 use crate::seal::SealError;
 use crate::site::{Location, Site, SiteError, SiteName};
+use futures_util::StreamExt as _;
+use futures_util::future::OptionFuture;
+use futures_util::stream::FuturesUnordered;
 use s3s::{S3Error, S3ErrorCode};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// The sites of one read, in the order in which they are asked.
 pub(in crate::gateway) struct Candidates<'a> {
@@ -48,13 +53,38 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// Asks one site after the other, until one serves or a failure is final.
+    /// Asks one site after the other, until one serves or a failure is final. A site that takes unusually long over an
+    /// object stays asked, and the next one is asked beside it: the first that serves wins.
     pub(in crate::gateway) async fn first<T, F>(mut self, ask: impl Fn(Site) -> F) -> Result<T, GatewayError>
     where
         F: Future<Output = Result<T, GatewayError>>,
     {
-        while let Some(site) = self.next().await {
-            match ask(site.clone()).await {
+        let named = |site: Site| {
+            let answer = ask(site.clone());
+            async move { (site, answer.await) }
+        };
+        let mut asked = FuturesUnordered::new();
+        let mut patience = None;
+        loop {
+            if asked.is_empty() {
+                let Some(site) = self.next().await else { return Err(self.exhausted()) };
+                patience = self.patience_with(&site).map(tokio::time::sleep);
+                asked.push(named(site));
+            }
+            let waiting = OptionFuture::from(patience.take());
+            tokio::pin!(waiting);
+            let (site, answer) = tokio::select! {
+                biased;
+                Some(answered) = asked.next() => answered,
+                Some(()) = &mut waiting => {
+                    if let Some(site) = self.next().await {
+                        self.gateway.metrics.hedged(&site.name().0);
+                        asked.push(named(site));
+                    }
+                    continue;
+                }
+            };
+            match answer {
                 Ok(answer) => {
                     self.served(&site);
                     return Ok(answer);
@@ -62,7 +92,12 @@ impl<'a> Candidates<'a> {
                 Err(error) => self.failed(&site, error)?,
             }
         }
-        Err(self.exhausted())
+    }
+
+    /// How long one site is waited for alone.
+    fn patience_with(&self, site: &Site) -> Option<Duration> {
+        self.at?;
+        self.gateway.hedge?.patience_with(site)
     }
 
     /// The next site to ask.
@@ -133,21 +168,26 @@ impl<'a> Candidates<'a> {
         site.name() == self.gateway.sites.primary.name()
     }
 
-    /// Asked at most once a read, and only when the primary does not serve. Not knowing counts as behind.
+    /// Asked at most once a read, and only when the primary does not serve.
     async fn is_behind(&mut self) -> bool {
         let Some(at) = self.at else { return false };
         if let Some(known) = self.behind {
             return known;
         }
-        let behind = self.gateway.state.is_behind(&at.bucket, &at.key).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot tell whether a backup is up to date; it is not asked");
-            true
-        });
-        if behind {
-            tracing::warn!(bucket = %at.bucket, "a backup is behind for this object; it is not asked");
-        }
-        *self.behind.insert(behind)
+        *self.behind.insert(is_behind(self.gateway, at).await)
     }
+}
+
+/// Whether some site misses something of this object. Not knowing counts as behind.
+pub(super) async fn is_behind(gateway: &Gateway, at: &Location) -> bool {
+    let behind = gateway.state.is_behind(&at.bucket, &at.key).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot tell whether a backup is up to date; it is not asked");
+        true
+    });
+    if behind {
+        tracing::warn!(bucket = %at.bucket, "a backup is behind for this object; it is not asked");
+    }
+    behind
 }
 
 /// True when a pinned request met another version than the one it asked for.
@@ -173,4 +213,49 @@ pub(super) fn changed(site: &Site) -> GatewayError {
         code: "PreconditionFailed".to_owned(),
         message: "the object changed while it was read".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::testbed::{Testbed, at, pattern};
+
+    /// Which site serves when each answers after so long (`None`: never).
+    async fn winner(bed: &Testbed, primary: Option<u64>, backup: Option<u64>) -> Result<String, GatewayError> {
+        let at = at("object");
+        let candidates = Candidates::of_object(&bed.gateway, &at);
+        let asked = candidates.first(|site| async move {
+            let after = if site.name().0.as_ref() == "primary" { primary } else { backup };
+            match after {
+                Some(after) => tokio::time::sleep(Duration::from_millis(after)).await,
+                None => std::future::pending().await,
+            }
+            Ok(site.name().to_string())
+        });
+        asked.await
+    }
+
+    #[tokio::test]
+    async fn a_site_that_is_slower_than_usual_is_not_waited_for_alone() {
+        let bed = Testbed::start().await;
+        bed.put("object", &pattern(100)).await;
+        for _ in 0..100 {
+            bed.get("/object", &[]).await;
+        }
+        assert_eq!(winner(&bed, None, Some(0)).await.ok().as_deref(), Some("backup"), "the primary hangs");
+        assert_eq!(winner(&bed, Some(0), None).await.ok().as_deref(), Some("primary"), "it is not slow");
+        let page = bed.gateway.metrics.render();
+        assert!(page.contains("strongroom_hedged_reads_total{site=\"backup\"} 1"), "{page}");
+        assert!(page.contains("strongroom_failovers_total{site=\"backup\"} 1"), "{page}");
+        let object = at("object");
+        let miss = bed.gateway.state.record_miss("backup", &object.bucket, Some(&object.key), "test", 1);
+        miss.await.expect("recorded");
+        assert_eq!(winner(&bed, Some(200), Some(0)).await.ok().as_deref(), Some("primary"), "the backup is behind");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_known_of_a_site_that_was_hardly_asked() {
+        let bed = Testbed::start().await;
+        assert_eq!(winner(&bed, Some(300), Some(0)).await.ok().as_deref(), Some("primary"));
+    }
 }

@@ -1,5 +1,6 @@
 //! A whole object in as few requests as possible: the trailer is its last bytes, so a small object needs one.
 use super::body::PlainStream;
+use super::rescue::Whence;
 use super::trailer::{Stored, collect, damaged, unseal};
 use super::{Opened, layout, open_at};
 use crate::gateway::Gateway;
@@ -83,6 +84,7 @@ async fn large(
     let reader = opened.object.reader(&layout, span).map_err(damaged(site))?;
     let (_, length) = reader.sealed_span();
     let behind = got.total.0.saturating_sub(length);
-    let stream = PlainStream::new(site, got.body, reader, behind, &gateway.metrics).prime().await?;
+    let whence = Whence { gateway: gateway.clone(), at: at.clone(), opened: opened.clone(), span };
+    let stream = PlainStream::new(whence, got.body, reader, behind).prime().await?;
     Ok((opened, stream))
 }

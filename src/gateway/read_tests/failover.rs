@@ -68,6 +68,53 @@ async fn damage_behind_the_first_batch_breaks_the_answer_off() {
 }
 
 #[tokio::test]
+async fn damage_behind_the_first_batch_is_read_from_the_other_site_and_the_client_notices_nothing() {
+    let bed = Testbed::start().await;
+    let plain = marked(2_000_000);
+    let sealed = bed.put("object", &plain).await;
+    let last_chunk = sealed.bytes.len() - TRAILER_LEN as usize - 500;
+    for position in [200_000, 1_000_000, 1_990_000, last_chunk] {
+        bed.store(bed.primary(), "object", &flipped(&sealed, position)).await;
+        let answer = bed.get("/object", &[]).await;
+        assert!(answer.status == 200 && !answer.broken && answer.body == plain, "byte {position}");
+        assert_eq!(answer.facts.served_by.as_deref(), Some("primary, backup"), "byte {position}");
+        let range = bed.get("/object", &[("range", "bytes=100000-1999999")]).await;
+        assert!(range.status == 206 && !range.broken && range.body == plain[100_000..], "byte {position}");
+    }
+    let page = bed.gateway.metrics.render();
+    assert!(page.contains("strongroom_rescued_reads_total{site=\"backup\"} 8"), "{page}");
+    assert!(page.contains("strongroom_integrity_failures_total{site=\"primary\"} 8"), "{page}");
+}
+
+#[tokio::test]
+async fn damage_at_both_sites_but_in_different_places_still_gives_every_byte() {
+    let bed = Testbed::start().await;
+    let parts = [marked(5 << 20), marked(5 << 20), marked(1_000_000)];
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    let sealed = bed.seal("object", &parts, true, &UserMetadata::default());
+    bed.store(bed.primary(), "object", &flipped(&sealed, 6_000_000)).await;
+    bed.store(bed.backup(), "object", &flipped(&sealed, 1_000_000)).await;
+    let answer = bed.get("/object", &[]).await;
+    assert!(answer.status == 200 && !answer.broken && answer.body == parts.concat());
+}
+
+#[tokio::test]
+async fn the_rest_of_a_body_is_never_another_version() {
+    let bed = Testbed::start().await;
+    let plain = marked(2_000_000);
+    let sealed = bed.put("object", &plain).await;
+    let other = bed.seal("object", &[&plain], false, &UserMetadata::default());
+    bed.store(bed.primary(), "object", &flipped(&sealed, 1_500_000)).await;
+    bed.store(bed.backup(), "object", &other).await;
+    let answer = bed.get("/object", &[]).await;
+    assert!(answer.broken && answer.body.len() < 1_500_000, "the same plaintext, but not what was being read");
+    let key = at("object").key;
+    bed.store(bed.backup(), "object", &sealed).await;
+    bed.gateway.state.record_miss("backup", &bucket(), Some(&key), "test", 1).await.expect("recorded");
+    assert!(bed.get("/object", &[]).await.broken, "a backup that is behind is not asked");
+}
+
+#[tokio::test]
 async fn damage_in_the_last_chunk_never_ends_the_answer_cleanly() {
     let bed = Testbed::start().await;
     let plain = marked(300_000);
