@@ -219,6 +219,7 @@ pub(super) fn changed(site: &Site) -> GatewayError {
 mod tests {
     use super::*;
     use crate::gateway::testbed::{Testbed, at, pattern};
+    use crate::state::Missed;
 
     /// Which site serves when each answers after so long (`None`: never).
     async fn winner(bed: &Testbed, primary: Option<u64>, backup: Option<u64>) -> Result<String, GatewayError> {
@@ -248,8 +249,8 @@ mod tests {
         assert!(page.contains("strongroom_hedged_reads_total{site=\"backup\"} 1"), "{page}");
         assert!(page.contains("strongroom_failovers_total{site=\"backup\"} 1"), "{page}");
         let object = at("object");
-        let miss = bed.gateway.state.record_miss("backup", &object.bucket, Some(&object.key), "test", 1);
-        miss.await.expect("recorded");
+        let missed = Missed::new("backup", &object.bucket, Some(&object.key), "test");
+        bed.gateway.state.record_misses(vec![missed], 1).await.expect("recorded");
         assert_eq!(winner(&bed, Some(200), Some(0)).await.ok().as_deref(), Some("primary"), "the backup is behind");
     }
 

@@ -110,7 +110,8 @@ async fn the_rest_of_a_body_is_never_another_version() {
     assert!(answer.broken && answer.body.len() < 1_500_000, "the same plaintext, but not what was being read");
     let key = at("object").key;
     bed.store(bed.backup(), "object", &sealed).await;
-    bed.gateway.state.record_miss("backup", &bucket(), Some(&key), "test", 1).await.expect("recorded");
+    let missed = Missed::new("backup", &bucket(), Some(&key), "test");
+    bed.gateway.state.record_misses(vec![missed], 1).await.expect("recorded");
     assert!(bed.get("/object", &[]).await.broken, "a backup that is behind is not asked");
 }
 
