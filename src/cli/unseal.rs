@@ -29,7 +29,7 @@ pub(super) struct Unseal {
     key: Option<String>,
     /// When INPUT is a tarball (.tar, .tar.gz): the folder in it that holds the bucket's files.
     #[arg(long, value_name = "FOLDER", default_value = "")]
-    strip: PathBuf,
+    strip: String,
     /// The bucket was renamed or copied: NOW[/PREFIX]=SEALED-AS[/PREFIX]. May be given several times.
     #[arg(long, value_name = "NOW=THEN")]
     alias: Vec<String>,
@@ -64,7 +64,7 @@ impl Unseal {
                 let (key, output) = self.single()?;
                 job.file(&self.input, &key, &output, &mut bar)
             }
-            Some(kind) => job.tarball(&self.input, kind, &self.strip, &self.output, &mut bar)?,
+            Some(kind) => job.tarball(&self.input, kind, Path::new(&self.strip), &self.output, &mut bar)?,
         };
         bar.finish();
         let unseal::Summary { files, bytes, failed } = summary;

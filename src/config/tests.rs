@@ -85,7 +85,10 @@ fn example_in_full() -> String {
     let setting = |line: &str| {
         let key = line.split('=').next().unwrap_or_default().trim();
         let table = line.starts_with('[') && line.ends_with(']');
-        table || (line.contains(" = ") && !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        table
+            || (line.contains(" = ")
+                && !key.is_empty()
+                && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
     };
     let lines = EXAMPLE.lines().map(|line| match line.strip_prefix("# ") {
         Some(rest) if setting(rest) && !rest.starts_with("root =") => rest,
