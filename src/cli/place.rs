@@ -1,7 +1,7 @@
 //! What every job over whole buckets needs: the sites of a configuration, the keyring, a pace, and exit codes.
 use super::Usage;
 use crate::app;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, StatePlace};
 use crate::keys::{RootKey, RootSource};
 use crate::recovery::object::Opener;
 use crate::recovery::pace::Pace;
@@ -10,7 +10,7 @@ use crate::recovery::{buckets, ring};
 use crate::s3::{Aliases, BucketName};
 use crate::site::{Site, SiteName, Sites, Unobserved};
 use anyhow::{Context, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) const UNKNOWN: u8 = 2;
 pub(super) struct Place {
     pub(super) sites: Sites,
     pub(super) system_bucket: BucketName,
-    pub(super) state_folder: PathBuf,
+    pub(super) state: StatePlace,
     pub(super) aliases: Aliases,
     root: RootSource,
 }
@@ -35,9 +35,9 @@ pub(super) struct Place {
 impl Place {
     /// Must be called inside a runtime.
     pub(super) fn load(config: &Path) -> anyhow::Result<Self> {
-        let Config { primary, backups, system_bucket, state_folder, root_key, aliases, .. } = super::load(config)?;
+        let Config { primary, backups, system_bucket, state, root_key, aliases, .. } = super::load(config)?;
         let sites = app::build_sites(primary, backups, Arc::new(Unobserved))?;
-        Ok(Self { sites, system_bucket, state_folder, aliases, root: root_key })
+        Ok(Self { sites, system_bucket, state, aliases, root: root_key })
     }
 
     /// One of the configuration's sites.

@@ -1,7 +1,8 @@
 //! `strongroom reconcile`: are the sites the same? And if not, make them.
 use super::place::{self, Place};
 use super::progress::Counter;
-use crate::config::LogFormat;
+use crate::app;
+use crate::config::{LogFormat, StatePlace};
 use crate::recovery::reconcile::{Finding, Reconcile as Job, Report, Symbol, Tally};
 use crate::recovery::sample::Depth;
 use crate::site::tee::{Miss, MissError, MissRecorder, Tee};
@@ -114,10 +115,10 @@ impl Reconcile {
 
 /// The journal of a proxy on this machine, where there is one: what it is about to copy is no surprise.
 async fn journal(place: &Place) -> anyhow::Result<Option<State>> {
-    if !place.state_folder.join("state.sqlite3").exists() {
+    if matches!(&place.state, StatePlace::Folder(folder) if !folder.join("state.sqlite3").exists()) {
         return Ok(None);
     }
-    Ok(Some(State::open(&place.state_folder).await.context("the journal cannot be read")?))
+    Ok(Some(app::open_state(&place.state).await.context("the journal cannot be read")?))
 }
 
 // === impl Lines ===

@@ -67,7 +67,7 @@ impl Judge {
             return self.deep(at, finding, (here, there), doubtful).await;
         }
         if let Some(state) = &self.all.state
-            && state.is_pending(&at.bucket, &at.key).await?
+            && state.is_behind(&at.bucket, &at.key).await?
         {
             return Ok(Finding { pending: true, ..finding });
         }
