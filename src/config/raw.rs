@@ -177,6 +177,8 @@ table! {
         r#match: Field<String>,
         key: Field<String>,
         replication: Field<String>,
+        unsealed: Field<String>,
+        metadata: Field<String>,
     }
 }
 

@@ -21,6 +21,26 @@ pub enum Replication {
     Strict,
 }
 
+/// What is done with objects that lie in storage as somebody else put them there, not sealed by us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unsealed {
+    /// Reading one is refused.
+    #[default]
+    Refuse,
+    /// Served from the primary, while no site holds a sealed object of the name: a bucket on its way to being sealed.
+    Read,
+}
+
+/// How user metadata and content headers lie at the sites.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetadataForm {
+    /// Only sealed.
+    #[default]
+    Sealed,
+    /// Sealed, and in clear beside it for the tools of the sites. Clients are served from the sealed form.
+    Clear,
+}
+
 /// One `[[rule]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -32,6 +52,10 @@ pub struct Rule {
     pub key: String,
     /// Replication mode.
     pub replication: Replication,
+    /// Objects that are not sealed.
+    pub unsealed: Unsealed,
+    /// User metadata and content headers.
+    pub metadata: MetadataForm,
 }
 
 /// What a rule set decided for one object.
@@ -43,6 +67,10 @@ pub struct Plan {
     pub key: std::sync::Arc<str>,
     /// Replication mode.
     pub replication: Replication,
+    /// Objects that are not sealed.
+    pub unsealed: Unsealed,
+    /// User metadata and content headers.
+    pub metadata: MetadataForm,
 }
 
 /// Why a rule is refused.
@@ -50,22 +78,23 @@ pub struct Plan {
 #[error("{0}")]
 pub struct PolicyError(pub String);
 
-// === impl Replication ===
+/// The words of the configuration for the values of a setting.
+macro_rules! words {
+    ($($kind:ident { $($value:ident $word:literal),* })*) => {
+        $(impl $kind {
+            /// Every value, for messages that list what is allowed.
+            pub const ALL: &'static [Self] = &[$(Self::$value),*];
 
-impl Replication {
-    /// Every mode, for messages that list what is allowed.
-    pub const ALL: [Self; 2] = [Self::Tee, Self::Strict];
+            /// The word in the configuration.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$value => $word),* }
+            }
+        })*
+    };
+}
 
-    /// The word in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tee => "tee",
-            Self::Strict => "strict",
-        }
-    }
-
-    /// By the word in the configuration.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name() == name)
-    }
+words! {
+    Replication { Tee "tee", Strict "strict" }
+    Unsealed { Refuse "refuse", Read "read" }
+    MetadataForm { Sealed "sealed", Clear "clear" }
 }

@@ -1,5 +1,5 @@
 //! All rules in order, with the default behind them; the answer to "which rule applies, and why".
-use super::{DEFAULT, Plan, PolicyError, Replication, Rule};
+use super::{DEFAULT, MetadataForm, Plan, PolicyError, Replication, Rule, Unsealed};
 use crate::s3::{BucketName, ObjectKey};
 use std::collections::BTreeSet;
 
@@ -44,10 +44,10 @@ impl RuleSet {
             return Err(PolicyError(format!("rule {}: {}", problem.index + 1, problem.message)));
         }
         let rules = rules.into_iter().map(|rule| {
-            let plan = plan(&rule.name, &rule.key, rule.replication);
+            let plan = plan(&rule);
             (rule, plan)
         });
-        Ok(Self { rules: rules.collect(), default: plan(DEFAULT, DEFAULT, Replication::Tee) })
+        Ok(Self { rules: rules.collect(), default: default_plan() })
     }
 
     /// Everything wrong with these rules as a list: names that are used twice, unusable names, patterns that
@@ -107,12 +107,35 @@ impl std::fmt::Display for Explanation {
             Some(pattern) => write!(f, "rule {} ({pattern}) decides", self.plan.rule)?,
             None => write!(f, "no rule matches, the default decides")?,
         }
-        write!(f, ": key {}, replication {}", self.plan.key, self.plan.replication.name())
+        write!(f, ": key {}, replication {}", self.plan.key, self.plan.replication.name())?;
+        if self.plan.metadata != MetadataForm::default() {
+            write!(f, ", metadata {}", self.plan.metadata.name())?;
+        }
+        if self.plan.unsealed != Unsealed::default() {
+            write!(f, ", unsealed {}", self.plan.unsealed.name())?;
+        }
+        Ok(())
     }
 }
 
-fn plan(rule: &str, key: &str, replication: Replication) -> Plan {
-    Plan { rule: rule.into(), key: key.into(), replication }
+fn plan(rule: &Rule) -> Plan {
+    Plan {
+        rule: rule.name.as_str().into(),
+        key: rule.key.as_str().into(),
+        replication: rule.replication,
+        unsealed: rule.unsealed,
+        metadata: rule.metadata,
+    }
+}
+
+fn default_plan() -> Plan {
+    Plan {
+        rule: DEFAULT.into(),
+        key: DEFAULT.into(),
+        replication: Replication::default(),
+        unsealed: Unsealed::default(),
+        metadata: MetadataForm::default(),
+    }
 }
 
 fn check_name(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
@@ -155,7 +178,8 @@ mod tests {
 
     fn rule(name: &str, pattern: &str, key: &str) -> Rule {
         let pattern = Pattern::parse(pattern).unwrap_or_else(|e| panic!("{e}"));
-        Rule { name: name.into(), pattern, key: key.into(), replication: Replication::Strict }
+        let (unsealed, metadata) = (Unsealed::default(), MetadataForm::default());
+        Rule { name: name.into(), pattern, key: key.into(), replication: Replication::Strict, unsealed, metadata }
     }
 
     fn set(rules: Vec<Rule>) -> RuleSet {
@@ -198,6 +222,14 @@ mod tests {
     }
 
     #[test]
+    fn an_explanation_says_what_is_not_as_usual() {
+        let legacy = Rule { unsealed: Unsealed::Read, metadata: MetadataForm::Clear, ..rule("old", "bkt/**", "k") };
+        let (bucket, key) = object("bkt", "x");
+        let why = set(vec![legacy]).explain(&bucket, &key).to_string();
+        assert!(why.ends_with("key k, replication strict, metadata clear, unsealed read"), "{why}");
+    }
+
+    #[test]
     fn keys_are_listed_once_with_the_default() {
         let rules = set(vec![rule("a", "b-a/**", "z"), rule("b", "b-b/**", "a"), rule("c", "b-c/**", "z")]);
         assert_eq!(rules.keys(), ["a", DEFAULT, "z"]);
@@ -234,7 +266,7 @@ mod tests {
         ) {
             let rules = patterns.iter().enumerate().filter_map(|(i, text)| {
                 let pattern = Pattern::parse(text).ok()?;
-                Some(Rule { name: format!("r{i}"), pattern, key: format!("k{i}"), replication: Replication::Tee })
+                Some(Rule { pattern, ..rule(&format!("r{i}"), "**", &format!("k{i}")) })
             });
             let Ok(rules) = RuleSet::new(rules.collect()) else { return Ok(()) };
             let (bucket, key) = object("bkt", &key);
