@@ -34,6 +34,7 @@ class Settings:
     log_level: str = "info"
     region: str = "us-east-1"
     domain: str | None = None
+    rule: dict = dataclasses.field(default_factory=dict)
 
 
 def _table(name: str, values: dict) -> str:
@@ -96,13 +97,17 @@ class Proxy(StrongroomProcess):
             _table("[replication]", {"retry_min": "100ms", "retry_max": "1s"}),
             _table("[limits]", settings.limits),
             _table("[uploads]", settings.uploads),
-            _table("[[rule]]", {"name": "all", "match": "**", "key": "main", "replication": settings.replication}),
+            _table("[[rule]]", self._rule()),
         ]
         if settings.tls:
             pair = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}
             tables.append(_table("[tls]", pair))
         tables += [self._site(index, site) for index, site in enumerate(settings.sites)]
         self.config.write_text("\n".join(tables))
+
+    def _rule(self) -> dict:
+        settings = self.settings
+        return {"name": "all", "match": "**", "key": "main", "replication": settings.replication, **settings.rule}
 
     def _log(self) -> dict:
         return {
