@@ -23,6 +23,7 @@ const MAX_DRAIN: u64 = 256 * 1024;
 pub(in crate::gateway) struct PlainStream {
     site: SiteName,
     source: Option<SealedBody>,
+    /// None: the bytes are plain in storage, or the span is complete.
     reader: Option<SpanReader>,
     /// Sealed bytes that belong to the span and have not come yet.
     missing: u64,
@@ -62,6 +63,11 @@ impl PlainStream {
             out: BytesMut::new(),
             meter: Meter { metrics: metrics.clone(), operation: None, context: None, plain: 0, sealed: 0 },
         }
+    }
+
+    /// Bytes that lie plain in storage: `source` delivers exactly `length` of them.
+    pub(super) fn verbatim(site: &Site, source: SealedBody, length: u64, metrics: &Arc<Metrics>) -> Self {
+        Self { source: Some(source), missing: length, ..Self::ready(site, BytesMut::new(), 0, metrics) }
     }
 
     /// Plaintext that is verified already; `sealed` bytes were read for it.
@@ -134,7 +140,10 @@ impl PlainStream {
         if self.out.is_empty() {
             self.out.reserve(BATCH + bytes.len());
         }
-        let Some(reader) = self.reader.as_mut() else { return Ok(()) };
+        let Some(reader) = self.reader.as_mut() else {
+            self.out.extend_from_slice(&bytes);
+            return Ok(());
+        };
         reader.push(bytes, &mut self.out).map_err(|source| self.damaged(source))
     }
 
@@ -240,7 +249,7 @@ mod tests {
         let opened = open(&bed.gateway, &at(key)).await.expect("opened");
         let layout = layout(&bed.gateway, &at(key), &opened).await.expect("a layout");
         let span = PlainSpan::whole(opened.object.plain_len());
-        let reader = opened.object.reader(&layout, span).expect("a reader");
+        let reader = opened.object.sealed().expect("sealed").reader(&layout, span).expect("a reader");
         let source = Box::pin(futures_util::stream::iter(pieces));
         PlainStream::new(&opened.site, source, reader, behind, &bed.gateway.metrics)
     }
