@@ -1,4 +1,5 @@
 //! The command line: one file per command. Here: what can be typed, and what the exit code says.
+mod adopt;
 mod check;
 mod demo;
 mod drill;
@@ -42,6 +43,8 @@ enum Command {
     Init(init::Init),
     /// Validate a configuration, probe both sites, and say what they can and cannot do.
     Check(check::Check),
+    /// Seal the plain objects of a bucket in place, through the running proxy.
+    Adopt(adopt::Adopt),
     /// Compare every backup with the primary, and repair what differs.
     Reconcile(reconcile::Reconcile),
     /// Read every object of the sites and authenticate every byte.
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Adopt(command) => command.run(),
         Command::Reconcile(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Restore(command) => command.run(),

@@ -1,9 +1,13 @@
 //! Progress of long jobs: a bar on a terminal, failures as lines on standard error either way.
+use crate::recovery::adopt::{self, AdoptError, Fate};
 use crate::recovery::unseal::{Observer, UnsealError};
 use crate::s3::PlainLen;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::Path;
+
+/// The same over the plain bytes of a bucket.
+pub(super) struct AdoptBar(Bar);
 
 /// A bar over sealed bytes; hidden when standard error is no terminal.
 pub(super) struct Bar {
@@ -59,16 +63,22 @@ impl Bar {
     }
 }
 
-impl Observer for Bar {
-    fn total(&mut self, files: u64, sealed_bytes: u64) {
-        self.bar.set_length(sealed_bytes);
+impl Bar {
+    fn start(&self, bytes: u64, what: String) {
+        self.bar.set_length(bytes);
         let style = ProgressStyle::with_template(
             "{bar:30} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {msg}",
         );
         if let Ok(style) = style {
             self.bar.set_style(style);
         }
-        self.bar.set_message(format!("{files} files"));
+        self.bar.set_message(what);
+    }
+}
+
+impl Observer for Bar {
+    fn total(&mut self, files: u64, sealed_bytes: u64) {
+        self.start(sealed_bytes, format!("{files} files"));
     }
 
     fn read(&mut self, sealed_bytes: u64) {
@@ -81,5 +91,35 @@ impl Observer for Bar {
 
     fn failed(&mut self, file: &Path, error: &UnsealError) {
         self.bar.suspend(|| eprintln!("failed: {}: {error}", file.display()));
+    }
+}
+
+// === impl AdoptBar ===
+
+impl AdoptBar {
+    pub(super) fn new() -> Self {
+        Self(Bar::new())
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.0.finish();
+    }
+}
+
+impl adopt::Observer for AdoptBar {
+    fn total(&mut self, objects: u64, bytes: u64) {
+        self.0.start(bytes, format!("{objects} objects"));
+    }
+
+    fn done(&mut self, key: &str, bytes: u64, fate: &Result<Fate, AdoptError>) {
+        let bar = &self.0.bar;
+        bar.inc(bytes);
+        bar.set_message(key.to_owned());
+        match fate {
+            Err(error) => bar.suspend(|| eprintln!("failed: {key}: {error}")),
+            Ok(Fate::Changed) => bar.suspend(|| eprintln!("changed meanwhile: {key}")),
+            Ok(_) => {}
+        }
     }
 }

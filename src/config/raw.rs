@@ -187,6 +187,8 @@ table! {
         replication: Field<String>,
         deletes: Field<String>,
         retain_for: Field<String>,
+        unsealed: Field<String>,
+        metadata: Field<String>,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `[[rule]]`: patterns, keys and modes, checked one by one and as a list.
-use super::raw::{RawConfig, RawRule};
+use super::raw::{Field, RawConfig, RawRule};
 use super::value::Reader;
-use crate::policy::{DEFAULT, Deletes, Pattern, Replication, Rule, RuleSet};
+use crate::policy::{DEFAULT, Deletes, MetadataForm, Pattern, Replication, Rule, RuleSet, Unsealed};
 use std::time::Duration;
 use toml::Spanned;
 
@@ -26,12 +26,13 @@ pub(super) fn rules(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Vec<Rule> {
 fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize) -> Option<Rule> {
     let (at, raw) = (raw.span().start, raw.get_ref());
     let field = |name: &str| format!("rule[{}].{name}", index + 1);
-    let modes: Vec<(&str, Replication)> = Replication::ALL.into_iter().map(|mode| (mode.name(), mode)).collect();
-    let replication = match &raw.replication {
-        None => Some(Replication::default()),
-        given => reader.choice(given, &field("replication"), &modes),
-    };
+    let modes: Vec<_> = Replication::ALL.iter().map(|mode| (mode.name(), *mode)).collect();
+    let replication = choice(reader, &raw.replication, &field("replication"), &modes);
     let deletes = deletes(reader, raw, &field);
+    let kinds: Vec<_> = Unsealed::ALL.iter().map(|kind| (kind.name(), *kind)).collect();
+    let unsealed = choice(reader, &raw.unsealed, &field("unsealed"), &kinds);
+    let forms: Vec<_> = MetadataForm::ALL.iter().map(|form| (form.name(), *form)).collect();
+    let metadata = choice(reader, &raw.metadata, &field("metadata"), &forms);
     let text = reader.required(&raw.r#match, &field("match"), Some(at), "match = \"bucket/prefix/**\"")?;
     let pattern = match Pattern::parse(&text) {
         Ok(pattern) => pattern,
@@ -51,6 +52,8 @@ fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize) -> Op
         key: text_or(&raw.key, DEFAULT),
         replication: replication?,
         deletes,
+        unsealed: unsealed?,
+        metadata: metadata?,
     })
 }
 
@@ -68,6 +71,16 @@ fn deletes(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> 
         }
         _ => Deletes::Mirror,
     }
+}
+
+/// One of some words; the default when nothing is said.
+fn choice<T: Copy + Default>(
+    reader: &mut Reader<'_, '_>,
+    given: &Field<String>,
+    field: &str,
+    words: &[(&str, T)],
+) -> Option<T> {
+    if given.is_none() { Some(T::default()) } else { reader.choice(given, field, words) }
 }
 
 fn place(rule: &Spanned<RawRule>, field: &str) -> usize {

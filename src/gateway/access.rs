@@ -3,6 +3,7 @@
 //! [`Access::check`] runs after the signature was verified and before the operation reads its input. It leaves a
 //! [`Permit`] in the request's extensions; operations take it with [`request::permit`] and cannot go on without one.
 use super::request;
+use super::support;
 use crate::audit::RequestContext;
 use crate::authz::{Authorizer, Permit};
 use crate::identity::Credentials;
@@ -14,45 +15,6 @@ use s3s::dto::PostObjectInput;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 use std::sync::Arc;
 
-/// Sub-resources of S3 that none of our operations has (what is passed on is taken out before). `s3s` routes what it does not know to the plain operation
-/// (`GET /b/k?policy` is GetObject), which must not happen.
-const UNSERVED: &[&str] = &[
-    "abac",
-    "accelerate",
-    "acl",
-    "analytics",
-    "annotation",
-    "annotations",
-    "attributes",
-    "cors",
-    "encryption",
-    "intelligent-tiering",
-    "inventory",
-    "legal-hold",
-    "lifecycle",
-    "logging",
-    "metadataConfiguration",
-    "metadataTable",
-    "metrics",
-    "notification",
-    "object-lock",
-    "ownershipControls",
-    "policy",
-    "policyStatus",
-    "publicAccessBlock",
-    "renameObject",
-    "replication",
-    "requestPayment",
-    "restore",
-    "retention",
-    "select",
-    "session",
-    "tagging",
-    "torrent",
-    "versioning",
-    "versions",
-    "website",
-];
 const SECURITY_TOKEN: &str = "x-amz-security-token";
 const COPY_SOURCE: &str = "x-amz-copy-source";
 /// `s3s`'s name for a form upload; it is a PutObject whose key stands in the form.
@@ -140,6 +102,7 @@ impl Access {
         })?;
         self.refuse_hidden_source(cx)?;
         refuse_unserved(operation, name, cx.uri().query())?;
+        refuse_header(cx.headers())?;
         Ok(permit)
     }
 
@@ -211,24 +174,33 @@ fn refuse_session_token(asking: &Asking<'_>) -> S3Result<()> {
 
 fn refuse_unserved(operation: Operation, name: &str, query: Option<&str>) -> S3Result<()> {
     let what = if operation == Operation::Other {
-        name.to_owned()
+        match support::why_refused(name) {
+            Some(why) => return Err(not_served(&format!("{name} is not implemented by Strongroom: {why}."))),
+            None => name.to_owned(),
+        }
     } else {
         let own = match operation {
             Operation::ListObjectVersions => "versions",
             Operation::GetObjectAttributes => "attributes",
             _ => "",
         };
-        match parameters(query.unwrap_or_default()).find(|name| UNSERVED.contains(&&**name) && name != own) {
+        match parameters(query.unwrap_or_default()).find(|name| support::is_sub_resource(name) && name != own) {
             Some(sub) => format!("The sub-resource {sub}"),
             None => return Ok(()),
         }
     };
-    Err(S3Error::with_message(S3ErrorCode::NotImplemented, format!("{what} is not implemented by Strongroom.")))
+    Err(not_served(&format!("{what} is not implemented by Strongroom.")))
 }
 
-/// Whether a parameter of this name makes a request about something else than the plain bucket or object.
-pub(super) fn is_sub_resource(name: &str) -> bool {
-    UNSERVED.contains(&name)
+fn refuse_header(headers: &http::HeaderMap) -> S3Result<()> {
+    match support::refused_header(headers) {
+        Some(name) => Err(not_served(&format!("The header {name} is not implemented by Strongroom."))),
+        None => Ok(()),
+    }
+}
+
+fn not_served(message: &str) -> S3Error {
+    S3Error::with_message(S3ErrorCode::NotImplemented, message.to_owned())
 }
 
 /// Names of a query's parameters, decoded.
@@ -262,12 +234,5 @@ mod tests {
     fn an_operation_we_do_not_serve_is_named() {
         let refused = refuse_unserved(Operation::Other, "RestoreObject", None).err();
         assert!(refused.and_then(|e| e.message().map(|m| m.contains("RestoreObject"))).unwrap_or_default());
-    }
-
-    #[test]
-    fn the_list_of_sub_resources_holds_none_that_we_serve() {
-        for served in ["uploads", "uploadId", "partNumber", "delete", "location", "list-type", "versionId"] {
-            assert!(!UNSERVED.contains(&served), "{served}");
-        }
     }
 }

@@ -4,7 +4,7 @@ use super::checksum::{set_checksum, type_name};
 use super::conditions::Conditions;
 use super::get::select::Question;
 use super::get::{ATTEMPTS, busy, refuse_sse_c};
-use super::open::{Candidates, Opened, has_changed, layout};
+use super::open::{Candidates, Opened, has_changed, layout, open_unsealed};
 use super::request;
 use super::respond::GatewayError;
 use crate::seal::{ChecksumType, PartEntry};
@@ -53,7 +53,15 @@ pub(super) async fn get_object_attributes(
         let (at, question) = (&at, &question);
         async move { describe(gateway, &site, at, question, wanted, page).await }
     };
-    let (opened, output) = Candidates::of_object(gateway, &at).first(find).await?;
+    let found = match Candidates::of_object(gateway, &at).first(find).await {
+        Err(GatewayError::Unsealed) => {
+            let opened = open_unsealed(gateway, &at, question.version_id.as_deref()).await?;
+            let output = attributes(&opened, wanted, None);
+            Ok((opened, output))
+        }
+        found => found,
+    };
+    let (opened, output) = found?;
     request::note_object(gateway, context.as_ref(), &at, &opened);
     let mut headers = http::HeaderMap::new();
     request::name_site(gateway, &opened.site, &mut headers);
@@ -70,7 +78,7 @@ async fn describe(
 ) -> Result<(Arc<Opened>, GetObjectAttributesOutput), GatewayError> {
     for _ in 0..ATTEMPTS {
         let opened = question.open_at(gateway, site, at).await?;
-        if !wanted.parts || !opened.object.content().multipart {
+        if !wanted.parts || !opened.object.is_multipart() {
             let output = attributes(&opened, wanted, None);
             return Ok((opened, output));
         }
@@ -107,7 +115,7 @@ fn attributes(opened: &Opened, wanted: Wanted, parts: Option<GetObjectAttributes
 /// Here, and nowhere else, a composite checksum does not say how many parts it is over
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html>).
 fn checksum(opened: &Opened) -> Option<dto::Checksum> {
-    let (value, kind) = opened.object.content().checksum.as_ref()?;
+    let (value, kind) = opened.object.content()?.checksum.as_ref()?;
     let mut shown =
         dto::Checksum { checksum_type: Some(type_name(*kind).to_owned().into()), ..dto::Checksum::default() };
     set_checksum!(shown, Some(value));
@@ -116,7 +124,8 @@ fn checksum(opened: &Opened) -> Option<dto::Checksum> {
 
 /// S3 lists parts only of objects whose checksum is composite; of others it tells how many there are.
 fn listed_one_by_one(opened: &Opened) -> bool {
-    opened.object.content().checksum.as_ref().is_some_and(|(_, kind)| *kind == ChecksumType::Composite)
+    let checksum = opened.object.content().and_then(|content| content.checksum.as_ref());
+    checksum.is_some_and(|(_, kind)| *kind == ChecksumType::Composite)
 }
 
 fn parts(all: &[PartEntry], one_by_one: bool, page: PartPage) -> GetObjectAttributesParts {

@@ -8,7 +8,7 @@ use super::open::Opened;
 use super::put::{NewObject, Stored, condition, store};
 use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
-use super::respond::GatewayError;
+use super::respond::{GatewayError, failed_authentication};
 use crate::s3::Operation;
 use crate::seal::ChecksumAlgorithm;
 use crate::site::Location;
@@ -80,12 +80,14 @@ pub(super) async fn copy_object(
         length: span.len(),
         metadata: metadata(&opened),
         kept,
-        declared: Declared::default().also(asked_algorithm.or_else(|| own_algorithm(&opened)))?,
+        declared: Declared::default()
+            .also(asked_algorithm.or_else(|| own_algorithm(&opened)))?
+            .expecting(opened.object.unsealed_md5()),
         trailers: None,
         condition,
     };
     let stored = store(gateway, object, Operation::CopyObject, context.as_ref()).await;
-    let stored = stored.map_err(|error| fault.or(error))?;
+    let stored = stored.map_err(|error| fault.or(of_source(error)))?;
     Ok(answer(&opened, stored, 1))
 }
 
@@ -174,6 +176,14 @@ fn kept_metadata(opened: &Opened, input: &CopyObjectInput) -> UserMetadata {
     UserMetadata { website_redirect: input.website_redirect_location.clone(), ..opened.metadata.clone() }
 }
 
+/// The client declared no MD5: a plain source did, by its ETag, and its bytes are something else.
+fn of_source(error: GatewayError) -> GatewayError {
+    match error {
+        GatewayError::S3(error) if *error.code() == S3ErrorCode::BadDigest => failed_authentication().into(),
+        error => error,
+    }
+}
+
 fn own_algorithm(opened: &Opened) -> Option<ChecksumAlgorithm> {
-    opened.object.content().checksum.map(|(value, _)| value.algorithm)
+    opened.object.content()?.checksum.map(|(value, _)| value.algorithm)
 }

@@ -155,7 +155,7 @@ async fn current(gateway: &Arc<Gateway>, at: &Location) -> S3Result<Arc<Opened>>
     if !gateway.sites.primary.capabilities().delete_if_match {
         return Err(not_implemented("A condition on a delete over this storage"));
     }
-    Ok(open::open_at(gateway, &gateway.sites.primary, at, None).await?)
+    Ok(open::open_at_primary(gateway, at).await?)
 }
 
 /// A lock or a policy of the storage is the client's answer; its own words name it.

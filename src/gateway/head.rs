@@ -3,7 +3,7 @@ use super::Gateway;
 use super::conditions::Conditions;
 use super::get::{ATTEMPTS, answer, asks_checksum, busy, refuse_sse_c};
 use super::get::{select::Question, select::Selection};
-use super::open::{Candidates, Opened, has_changed};
+use super::open::{Candidates, Opened, has_changed, open_unsealed};
 use super::replication;
 use super::request;
 use super::respond::GatewayError;
@@ -47,7 +47,21 @@ async fn look(
     at: &Location,
     question: &Question,
 ) -> Result<(Arc<Opened>, Selection), GatewayError> {
-    Candidates::of_object(gateway, at).first(|site| async move { look_at(gateway, &site, at, question).await }).await
+    for _ in 0..ATTEMPTS {
+        let ask = |site: Site| async move { look_at(gateway, &site, at, question).await };
+        let opened = match Candidates::of_object(gateway, at).first(ask).await {
+            Err(GatewayError::Unsealed) => open_unsealed(gateway, at, question.version_id.as_deref()).await,
+            found => return found,
+        };
+        match opened {
+            Err(error) if has_changed(&error) => {}
+            opened => {
+                let opened = opened?;
+                return question.select(gateway, at, &opened).await.map(|selection| (opened, selection));
+            }
+        }
+    }
+    Err(busy().into())
 }
 
 async fn look_at(

@@ -36,6 +36,7 @@ mod refuse;
 mod replication;
 mod request;
 mod respond;
+pub mod support;
 
 #[cfg(test)]
 mod read_tests;
@@ -132,6 +133,9 @@ impl Gateway {
 
 macro_rules! operations {
     ($($name:ident, $input:ident, $output:ident, $file:ident;)*) => {
+        /// Every operation that is served here, by `s3s`'s name for it.
+        pub const SERVED: &[&str] = &[$(stringify!($name)),*];
+
         #[async_trait::async_trait]
         impl s3s::S3 for Service {
             $(async fn $name(&self, req: s3s::S3Request<s3s::dto::$input>) -> s3s::S3Result<s3s::S3Response<s3s::dto::$output>> {

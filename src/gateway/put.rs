@@ -3,7 +3,7 @@ use super::Gateway;
 use super::checksum::{Declared, set_checksum, type_name};
 use super::ingest::{Ingest, declared_length};
 use super::metadata::{UserMetadata, check_sealed, from_input};
-use super::open::{self, Opened};
+use super::open;
 use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
 use super::respond::{GatewayError, not_implemented};
@@ -93,7 +93,7 @@ where
     let entropy = gateway.entropy.as_ref();
     let sealed = sealed_len(object.length)?;
     let metadata = seal_metadata(gateway, &object.metadata, &sealer)?;
-    let headers = ObjectHeaders { metadata: metadata.as_ref().map(|sealed| sealed.value.clone()), kept: object.kept };
+    let headers = headers(&plan, &object.metadata, metadata.as_ref(), object.kept);
     let mut write = gateway.tee.put(&object.at, sealed.0, headers, object.condition, mode(&plan));
     let ingest = Ingest {
         gateway,
@@ -134,6 +134,17 @@ pub(super) fn seal_metadata(
         check_sealed(sealed, gateway.sites.all().map(|site| site.capabilities().max_metadata))?;
     }
     Ok(sealed)
+}
+
+/// What is written beside the bytes.
+pub(super) fn headers(
+    plan: &Plan,
+    metadata: &UserMetadata,
+    sealed: Option<&SealedMetadata>,
+    kept: Vec<(&'static str, String)>,
+) -> ObjectHeaders {
+    let clear = metadata.in_clear(plan.metadata);
+    ObjectHeaders { metadata: sealed.map(|sealed| sealed.value.clone()), kept, clear }
 }
 
 /// A fresh DEK and object id under the plan's vault key.
@@ -228,7 +239,7 @@ async fn if_match_condition(
     at: &Location,
     wanted: &ETagCondition,
 ) -> Result<WriteCondition, GatewayError> {
-    let opened = match current(gateway, at).await {
+    let opened = match open::open_at_primary(gateway, at).await {
         Err(GatewayError::Site(error)) if error.is_not_found() && absent_fails(gateway, &error) => {
             return Err(S3Error::new(S3ErrorCode::PreconditionFailed).into());
         }
@@ -250,7 +261,7 @@ async fn if_none_match_condition(
     at: &Location,
     unwanted: &ETag,
 ) -> Result<WriteCondition, GatewayError> {
-    let opened = match current(gateway, at).await {
+    let opened = match open::open_at_primary(gateway, at).await {
         Err(GatewayError::Site(error)) if error.is_not_found() && !is_of_bucket(&error) => {
             return Ok(WriteCondition::IfAbsent);
         }
@@ -260,15 +271,6 @@ async fn if_none_match_condition(
         return Err(S3Error::new(S3ErrorCode::PreconditionFailed).into());
     }
     Ok(WriteCondition::IfMatch(opened.sealed_etag.clone()))
-}
-
-/// The object as the primary has it: it decides.
-async fn current(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Opened>, GatewayError> {
-    let opened = open::open(gateway, at).await?;
-    if opened.site.name() != gateway.sites.primary.name() {
-        return Err(S3Error::new(S3ErrorCode::ServiceUnavailable).into());
-    }
-    Ok(opened)
 }
 
 /// `If-Match` on an object that is not there: AWS says so (404), others say that the condition failed (412).

@@ -43,11 +43,11 @@ pub(super) fn note(context: Option<&RequestContext>, change: impl FnOnce(&mut Fa
 /// Notes what a read of an object found.
 pub(super) fn note_object(gateway: &Gateway, context: Option<&RequestContext>, at: &Location, opened: &Opened) {
     note(context, |facts| {
-        let key = opened.object.key_ref();
         facts.object_size = Some(opened.object.plain_len().0);
         facts.served_by = Some(opened.site.name().to_string());
-        facts.vault_key = Some(key.id.as_str().to_owned());
-        facts.vault_key_version = Some(key.version);
+        let key = opened.object.key_ref();
+        facts.vault_key = key.map(|key| key.id.as_str().to_owned());
+        facts.vault_key_version = key.map(|key| key.version);
         facts.rule = Some(gateway.rules.plan(&at.bucket, &at.key).rule.to_string());
         facts.version_id.clone_from(&opened.version_id);
     });

@@ -28,6 +28,9 @@ pub enum GatewayError {
         /// What sealing said.
         source: SealError,
     },
+    /// A plain object, which its rule lets be served: for the reader to go on with.
+    #[error("the object in storage is not sealed")]
+    Unsealed,
     /// Sealing.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -113,6 +116,7 @@ impl From<GatewayError> for S3Error {
                 tracing::error!(%site, error = %source, "a stored object failed authentication");
                 failed_authentication()
             }
+            GatewayError::Unsealed => not_sealed(),
             GatewayError::Seal(error) => of_seal(&error),
             GatewayError::Key(error) => of_key(error),
         }
@@ -134,6 +138,11 @@ pub(super) fn custom(code: &'static str, status: StatusCode, message: &str) -> S
 /// What a client hears of an object that does not authenticate.
 pub(super) fn failed_authentication() -> S3Error {
     S3Error::with_message(S3ErrorCode::InternalError, "The stored object failed authentication and was not returned.")
+}
+
+/// What lies in storage is not ours.
+pub(super) fn not_sealed() -> S3Error {
+    S3Error::with_message(S3ErrorCode::InvalidObjectState, "The object in storage is not sealed by Strongroom.")
 }
 
 /// "Try again."
@@ -228,9 +237,7 @@ fn passed_on(code: &str, status: u16, message: &str) -> S3Error {
 
 fn of_seal(error: &SealError) -> S3Error {
     match error {
-        SealError::NotSealed(_) => {
-            S3Error::with_message(S3ErrorCode::InvalidObjectState, "The object in storage is not sealed by Strongroom.")
-        }
+        SealError::NotSealed(_) => not_sealed(),
         SealError::TooLarge(what) => S3Error::with_message(S3ErrorCode::EntityTooLarge, format!("Too large: {what}.")),
         error => {
             tracing::error!(%error, "sealing failed");

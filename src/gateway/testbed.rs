@@ -6,7 +6,7 @@ use crate::audit::{Facts, RequestContext};
 use crate::authz::Authorizer;
 use crate::identity::{Credential, Credentials, Principal};
 use crate::keys::{Keyring, OsEntropy, RootKey};
-use crate::policy::RuleSet;
+use crate::policy::{DEFAULT, MetadataForm, Pattern, Replication, Rule, RuleSet, Unsealed};
 use crate::replication::Journal;
 use crate::s3::{BucketName, ObjectKey, Operation, PlainLen, RequestId};
 use crate::seal::{
@@ -99,6 +99,11 @@ impl Answer {
 
 impl Testbed {
     pub(super) async fn start() -> Self {
+        Self::with_rule(Unsealed::default(), MetadataForm::default()).await
+    }
+
+    /// With a rule over the test bucket.
+    pub(super) async fn with_rule(unsealed: Unsealed, metadata: MetadataForm) -> Self {
         let folders = tempfile::tempdir().expect("a temporary folder");
         let requests = Arc::new(Requests::default());
         let mut running = Vec::new();
@@ -114,7 +119,7 @@ impl Testbed {
         }
         let sites = Sites { primary: sites[0].clone(), backups: sites[1..].into() };
         let state = State::open(&folders.path().join("state")).await.expect("a state");
-        let gateway = Arc::new(gateway(sites, state).await);
+        let gateway = Arc::new(gateway(sites, state, rules(unsealed, metadata)).await);
         for site in gateway.sites.all() {
             site.create_bucket(&bucket(), None).await.expect("a bucket");
         }
@@ -205,17 +210,22 @@ impl Testbed {
     }
 
     pub(super) async fn store(&self, site: &Site, key: &str, sealed: &Sealed) {
+        let headers = crate::site::ObjectHeaders::of(sealed.metadata.as_deref());
+        self.store_with(site, key, &sealed.bytes, &headers).await;
+    }
+
+    /// Puts bytes at a site behind the gateway's back.
+    pub(super) async fn store_with(&self, site: &Site, key: &str, bytes: &[u8], headers: &crate::site::ObjectHeaders) {
         let (sender, chunks) = tokio::sync::mpsc::channel(4);
-        let body = PutBody { length: sealed.bytes.len() as u64, chunks };
-        let pieces: Vec<Bytes> = sealed.bytes.chunks(64 * 1024).map(Bytes::copy_from_slice).collect();
+        let body = PutBody { length: bytes.len() as u64, chunks };
+        let pieces: Vec<Bytes> = bytes.chunks(64 * 1024).map(Bytes::copy_from_slice).collect();
         let at = at(key);
         let feed = async move {
             for piece in pieces {
                 let _ = sender.send(piece).await;
             }
         };
-        let headers = crate::site::ObjectHeaders::of(sealed.metadata.as_deref());
-        let put = site.put(&at, &headers, &WriteCondition::Always, body);
+        let put = site.put(&at, headers, &WriteCondition::Always, body);
         futures_util::future::join(feed, put).await.1.expect("stored");
         self.requests.take();
     }
@@ -309,7 +319,23 @@ pub(super) fn crc(bytes: &[u8]) -> ChecksumValue {
     ChecksumValue { algorithm: ChecksumAlgorithm::Crc32, bytes: value }
 }
 
-async fn gateway(sites: Sites, state: State) -> Gateway {
+fn rules(unsealed: Unsealed, metadata: MetadataForm) -> RuleSet {
+    if unsealed == Unsealed::default() && metadata == MetadataForm::default() {
+        return RuleSet::new(Vec::new()).expect("the default rule");
+    }
+    let rule = Rule {
+        name: "tested".to_owned(),
+        pattern: Pattern::parse(&format!("{BUCKET}/**")).expect("a pattern"),
+        key: DEFAULT.to_owned(),
+        replication: Replication::Tee,
+        deletes: crate::policy::Deletes::default(),
+        unsealed,
+        metadata,
+    };
+    RuleSet::new(vec![rule]).expect("a rule")
+}
+
+async fn gateway(sites: Sites, state: State, rules: RuleSet) -> Gateway {
     let system = BucketName::parse(SYSTEM_BUCKET).expect("a valid name");
     let root = RootKey(SecretBytes::new([7; 32]));
     let wanted = [VaultKeyId::parse("default").expect("a valid name")];
@@ -327,7 +353,7 @@ async fn gateway(sites: Sites, state: State) -> Gateway {
         tee: Tee::new(sites.clone(), journal, Duration::from_secs(5)),
         sites,
         keyring: Arc::new(keyring),
-        rules: Arc::new(RuleSet::new(Vec::new()).expect("the default rule")),
+        rules: Arc::new(rules),
         aliases: crate::s3::Aliases::default(),
         authorizer: Arc::new(Authorizer::new(system)),
         credentials: Arc::new(Credentials::new(vec![credential]).expect("credentials")),

@@ -35,6 +35,26 @@ pub enum Deletes {
     Retain(Duration),
 }
 
+/// What is done with objects that lie in storage as somebody else put them there, not sealed by us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unsealed {
+    /// Reading one is refused.
+    #[default]
+    Refuse,
+    /// Served from the primary, while no site holds a sealed object of the name: a bucket on its way to being sealed.
+    Read,
+}
+
+/// How user metadata and content headers lie at the sites.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetadataForm {
+    /// Only sealed.
+    #[default]
+    Sealed,
+    /// Sealed, and in clear beside it for the tools of the sites. Clients are served from the sealed form.
+    Clear,
+}
+
 /// One `[[rule]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -48,6 +68,10 @@ pub struct Rule {
     pub replication: Replication,
     /// What a delete does to the backups.
     pub deletes: Deletes,
+    /// Objects that are not sealed.
+    pub unsealed: Unsealed,
+    /// User metadata and content headers.
+    pub metadata: MetadataForm,
 }
 
 /// What a rule set decided for one object.
@@ -61,6 +85,10 @@ pub struct Plan {
     pub replication: Replication,
     /// What a delete does to the backups.
     pub deletes: Deletes,
+    /// Objects that are not sealed.
+    pub unsealed: Unsealed,
+    /// User metadata and content headers.
+    pub metadata: MetadataForm,
 }
 
 /// Why a rule is refused.
@@ -68,25 +96,25 @@ pub struct Plan {
 #[error("{0}")]
 pub struct PolicyError(pub String);
 
-// === impl Replication ===
+/// The words of the configuration for the values of a setting.
+macro_rules! words {
+    ($($kind:ident { $($value:ident $word:literal),* })*) => {
+        $(impl $kind {
+            /// Every value, for messages that list what is allowed.
+            pub const ALL: &'static [Self] = &[$(Self::$value),*];
 
-impl Replication {
-    /// Every mode, for messages that list what is allowed.
-    pub const ALL: [Self; 3] = [Self::Tee, Self::Strict, Self::Async];
+            /// The word in the configuration.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$value => $word),* }
+            }
+        })*
+    };
+}
 
-    /// The word in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tee => "tee",
-            Self::Strict => "strict",
-            Self::Async => "async",
-        }
-    }
-
-    /// By the word in the configuration.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name() == name)
-    }
+words! {
+    Replication { Tee "tee", Strict "strict", Async "async" }
+    Unsealed { Refuse "refuse", Read "read" }
+    MetadataForm { Sealed "sealed", Clear "clear" }
 }
 
 impl std::fmt::Display for Deletes {

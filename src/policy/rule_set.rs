@@ -1,5 +1,5 @@
 //! All rules in order, with the default behind them; the answer to "which rule applies, and why".
-use super::{DEFAULT, Deletes, Plan, PolicyError, Replication, Rule};
+use super::{DEFAULT, Deletes, MetadataForm, Plan, PolicyError, Replication, Rule, Unsealed};
 use crate::s3::{BucketName, ObjectKey};
 use std::collections::BTreeSet;
 
@@ -44,10 +44,10 @@ impl RuleSet {
             return Err(PolicyError(format!("rule {}: {}", problem.index + 1, problem.message)));
         }
         let rules = rules.into_iter().map(|rule| {
-            let plan = plan(&rule.name, &rule.key, rule.replication, rule.deletes);
+            let plan = plan(&rule);
             (rule, plan)
         });
-        Ok(Self { rules: rules.collect(), default: plan(DEFAULT, DEFAULT, Replication::Tee, Deletes::Mirror) })
+        Ok(Self { rules: rules.collect(), default: default_plan() })
     }
 
     /// Everything wrong with these rules as a list: names that are used twice, unusable names, patterns that
@@ -108,15 +108,39 @@ impl std::fmt::Display for Explanation {
             None => write!(f, "no rule matches, the default decides")?,
         }
         write!(f, ": key {}, replication {}", self.plan.key, self.plan.replication.name())?;
-        match self.plan.deletes {
-            Deletes::Mirror => Ok(()),
-            retained => write!(f, ", deletes {retained}"),
+        if self.plan.deletes != Deletes::default() {
+            write!(f, ", deletes {}", self.plan.deletes)?;
         }
+        if self.plan.metadata != MetadataForm::default() {
+            write!(f, ", metadata {}", self.plan.metadata.name())?;
+        }
+        if self.plan.unsealed != Unsealed::default() {
+            write!(f, ", unsealed {}", self.plan.unsealed.name())?;
+        }
+        Ok(())
     }
 }
 
-fn plan(rule: &str, key: &str, replication: Replication, deletes: Deletes) -> Plan {
-    Plan { rule: rule.into(), key: key.into(), replication, deletes }
+fn plan(rule: &Rule) -> Plan {
+    Plan {
+        rule: rule.name.as_str().into(),
+        key: rule.key.as_str().into(),
+        replication: rule.replication,
+        deletes: rule.deletes,
+        unsealed: rule.unsealed,
+        metadata: rule.metadata,
+    }
+}
+
+fn default_plan() -> Plan {
+    Plan {
+        rule: DEFAULT.into(),
+        key: DEFAULT.into(),
+        replication: Replication::default(),
+        deletes: Deletes::default(),
+        unsealed: Unsealed::default(),
+        metadata: MetadataForm::default(),
+    }
 }
 
 fn check_name(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
@@ -159,7 +183,9 @@ mod tests {
 
     fn rule(name: &str, pattern: &str, key: &str) -> Rule {
         let pattern = Pattern::parse(pattern).unwrap_or_else(|e| panic!("{e}"));
-        Rule { name: name.into(), pattern, key: key.into(), replication: Replication::Strict, deletes: Deletes::Mirror }
+        let (unsealed, metadata) = (Unsealed::default(), MetadataForm::default());
+        let (replication, deletes) = (Replication::Strict, Deletes::Mirror);
+        Rule { name: name.into(), pattern, key: key.into(), replication, deletes, unsealed, metadata }
     }
 
     fn set(rules: Vec<Rule>) -> RuleSet {
@@ -202,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn an_explanation_says_what_is_not_as_usual() {
+        let legacy = Rule { unsealed: Unsealed::Read, metadata: MetadataForm::Clear, ..rule("old", "bkt/**", "k") };
+        let (bucket, key) = object("bkt", "x");
+        let why = set(vec![legacy]).explain(&bucket, &key).to_string();
+        assert!(why.ends_with("key k, replication strict, metadata clear, unsealed read"), "{why}");
+    }
+
+    #[test]
     fn keys_are_listed_once_with_the_default() {
         let rules = set(vec![rule("a", "b-a/**", "z"), rule("b", "b-b/**", "a"), rule("c", "b-c/**", "z")]);
         assert_eq!(rules.keys(), ["a", DEFAULT, "z"]);
@@ -238,8 +272,7 @@ mod tests {
         ) {
             let rules = patterns.iter().enumerate().filter_map(|(i, text)| {
                 let pattern = Pattern::parse(text).ok()?;
-                let (name, key) = (format!("r{i}"), format!("k{i}"));
-                Some(Rule { name, pattern, key, replication: Replication::Tee, deletes: Deletes::Mirror })
+                Some(Rule { pattern, ..rule(&format!("r{i}"), "**", &format!("k{i}")) })
             });
             let Ok(rules) = RuleSet::new(rules.collect()) else { return Ok(()) };
             let (bucket, key) = object("bkt", &key);

@@ -1,7 +1,8 @@
-//! Work over whole buckets without the proxy.
+//! Work over whole buckets beside the proxy.
 //!
 //! | file | what it does |
 //! |---|---|
+//! | [`adopt`] | plain objects sealed in place, as a client of the running proxy |
 //! | [`reconcile`] | compares sites and repairs what differs |
 //! | [`verify`] | authenticates every byte of a site's buckets |
 //! | [`restore`] | a bucket, as it is or was, to a folder or another bucket |
@@ -12,6 +13,7 @@
 //! | [`target`], [`upload`] | a file or an object under way: it gets its name when it is known to be right |
 //! | [`ring`], [`system_copy`] | the keyring out of a copy of one site's system bucket |
 //! | [`buckets`], [`checkpoint`] | which buckets a job is about; how far it has come |
+pub mod adopt;
 pub mod buckets;
 pub mod checkpoint;
 pub mod drill;

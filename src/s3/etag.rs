@@ -33,6 +33,22 @@ impl PlainETag {
         (hex && counted).then(|| Self(text.into()))
     }
 
+    /// The ETag of an object that is not sealed: clients know it by the site's own.
+    pub fn of_unsealed(etag: &SealedETag) -> Self {
+        Self(etag.0.clone())
+    }
+
+    /// How many parts the tag says that there are; `None` for the tag of a single PUT.
+    pub fn part_count(&self) -> Option<u32> {
+        self.0.split_once('-')?.1.parse().ok()
+    }
+
+    /// The MD5 that the tag is, where it is one.
+    pub fn md5(&self) -> Option<[u8; 16]> {
+        let mut md5 = [0; 16];
+        hex::decode_to_slice(self.0.as_bytes(), &mut md5).ok().map(|()| md5)
+    }
+
     /// The tag without quotes.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -71,6 +87,9 @@ mod tests {
     fn tags_are_kept_without_quotes_and_travel_with_them() {
         assert_eq!(SealedETag::from_backend("\"abc\""), SealedETag::from_backend("abc"));
         assert_eq!(SealedETag::from_backend("abc").quoted(), "\"abc\"");
+        assert_eq!(PlainETag::from_part_md5s([0; 16], 3).part_count(), Some(3));
+        assert_eq!(PlainETag::from_md5([7; 16]).md5(), Some([7; 16]));
+        assert_eq!(PlainETag::from_part_md5s([0; 16], 3).md5(), None);
         assert_eq!(PlainETag::from_part_md5s([0; 16], 3).quoted(), format!("\"{}-3\"", "0".repeat(32)));
     }
 }

@@ -46,6 +46,7 @@ impl Site {
         headers: &[(&'static str, String)],
     ) -> Result<(), SiteError> {
         let inner = &self.inner;
+        let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let request = async {
             let mut call = inner.sdk.create_bucket().bucket(inner.bucket(bucket));
             if let Some(location) = location {
@@ -54,7 +55,7 @@ impl Site {
                     CreateBucketConfiguration::builder().location_constraint(constraint).build(),
                 );
             }
-            let call = sdk::with_headers(call.customize(), headers).config_override(sdk::once());
+            let call = sdk::with_headers(call.customize(), headers.clone()).config_override(sdk::once());
             call.send().await.map(drop).map_err(|e| inner.sdk_error(e))
         };
         inner.watched("create_bucket", request).await

@@ -29,7 +29,7 @@ pub struct Forward {
     pub key: Option<ObjectKey>,
     /// Decoded parameters.
     pub query: Vec<(String, String)>,
-    /// Headers beside those that every request has. Lower-case; none that sorts between `x-amz-content-sha256` and `x-amz-date`.
+    /// Headers beside those that every request has. Lower-case.
     pub headers: Vec<(&'static str, String)>,
     /// Body; empty: none.
     pub body: Bytes,

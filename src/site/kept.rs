@@ -1,6 +1,7 @@
 //! What a site keeps of an object beside its bytes, as it is told to another: tags and locks travel with a copy.
 use super::error::SiteError;
-use super::object::{GotObject, KEPT, Location, ObjectHeaders};
+use super::object::{GotObject, IN_CLEAR, KEPT, Location, ObjectHeaders};
+use super::path::METADATA_HEADER;
 use super::site::Site;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -20,7 +21,15 @@ impl GotObject {
         let told = self.told.iter().filter(|(name, _)| KEPT.contains(name));
         let told = told.filter_map(|(name, value)| Some((*name, value.to_str().ok()?.to_owned())));
         let tags = tags.map(|tags| (TAGGING, tags));
-        ObjectHeaders { metadata: self.metadata.clone(), kept: told.chain(tags).collect() }
+        ObjectHeaders { metadata: self.metadata.clone(), kept: told.chain(tags).collect(), clear: self.in_clear() }
+    }
+
+    /// What lies in clear beside the sealed metadata, as the site tells it.
+    fn in_clear(&self) -> Vec<(String, String)> {
+        let is_one =
+            |name: &str| IN_CLEAR.contains(&name) || (name.starts_with("x-amz-meta-") && name != METADATA_HEADER);
+        let all = self.headers.iter().filter(|(name, _)| is_one(name.as_str()));
+        all.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Plan<'a> {
     pub(super) query: String,
     /// Signed headers before `x-amz-content-sha256` (but for `host`), sorted.
     pub(super) before: &'a [Header<'a>],
-    /// Signed headers after `x-amz-date`, sorted.
+    /// Signed headers after it (but for `x-amz-date`), sorted.
     pub(super) after: &'a [Header<'a>],
     /// The payload's hash in hex, where the site wants it signed; [`UNSIGNED`] for objects.
     pub(super) payload: &'a str,
@@ -149,6 +149,7 @@ impl Site {
             last_modified: last_modified(headers).unwrap_or(OffsetDateTime::UNIX_EPOCH),
             version_id: version_id(headers),
             body: Box::pin(GetStream::new(inner.clone(), body, length)),
+            headers: head.headers,
         })
     }
 }
@@ -222,7 +223,8 @@ impl Inner {
         };
         let metadata = headers.metadata.as_deref().map(|value| (METADATA_HEADER, value));
         let kept = headers.kept.iter().map(|(name, value)| (*name, value.as_str()));
-        let mut all: Vec<Header<'_>> = condition.into_iter().chain(metadata).chain(kept).collect();
+        let clear = headers.clear.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut all: Vec<Header<'_>> = condition.into_iter().chain(metadata).chain(kept).chain(clear).collect();
         all.sort_unstable();
         let (before, after) = around_content_hash(&all);
         let plan =
@@ -328,7 +330,8 @@ impl Inner {
         headers.insert(DATE, self.header(signed.date)?);
         headers.insert(AUTHORIZATION, self.header(signed.authorization)?);
         for (name, value) in plan.before.iter().chain(plan.after) {
-            headers.insert(HeaderName::from_static(name), self.header((*value).to_owned())?);
+            let name = HeaderName::try_from(*name).map_err(|_| self.nonsense("a name that no header can have"))?;
+            headers.insert(name, self.header((*value).to_owned())?);
         }
         let target = if plan.query.is_empty() {
             PathAndQuery::try_from(plan.path.as_str())
@@ -365,7 +368,7 @@ impl Inner {
     }
 }
 
-/// Sorted headers in the two groups in which they are signed. None of ours sorts between the two.
+/// Sorted headers in the two groups in which they are signed.
 pub(super) fn around_content_hash<'a, 'v>(headers: &'a [Header<'v>]) -> (&'a [Header<'v>], &'a [Header<'v>]) {
     headers.split_at(headers.partition_point(|(name, _)| *name < CONTENT_SHA256.as_str()))
 }

@@ -54,12 +54,12 @@ pub use error::SiteError;
 pub use forward::{Forward, Forwarded};
 pub use listing::{ListPage, ListQuery, ListedObject, ListedOwner};
 pub use object::{
-    GotObject, KEPT, Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, SealedBody, SealedRange, ToldHeaders,
-    WriteCondition, Written,
+    GotObject, IN_CLEAR, KEPT, Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, SealedBody, SealedRange,
+    ToldHeaders, WriteCondition, Written,
 };
 pub use observer::{SiteObserver, Unobserved};
 pub use pace::Hedge;
-pub use path::METADATA_HEADER;
+pub use path::{METADATA_HEADER, source_of as copy_source};
 pub use persevere::Persevere;
 pub use site::{Site, Sites};
 pub use small::SMALL_LIMIT;

@@ -25,8 +25,10 @@ impl Site {
             if let Some(metadata) = &headers.metadata {
                 call = call.metadata(name, metadata);
             }
-            let created =
-                sdk::with_headers(call.customize(), &headers.kept).send().await.map_err(|e| inner.sdk_error(e))?;
+            let created = sdk::with_headers(call.customize(), headers.beside_metadata())
+                .send()
+                .await
+                .map_err(|e| inner.sdk_error(e))?;
             created.upload_id.ok_or_else(|| inner.nonsense("an upload without an id"))
         };
         inner.watched("create_multipart", request).await

@@ -40,6 +40,8 @@ pub struct GotObject {
     pub metadata: Option<String>,
     /// What else the site tells of the object.
     pub told: ToldHeaders,
+    /// All the headers of the answer.
+    pub headers: http::HeaderMap,
     /// `Last-Modified`.
     pub last_modified: time::OffsetDateTime,
     /// Version id, where the bucket is versioned.
@@ -58,7 +60,14 @@ pub struct ObjectHeaders {
     pub metadata: Option<String>,
     /// Headers that the site keeps and answers by (see [`KEPT`]), lower-case, as the client sent them.
     pub kept: Vec<(&'static str, String)>,
+    /// Headers for whoever looks at the site itself ([`IN_CLEAR`], `x-amz-meta-*`), lower-case; values of printable ASCII without
+    /// runs of spaces. Empty where a rule does not ask for them.
+    pub clear: Vec<(String, String)>,
 }
+
+/// Content headers that may lie in clear at a site (beside `x-amz-meta-*`). Not `content-encoding`: it would be said of sealed bytes, and
+/// whoever reads those would try to undo it.
+pub const IN_CLEAR: &[&str] = &["cache-control", "content-disposition", "content-language", "content-type", "expires"];
 
 /// Headers of a write which configure the object at the site: nothing in them is sealed, because the site has to act by them.
 pub const KEPT: &[&str] = &[
@@ -89,14 +98,20 @@ pub(super) const TOLD: &[&str] = &[
 pub type ToldHeaders = Vec<(&'static str, http::HeaderValue)>;
 
 /// No metadata, and nothing to keep.
-pub static NO_HEADERS: ObjectHeaders = ObjectHeaders { metadata: None, kept: Vec::new() };
+pub static NO_HEADERS: ObjectHeaders = ObjectHeaders { metadata: None, kept: Vec::new(), clear: Vec::new() };
 
 // === impl ObjectHeaders ===
 
 impl ObjectHeaders {
     /// Sealed metadata and nothing else.
     pub fn of(metadata: Option<&str>) -> Self {
-        Self { metadata: metadata.map(str::to_owned), kept: Vec::new() }
+        Self { metadata: metadata.map(str::to_owned), ..Self::default() }
+    }
+
+    /// All but the sealed metadata.
+    pub(super) fn beside_metadata(&self) -> Vec<(String, String)> {
+        let kept = self.kept.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        kept.chain(self.clear.iter().cloned()).collect()
     }
 }
 

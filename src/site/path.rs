@@ -36,6 +36,11 @@ pub(super) fn copy_source(bucket_prefix: &str, at: &Location, version: Option<&s
     }
 }
 
+/// What a client names an object by as the source of a copy.
+pub fn source_of(at: &Location) -> String {
+    copy_source("", at, None, false)
+}
+
 /// The path of a bucket, or of an object in it.
 pub(super) fn path_of(bucket_prefix: &str, bucket: &BucketName, key: Option<&ObjectKey>) -> String {
     match key {

@@ -74,12 +74,11 @@ pub(super) fn slow(inner: &Inner) -> Builder {
 /// Adds headers to a call; they are signed like its own.
 pub(super) fn with_headers<T, E, B>(
     call: CustomizableOperation<T, E, B>,
-    headers: &[(&'static str, String)],
+    headers: Vec<(String, String)>,
 ) -> CustomizableOperation<T, E, B> {
-    let headers = headers.to_vec();
     call.mutate_request(move |request| {
         for (name, value) in &headers {
-            request.headers_mut().insert(*name, value.clone());
+            request.headers_mut().insert(name.clone(), value.clone());
         }
     })
 }

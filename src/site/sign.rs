@@ -29,10 +29,10 @@ struct DayKey {
 }
 
 /// A header's name and value.
-pub(super) type Header<'a> = (&'static str, &'a str);
+pub(super) type Header<'a> = (&'a str, &'a str);
 
 /// What is signed. `before` and `after` are the headers that sort before `x-amz-content-sha256` (but for `host`),
-/// and after `x-amz-date`; each lower-case, sorted, its value without runs of spaces.
+/// and after it (but for `x-amz-date`); each lower-case, sorted, its value without runs of spaces.
 pub(super) struct ToSign<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,
@@ -103,8 +103,13 @@ fn signed_names(request: &ToSign<'_>) -> String {
     for (name, _) in before {
         let _ = write!(names, ";{name}");
     }
-    names.push_str(";x-amz-content-sha256;x-amz-date");
-    for (name, _) in request.after {
+    names.push_str(";x-amz-content-sha256");
+    let (between, after) = around_date(request);
+    for (name, _) in between {
+        let _ = write!(names, ";{name}");
+    }
+    names.push_str(";x-amz-date");
+    for (name, _) in after {
         let _ = write!(names, ";{name}");
     }
     names
@@ -113,6 +118,11 @@ fn signed_names(request: &ToSign<'_>) -> String {
 /// The headers that sort before `host`, and those after it.
 fn around_host<'a>(request: &ToSign<'a>) -> (&'a [Header<'a>], &'a [Header<'a>]) {
     request.before.split_at(request.before.partition_point(|(name, _)| *name < "host"))
+}
+
+/// The headers behind `x-amz-content-sha256` that sort before `x-amz-date`, and those after it.
+fn around_date<'a>(request: &ToSign<'a>) -> (&'a [Header<'a>], &'a [Header<'a>]) {
+    request.after.split_at(request.after.partition_point(|(name, _)| *name < "x-amz-date"))
 }
 
 /// SHA-256 of the canonical request, fed piece by piece.
@@ -134,8 +144,12 @@ fn canonical_hash(request: &ToSign<'_>, date: &str, names: &str) -> [u8; 32] {
         line(&[name, ":", value.trim()]);
     }
     line(&["x-amz-content-sha256:", request.payload]);
+    let (between, after) = around_date(request);
+    for (name, value) in between {
+        line(&[name, ":", value.trim()]);
+    }
     line(&["x-amz-date:", date]);
-    for (name, value) in request.after {
+    for (name, value) in after {
         line(&[name, ":", value.trim()]);
     }
     line(&[]);
@@ -193,6 +207,7 @@ mod tests {
     #[test]
     fn signatures_equal_those_of_the_sdk() {
         let metadata = [("x-amz-meta-strongroom", "AbC=")];
+        let copied = [("x-amz-copy-source", "b/k"), ("x-amz-copy-source-if-match", "\"1\""), ("x-amz-meta-a", "b")];
         let conditions = [("if-match", "\"0123\""), ("range", "bytes=0-9")];
         let content =
             [("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), ("content-type", "text/xml"), ("x-amz-acl", "private")];
@@ -230,7 +245,7 @@ mod tests {
                 query: "",
                 host: "h",
                 before: &conditions,
-                after: &metadata,
+                after: &copied,
                 payload: UNSIGNED,
             },
             ToSign {

@@ -265,6 +265,11 @@ impl Metrics {
         self.families.integrity_failures.with_label_values(&[site]).inc();
     }
 
+    /// An object that is not sealed was served.
+    pub fn unsealed_read(&self) {
+        self.families.unsealed_reads.inc();
+    }
+
     /// An ETag of a listing came from the index (`hit`) or from a trailer read.
     pub fn list_etag(&self, hit: bool) {
         self.families.list_etags.with_label_values(&[etag_source(hit)]).inc();

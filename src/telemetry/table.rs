@@ -174,6 +174,8 @@ table! {
     // Integrity and caches.
     integrity_failures: IntCounterVec, "strongroom_integrity_failures_total", ["site"],
         "Sealed objects of a site that did not authenticate: damage or tampering. Nothing of them was released.";
+    unsealed_reads: IntCounter, "strongroom_unsealed_reads_total", [],
+        "Reads of objects that are not sealed, served because their rule says unsealed = \"read\". Once a bucket is adopted, none should come.";
     list_etags: IntCounterVec, "strongroom_list_etags_total", ["source"],
         "ETags in listings, by where they came from: index (no request) or trailer (one request to a site).";
     trailer_cache: IntCounterVec, "strongroom_trailer_cache_total", ["outcome"],

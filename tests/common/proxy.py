@@ -91,7 +91,6 @@ class Proxy(StrongroomProcess):
         top = {"region": settings.region, "system_bucket": settings.system_bucket}
         if settings.domain:
             top["domain"] = settings.domain
-        rule = {"name": "all", "match": "**", "key": "main", "replication": settings.replication}
         tables = [
             _table("", top),
             _table("[listen]", {"address": f"127.0.0.1:{self.port}", "admin": self.admin, **settings.listen}),
@@ -102,7 +101,7 @@ class Proxy(StrongroomProcess):
             _table("[replication]", {"retry_min": "100ms", "retry_max": "1s", **settings.worker}),
             _table("[limits]", settings.limits),
             _table("[uploads]", settings.uploads),
-            _table("[[rule]]", {**rule, **settings.rule}),
+            _table("[[rule]]", self._rule()),
         ]
         if settings.tls:
             pair = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}
@@ -114,6 +113,10 @@ class Proxy(StrongroomProcess):
         if self.settings.database:
             return {"url": self.settings.database, "lease": "4s", **self.settings.state}
         return {"folder": str(self.folder / "state"), **self.settings.state}
+
+    def _rule(self) -> dict:
+        settings = self.settings
+        return {"name": "all", "match": "**", "key": "main", "replication": settings.replication, **settings.rule}
 
     def _log(self) -> dict:
         return {

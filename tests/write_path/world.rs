@@ -12,7 +12,7 @@ use strongroom::gateway::md5::Md5Pool;
 use strongroom::gateway::{Gateway, Parts, Service};
 use strongroom::identity::{Credential, Credentials, Principal};
 use strongroom::keys::{Keyring, OsEntropy, RootKey};
-use strongroom::policy::{Deletes, Pattern, Replication, Rule, RuleSet};
+use strongroom::policy::{Deletes, MetadataForm, Pattern, Replication, Rule, RuleSet, Unsealed};
 use strongroom::replication::{BackOff, Journal, ReplicationObserver, run};
 use strongroom::s3::{BucketName, ObjectKey, Operation, RequestId};
 use strongroom::seal::VaultKeyId;
@@ -333,6 +333,8 @@ fn rules() -> RuleSet {
         pattern: Pattern::parse(&format!("{STRICT}/**")).expect("a pattern"),
         key: STRICT_KEY.to_owned(),
         replication: Replication::Strict,
+        unsealed: Unsealed::default(),
+        metadata: MetadataForm::default(),
     };
     RuleSet::new(vec![strict]).expect("rules")
 }

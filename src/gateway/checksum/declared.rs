@@ -89,6 +89,11 @@ impl Declared {
         }
     }
 
+    /// Compares the MD5 with this one, too.
+    pub(in crate::gateway) fn expecting(self, md5: Option<[u8; 16]>) -> Self {
+        Self { md5: self.md5.or(md5), ..self }
+    }
+
     /// The algorithm to compute besides MD5.
     pub(in crate::gateway) fn algorithm(&self) -> Option<ChecksumAlgorithm> {
         self.value.map(|value| value.algorithm).or(self.trailer).or(self.wanted)

@@ -7,14 +7,14 @@ use crate::gateway::Gateway;
 use crate::gateway::metadata::UserMetadata;
 use crate::gateway::multipart::{Ending, abort_at, abort_where_missing, end};
 use crate::gateway::open::{Opened, layout, trailer_bytes};
-use crate::gateway::put::{Stored, mode, note_stored, note_write, now, seal_metadata};
+use crate::gateway::put::{Stored, headers, mode, note_stored, note_write, now, seal_metadata};
 use crate::gateway::request;
-use crate::gateway::respond::GatewayError;
+use crate::gateway::respond::{GatewayError, not_sealed};
 use crate::policy::Plan;
 use crate::s3::Operation;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId};
 use crate::site::tee::{CopySource, SiteParts, SiteUploads, TeeError};
-use crate::site::{Location, ObjectHeaders, WriteCondition};
+use crate::site::{Location, WriteCondition};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -52,12 +52,13 @@ pub(super) fn is_possible(
     let primary = &gateway.sites.primary;
     let able = primary.capabilities();
     let conditional = *condition != WriteCondition::Always;
-    let (body, _) = opened.object.footer_span();
+    let Some(object) = opened.object.sealed() else { return false };
+    let (body, _) = object.footer_span();
     opened.site.name() == primary.name()
         && able.upload_part_copy
         && (able.complete_if_none_match || !conditional)
         && body >= SMALLEST_BODY
-        && has_checksum(opened.object.content(), asked)
+        && has_checksum(object.content(), asked)
 }
 
 /// The checksum that the client asks for is there, or it asks for none. One over the parts is not what it would get from a copy of the bytes.
@@ -121,23 +122,24 @@ async fn run(
 /// Everything that can fail before a site is asked for anything.
 async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Prepared, GatewayError> {
     let (from, opened) = (&reuse.from, &reuse.opened);
+    let object = opened.object.sealed().ok_or_else(not_sealed)?;
     let plan = gateway.rules.plan(&reuse.at.bucket, &reuse.at.key);
     let vault = gateway.keyring.for_sealing(&VaultKeyId::parse(&plan.key)?)?;
-    let sealer = ObjectSealer::rewrap(&opened.object, &vault, gateway.entropy.as_ref())?;
+    let sealer = ObjectSealer::rewrap(object, &vault, gateway.entropy.as_ref())?;
     let metadata = seal_metadata(gateway, &reuse.metadata, &sealer)?;
     let (layout, last_bytes) = tokio::try_join!(layout(gateway, from, opened), trailer_bytes(from, opened))?;
     let source = CopySource {
         at: from.clone(),
         version: opened.named_version.clone(),
         etag: opened.sealed_etag.clone(),
-        total: opened.object.sealed_len(),
-        body: opened.object.footer_span().0,
+        total: object.sealed_len(),
+        body: object.footer_span().0,
         last_bytes,
     };
     let content = ContentInfo {
         written_at: now(),
         metadata_tag: metadata.as_ref().map(|sealed| sealed.tag),
-        ..opened.object.content().clone()
+        ..object.content().clone()
     };
     let name = ObjectName { bucket: &reuse.at.bucket, key: &reuse.at.key };
     let footer = sealer.footer(&name, layout.parts(), &content, gateway.entropy.as_ref())?.into();
@@ -150,8 +152,7 @@ async fn start(
     reuse: &Reuse,
     prepared: &Prepared,
 ) -> Result<Option<(SiteUploads, SiteParts)>, GatewayError> {
-    let metadata = prepared.metadata.as_ref().map(|sealed| sealed.value.clone());
-    let headers = ObjectHeaders { metadata, kept: reuse.kept.clone() };
+    let headers = headers(&prepared.plan, &reuse.metadata, prepared.metadata.as_ref(), reuse.kept.clone());
     let mode = mode(&prepared.plan);
     let begun = async {
         let mut uploads = gateway.tee.create_multipart(&reuse.at, &headers, mode).await?;

@@ -3,7 +3,9 @@ use crate::authz::Permit;
 use crate::gateway::Gateway;
 use crate::gateway::conditions::{Conditions, Verdict};
 use crate::gateway::get::{ATTEMPTS, busy};
-use crate::gateway::open::{Candidates, Opened, PlainStream, has_changed, open_at, open_version_at, read_span};
+use crate::gateway::open::{
+    Candidates, Opened, PlainStream, has_changed, open_at, open_unsealed, open_version_at, read_span,
+};
 use crate::gateway::put::MAX_PUT;
 use crate::gateway::respond::{GatewayError, not_implemented};
 use crate::s3::{BucketName, ByteRange, ObjectKey, Operation, PlainLen, PlainSpan};
@@ -88,14 +90,10 @@ pub(in crate::gateway) fn parse_range(text: &str) -> S3Result<(u64, u64)> {
 
 /// Opens the source at the first site that can; its first bytes are verified when this returns.
 pub(in crate::gateway) async fn find(gateway: &Arc<Gateway>, asked: &Asked) -> Result<Source, GatewayError> {
-    Candidates::of_object(gateway, &asked.at)
-        .first(|site| async move {
-            match find_at(gateway, &site, asked, |_| false).await? {
-                Found::Read(source) => Ok(*source),
-                Found::Unread(_) => Err(busy().into()),
-            }
-        })
-        .await
+    match find_unless(gateway, asked, |_| false).await? {
+        Found::Read(source) => Ok(*source),
+        Found::Unread(_) => Err(busy().into()),
+    }
 }
 
 /// The same, but what `needs_no_reading` is only opened.
@@ -105,9 +103,25 @@ pub(super) async fn find_unless(
     needs_no_reading: impl Fn(&Opened) -> bool,
 ) -> Result<Found, GatewayError> {
     let needs_no_reading = &needs_no_reading;
-    Candidates::of_object(gateway, &asked.at)
-        .first(|site| async move { find_at(gateway, &site, asked, needs_no_reading).await })
-        .await
+    for _ in 0..ATTEMPTS {
+        let ask = |site: Site| async move { find_at(gateway, &site, asked, needs_no_reading).await };
+        let found = match Candidates::of_object(gateway, &asked.at).first(ask).await {
+            Err(GatewayError::Unsealed) => find_unsealed(gateway, asked).await,
+            found => return found,
+        };
+        match found {
+            Err(error) if has_changed(&error) => {}
+            found => return found,
+        }
+    }
+    Err(busy().into())
+}
+
+async fn find_unsealed(gateway: &Arc<Gateway>, asked: &Asked) -> Result<Found, GatewayError> {
+    let opened = open_unsealed(gateway, &asked.at, asked.version.as_deref()).await?;
+    let span = asked.select(&opened)?;
+    let stream = read_span(gateway, &asked.at, &opened, span).await?;
+    Ok(Found::Read(Box::new(Source::new(opened, span, stream))))
 }
 
 async fn find_at(
@@ -126,16 +140,22 @@ async fn find_at(
             return Ok(Found::Unread(opened));
         }
         match read_span(gateway, &asked.at, &opened, span).await {
-            Ok(stream) => {
-                let fault = Fault::default();
-                let body = SourceBody { stream, fault: fault.clone() };
-                return Ok(Found::Read(Box::new(Source { opened, span, body, fault })));
-            }
+            Ok(stream) => return Ok(Found::Read(Box::new(Source::new(opened, span, stream)))),
             Err(error) if has_changed(&error) => gateway.objects.forget(&asked.at),
             Err(error) => return Err(error),
         }
     }
     Err(busy().into())
+}
+
+// === impl Source ===
+
+impl Source {
+    fn new(opened: Arc<Opened>, span: PlainSpan, stream: PlainStream) -> Self {
+        let fault = Fault::default();
+        let body = SourceBody { stream, fault: fault.clone() };
+        Self { opened, span, body, fault }
+    }
 }
 
 // === impl Asked ===

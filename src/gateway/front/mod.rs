@@ -47,6 +47,7 @@ pub use patience::Patience;
 pub use settings::{FrontError, FrontSettings, Guards};
 
 use super::access::{Access, Auth};
+use super::metadata::join_repeated;
 use super::{Gateway, Service};
 use crate::audit::AuditLog;
 use crate::site::Persevere;
@@ -243,6 +244,7 @@ impl Inner {
         B::Error: Into<s3s::StdError>,
     {
         head.extensions.insert(exchange.context().clone());
+        join_repeated(&mut head.headers);
         let passed = routes::mark(&mut head, exchange.target());
         let mended = if head.method.is_safe() && !passed { Mended::of(&head) } else { None };
         let second = mended.map(|mended| Second::after(&mut head, mended));

@@ -4,7 +4,8 @@
 //! made with it are still about: boto3 makes them to this day. It is weaker than version 4 (SHA-1, no hash of the body, parameters that
 //! it does not cover), so `listen.allow_signature_v2 = false` refuses it, and what its holder could be tricked with is refused here.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html>
-use super::super::access::{is_sub_resource, parameters};
+use super::super::access::parameters;
+use super::super::support::is_sub_resource;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 /// Sub-resources that the signature covers.

@@ -10,6 +10,8 @@ use s3s::dto::{self, GetObjectOutput};
 
 /// Says that the site lost the object's sealed metadata: what is answered has none.
 const METADATA: &str = "x-strongroom-metadata";
+/// Says that the object lies plain in storage.
+const UNSEALED: &str = "x-strongroom-unsealed";
 /// What S3 answers for an object that was put without a type.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 
@@ -31,7 +33,7 @@ pub(in crate::gateway) fn describe(opened: &Opened, selection: &Selection, with_
         last_modified: Some(opened.last_modified.into()),
         metadata: Some(metadata.user.iter().map(|(name, value)| (name.clone(), value.clone())).collect()),
         parts_count: selection.part.and_then(|(parts, _)| i32::try_from(parts).ok()),
-        server_side_encryption: Some(dto::ServerSideEncryption::from_static(dto::ServerSideEncryption::AES256)),
+        server_side_encryption: opened.object.sealed().map(|_| aes256()),
         version_id: opened.version_id.clone(),
         website_redirect_location: metadata.website_redirect.clone(),
         ..GetObjectOutput::default()
@@ -42,11 +44,18 @@ pub(in crate::gateway) fn describe(opened: &Opened, selection: &Selection, with_
     output
 }
 
+fn aes256() -> dto::ServerSideEncryption {
+    dto::ServerSideEncryption::from_static(dto::ServerSideEncryption::AES256)
+}
+
 /// Headers that S3 has no field for.
 pub(in crate::gateway) fn extra_headers(gateway: &Gateway, opened: &Opened) -> http::HeaderMap {
     let mut headers = http::HeaderMap::new();
     if opened.metadata_missing {
         headers.insert(METADATA, http::HeaderValue::from_static("missing"));
+    }
+    if opened.object.sealed().is_none() {
+        headers.insert(UNSEALED, http::HeaderValue::from_static("true"));
     }
     for (name, value) in &opened.told {
         headers.insert(*name, value.clone());
@@ -57,7 +66,7 @@ pub(in crate::gateway) fn extra_headers(gateway: &Gateway, opened: &Opened) -> h
 
 /// The object's checksum when all of it is served, the part's when a part is: clients compare it with the bytes.
 fn add_checksum(output: &mut GetObjectOutput, opened: &Opened, selection: &Selection) {
-    let Some((value, kind)) = opened.object.content().checksum else { return };
+    let Some((value, kind)) = opened.object.content().and_then(|content| content.checksum) else { return };
     let all = selection.span.len() == selection.span.total;
     let text = match (selection.part, kind) {
         (Some((_, Some(part))), _) => text_of(&part),

@@ -1,7 +1,7 @@
 //! GetObject: whole, ranges, parts, conditions; from the first site that can.
 use super::Gateway;
 use super::conditions::Conditions;
-use super::open::{Candidates, Opened, PlainStream, has_changed, read_span, whole_at};
+use super::open::{Candidates, Opened, PlainStream, has_changed, open_unsealed, read_span, whole_at};
 use super::replication;
 use super::request;
 use super::respond::GatewayError;
@@ -71,7 +71,25 @@ pub(super) fn busy() -> S3Error {
 
 /// Asks one site after the other.
 async fn find(gateway: &Arc<Gateway>, at: &Location, question: &Question) -> Result<Found, GatewayError> {
-    Candidates::of_object(gateway, at).first(|site| async move { find_at(gateway, &site, at, question).await }).await
+    for _ in 0..ATTEMPTS {
+        let ask = |site: Site| async move { find_at(gateway, &site, at, question).await };
+        let found = match Candidates::of_object(gateway, at).first(ask).await {
+            Err(GatewayError::Unsealed) => find_unsealed(gateway, at, question).await,
+            found => return found,
+        };
+        match found {
+            Err(error) if has_changed(&error) => {}
+            found => return found,
+        }
+    }
+    Err(busy().into())
+}
+
+async fn find_unsealed(gateway: &Arc<Gateway>, at: &Location, question: &Question) -> Result<Found, GatewayError> {
+    let opened = open_unsealed(gateway, at, question.version_id.as_deref()).await?;
+    let selection = question.select(gateway, at, &opened).await?;
+    let stream = read_span(gateway, at, &opened, selection.span).await?;
+    Ok((opened, selection, stream))
 }
 
 async fn find_at(

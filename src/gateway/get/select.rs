@@ -2,7 +2,7 @@
 use crate::gateway::Gateway;
 use crate::gateway::conditions::{Conditions, Verdict, if_range_holds};
 use crate::gateway::open::{Opened, layout, open_at, open_version_at};
-use crate::gateway::respond::GatewayError;
+use crate::gateway::respond::{GatewayError, not_implemented};
 use crate::s3::{ByteRange, PlainSpan};
 use crate::seal::ChecksumValue;
 use crate::site::{Location, Site};
@@ -132,13 +132,17 @@ async fn part(
     number: u32,
     whole: Selection,
 ) -> Result<Selection, GatewayError> {
-    if !opened.object.content().multipart {
+    if !opened.object.is_multipart() {
         // S3 treats an object that was put whole as its own first part
         return if number == 1 {
             Ok(Selection { partial: !whole.span.is_empty(), ..whole })
         } else {
             Err(no_part().into())
         };
+    }
+    if opened.object.sealed().is_none() {
+        // Where its parts end, only the site knows.
+        return Err(not_implemented("Reading a part of an object that is not sealed yet").into());
     }
     let layout = layout(gateway, at, opened).await?;
     let span = layout.part_span(number).ok_or_else(no_part)?;

@@ -6,7 +6,7 @@ use crate::gateway::Gateway;
 use crate::gateway::open::{Glimpse, glimpse_at, open};
 use crate::gateway::respond::GatewayError;
 use crate::s3::{BucketName, ObjectKey, PlainETag, PlainLen, SealedETag};
-use crate::seal::plain_len;
+use crate::seal::{SealError, plain_len};
 use crate::site::{ListedObject, ListedOwner, Location, Site};
 use crate::state::IndexEntry;
 use futures_util::{StreamExt, TryStreamExt};
@@ -88,7 +88,7 @@ fn without_asking(
     known: &Known,
 ) -> Result<Entry, Unread> {
     let (Some(size), Ok(key)) = (plain_len(object.size), ObjectKey::parse(&object.key)) else {
-        tracing::warn!(%bucket, site = %site.name(), "a listing shows an object that is not sealed");
+        tracing::debug!(%bucket, site = %site.name(), "a listing shows an object that is not sealed");
         return Ok(as_stored(object));
     };
     let found = object.etag.clone().and_then(|etag| known.get(&(object.key.clone(), etag)));
@@ -109,6 +109,9 @@ async fn read(gateway: &Arc<Gateway>, site: &Site, unread: Unread) -> Result<Opt
         }
         Err(GatewayError::Site(error)) if error.is_not_found() => Ok(None),
         Err(error @ GatewayError::Site(_)) => Err(error),
+        Err(GatewayError::Integrity { source: SealError::NotSealed(_), .. }) if object.version_id.is_some() => {
+            Ok(Some(as_stored(object)))
+        }
         Err(error) => Ok(Some(from_elsewhere(gateway, &at, object, size.0, &error).await)),
     }
 }

@@ -3,12 +3,11 @@ use super::session::{Extra, aes256, checksum_type};
 use crate::gateway::Gateway;
 use crate::gateway::checksum::{algorithm_by_name, algorithm_name, default_type, is_allowed, type_name};
 use crate::gateway::metadata::from_input;
-use crate::gateway::put::{mode, new_sealer, seal_metadata};
+use crate::gateway::put::{headers, mode, new_sealer, seal_metadata};
 use crate::gateway::refuse::{kept, refusable, refuse_unsupported};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
 use crate::seal::{ChecksumAlgorithm, ChecksumType};
-use crate::site::ObjectHeaders;
 use crate::state::Upload;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,8 +29,8 @@ pub(in crate::gateway) async fn create_multipart_upload(
 
     let plan = gateway.rules.plan(&at.bucket, &at.key);
     let sealer = new_sealer(gateway, &plan)?;
-    let metadata = seal_metadata(gateway, &metadata, &sealer)?;
-    let headers = ObjectHeaders { metadata: metadata.as_ref().map(|sealed| sealed.value.clone()), kept };
+    let sealed = seal_metadata(gateway, &metadata, &sealer)?;
+    let headers = headers(&plan, &metadata, sealed.as_ref(), kept);
     let sites = gateway.tee.create_multipart(&at, &headers, mode(&plan)).await.map_err(GatewayError::from)?;
     let upload = Upload {
         id: upload_id(gateway)?,
@@ -39,7 +38,7 @@ pub(in crate::gateway) async fn create_multipart_upload(
         key: at.key.clone(),
         wrapped: sealer.to_wrapped(),
         sites: sites.iter().map(|(site, upload)| (site.to_string(), upload.clone())).collect(),
-        metadata_tag: metadata.map(|sealed| sealed.tag),
+        metadata_tag: sealed.map(|sealed| sealed.tag),
         checksum_algorithm: checksum.map_or("", |(algorithm, _)| algorithm_name(algorithm)).to_owned(),
         checksum_type: checksum.map_or("", |(_, kind)| type_name(kind)).to_owned(),
         initiator: permit.principal().access_key_id.to_string(),

@@ -24,6 +24,7 @@ const MAX_DRAIN: u64 = 256 * 1024;
 pub(in crate::gateway) struct PlainStream {
     site: SiteName,
     source: Option<SealedBody>,
+    /// None: the bytes are plain in storage, or the span is complete.
     reader: Option<SpanReader>,
     /// Sealed bytes that belong to the span and have not come yet.
     missing: u64,
@@ -32,6 +33,8 @@ pub(in crate::gateway) struct PlainStream {
     out: BytesMut,
     /// Plaintext to drop: it is known already.
     skip: usize,
+    /// The bytes are plain in storage, and nobody can verify them.
+    verbatim: bool,
     meter: Meter,
     /// `None` before the first batch (another site can still give the whole answer), and when nothing can go wrong any more.
     rescuer: Option<Box<Rescuer>>,
@@ -62,10 +65,16 @@ impl PlainStream {
             behind,
             out: BytesMut::new(),
             skip: 0,
+            verbatim: false,
             meter: Meter { metrics, operation: None, context: None, plain: 0, sealed: 0 },
             rescuer: None,
             whence: Some(whence),
         }
+    }
+
+    /// Bytes that lie plain in storage: `source` delivers exactly `length` of them.
+    pub(super) fn verbatim(site: &Site, source: SealedBody, length: u64, metrics: &Arc<Metrics>) -> Self {
+        Self { source: Some(source), missing: length, verbatim: true, ..Self::ready(site, BytesMut::new(), 0, metrics) }
     }
 
     /// Plaintext that is verified already; `sealed` bytes were read for it.
@@ -78,6 +87,7 @@ impl PlainStream {
             behind: 0,
             out: plain,
             skip: 0,
+            verbatim: false,
             meter: Meter { metrics: metrics.clone(), operation: None, context: None, plain: 0, sealed },
             rescuer: None,
             whence: None,
@@ -143,7 +153,12 @@ impl PlainStream {
         if self.out.is_empty() {
             self.out.reserve(BATCH + bytes.len());
         }
-        let Some(reader) = self.reader.as_mut() else { return Ok(()) };
+        let Some(reader) = self.reader.as_mut() else {
+            if self.verbatim {
+                self.out.extend_from_slice(&bytes);
+            }
+            return Ok(());
+        };
         let before = self.out.len();
         let pushed = reader.push(bytes, &mut self.out);
         let known = self.skip.min(self.out.len() - before);
@@ -297,7 +312,7 @@ mod tests {
         let opened = open(&bed.gateway, &at(key)).await.expect("opened");
         let layout = layout(&bed.gateway, &at(key), &opened).await.expect("a layout");
         let span = PlainSpan::whole(opened.object.plain_len());
-        let reader = opened.object.reader(&layout, span).expect("a reader");
+        let reader = opened.object.sealed().expect("sealed").reader(&layout, span).expect("a reader");
         let source = Box::pin(futures_util::stream::iter(pieces));
         let whence = Whence { gateway: bed.gateway.clone(), at: at(key), opened, span };
         PlainStream::new(whence, source, reader, behind)

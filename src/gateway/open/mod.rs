@@ -8,31 +8,37 @@
 //! | [`whole`] | a whole object in as few requests as possible |
 //! | [`body`] | the stream of verified plaintext |
 //! | [`rescue`] | the rest of a body that failed, from another site |
+//! | [`readable`] | what clients read: a sealed object, or a plain one |
+//! | [`unsealed`] | when a plain one may be served |
 use super::Gateway;
-use super::respond::GatewayError;
+use super::respond::{GatewayError, unavailable};
 use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedETag};
-use crate::seal::{Layout, OpenObject, TRAILER_LEN};
+use crate::seal::{Layout, SealError, TRAILER_LEN};
 use crate::site::{Location, SealedRange, Site, SiteError, ToldHeaders};
 use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 
 mod body;
 mod cache;
+mod readable;
 mod rescue;
 mod sites;
 mod trailer;
+mod unsealed;
 mod whole;
 
 pub(super) use body::PlainStream;
 pub use cache::ObjectCache;
+pub use readable::Readable;
 use rescue::Whence;
 pub(super) use sites::{Candidates, has_changed};
+pub(super) use unsealed::open_unsealed;
 pub(super) use whole::whole_at;
 
-/// An opened object: authenticated trailer, which site and sealed version it was read from.
+/// An opened object: authenticated trailer (but for one that is not sealed), which site and sealed version it was read from.
 pub struct Opened {
-    /// The authenticated object (DEK inside; no `Debug`).
-    pub object: OpenObject,
+    /// The authenticated object (DEK inside; no `Debug`), or a plain one.
+    pub object: Readable,
     /// The site that served it.
     pub site: Site,
     /// Its sealed ETag there: pins every further request.
@@ -67,7 +73,17 @@ pub(super) struct Glimpse {
 /// Opens the current version of an object: one request (the trailer comes by suffix range; the cache is
 /// revalidated against the sealed ETag). Primary first, then backups when it is down or damaged.
 pub(super) async fn open(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Opened>, GatewayError> {
-    Candidates::of_object(gateway, at).first(|site| async move { open_at(gateway, &site, at, None).await }).await
+    let ask = |site: Site| async move { open_at(gateway, &site, at, None).await };
+    match Candidates::of_object(gateway, at).first(ask).await {
+        Err(GatewayError::Unsealed) => open_unsealed(gateway, at, None).await,
+        opened => opened,
+    }
+}
+
+/// The same at the primary, which decides on conditions; 503 while it does not serve.
+pub(super) async fn open_at_primary(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Opened>, GatewayError> {
+    let opened = open(gateway, at).await?;
+    if opened.site.name() == gateway.sites.primary.name() { Ok(opened) } else { Err(unavailable().into()) }
 }
 
 /// The same of one version, named as the primary names it.
@@ -130,12 +146,13 @@ pub(super) async fn layout(
         return Ok(layout.clone());
     }
     let damaged = trailer::damaged(&opened.site);
-    let layout = match opened.object.index_span() {
-        None => opened.object.layout_single().map_err(damaged)?,
+    let object = sealed(opened)?;
+    let layout = match object.index_span() {
+        None => object.layout_single().map_err(damaged)?,
         Some((start, length)) => {
             let mut got = get_pinned(at, opened, SealedRange::Span { start, length }).await?;
             let index = trailer::collect(&opened.site, &mut got).await?;
-            opened.object.layout_from_index(&index).map_err(damaged)?
+            object.layout_from_index(&index).map_err(damaged)?
         }
     };
     Ok(opened.layout.get_or_init(|| layout).clone())
@@ -149,8 +166,9 @@ pub(super) async fn read_span(
     opened: &Arc<Opened>,
     span: PlainSpan,
 ) -> Result<PlainStream, GatewayError> {
+    let Some(object) = opened.object.sealed() else { return read_plain(gateway, at, opened, span).await };
     let layout = layout(gateway, at, opened).await?;
-    let reader = opened.object.reader(&layout, span).map_err(trailer::damaged(&opened.site))?;
+    let reader = object.reader(&layout, span).map_err(trailer::damaged(&opened.site))?;
     let (start, length) = reader.sealed_span();
     if length == 0 {
         reader.finish().map_err(trailer::damaged(&opened.site))?;
@@ -159,6 +177,26 @@ pub(super) async fn read_span(
     let got = get_pinned(at, opened, SealedRange::Span { start, length }).await?;
     let whence = Whence { gateway: gateway.clone(), at: at.clone(), opened: opened.clone(), span };
     PlainStream::new(whence, got.body, reader, 0).prime().await
+}
+
+/// A span of an object that is not sealed.
+async fn read_plain(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    opened: &Arc<Opened>,
+    span: PlainSpan,
+) -> Result<PlainStream, GatewayError> {
+    let length = span.len().0;
+    if length == 0 {
+        return Ok(PlainStream::ready(&opened.site, bytes::BytesMut::new(), 0, &gateway.metrics));
+    }
+    let got = get_pinned(at, opened, SealedRange::Span { start: span.start, length }).await?;
+    PlainStream::verbatim(&opened.site, got.body, length, &gateway.metrics).prime().await
+}
+
+/// What only a sealed object has is asked of no other.
+fn sealed(opened: &Opened) -> Result<&crate::seal::OpenObject, GatewayError> {
+    opened.object.sealed().ok_or_else(|| trailer::damaged(&opened.site)(SealError::NotSealed("a plain object")))
 }
 
 /// The last bytes of exactly this version: they tell it from any other, at whatever site.
@@ -180,7 +218,7 @@ async fn get_pinned(
     }
     let wanted = match range {
         SealedRange::Span { length, .. } | SealedRange::Last(length) => length,
-        SealedRange::Whole => opened.object.sealed_len().0,
+        SealedRange::Whole => sealed(opened)?.sealed_len().0,
     };
     if got.length != wanted {
         let detail = format!("{} bytes where {wanted} were asked for", got.length);
@@ -199,7 +237,7 @@ async fn last_bytes(
     let mut got = match site.get_version(at, version, SealedRange::Last(TRAILER_LEN), pin).await {
         // an empty object has no last bytes
         Err(SiteError::S3 { status: 416, .. }) => {
-            return Err(trailer::damaged(site)(crate::seal::SealError::NotSealed("empty")));
+            return Err(trailer::damaged(site)(SealError::NotSealed("empty")));
         }
         result => result?,
     };

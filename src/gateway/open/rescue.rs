@@ -108,7 +108,8 @@ impl Whence {
         }
         let Some(opened) = self.reopened(site).await? else { return Ok(None) };
         let (span, skip) = remaining(self.span, verified);
-        let reader = opened.object.reader(&self.layout(&opened).await?, span).map_err(self.unreadable(site))?;
+        let layout = self.layout(&opened).await?;
+        let reader = super::sealed(&opened)?.reader(&layout, span).map_err(self.unreadable(site))?;
         let (start, length) = reader.sealed_span();
         let got = get_pinned(&self.at, &opened, SealedRange::Span { start, length }).await?;
         Ok(Some(Continuation { site: site.clone(), source: got.body, reader, skip }))
@@ -125,7 +126,8 @@ impl Whence {
             // A backup's own name of a version says nothing elsewhere.
             Some(_) => return Ok(None),
         };
-        Ok(opened.object.is_same_version(&first.object).then_some(opened))
+        let same = opened.object.sealed().zip(first.object.sealed()).is_some_and(|(a, b)| a.is_same_version(b));
+        Ok(same.then_some(opened))
     }
 
     /// The index is authenticated: the one that is known serves for every copy of this version.

@@ -3,10 +3,13 @@
 //! - The primary's word is final: a 404 from it is a 404.
 //! - An outage, or bytes that do not authenticate, send the read to the next site.
 //! - A site that takes longer than it usually does ([`crate::site::Hedge`]) is not waited for alone.
+//! - What is not sealed at the primary is served by nobody, or as a plain object where the rule lets it ([`super::unsealed`]) and no
+//!   backup has anything else to say.
 //! - A backup is not asked for an object that the journal says some site still misses: it could be an older
 //!   version, or one that was deleted. The client then gets the primary's error, never a stale object.
 use crate::gateway::Gateway;
-use crate::gateway::respond::GatewayError;
+use crate::gateway::respond::{GatewayError, not_sealed};
+use crate::policy;
 use crate::seal::SealError;
 use crate::site::{Location, Site, SiteError, SiteName};
 use futures_util::StreamExt as _;
@@ -25,6 +28,8 @@ pub(in crate::gateway) struct Candidates<'a> {
     primary_error: Option<GatewayError>,
     other_error: Option<GatewayError>,
     not_sealed: Vec<SiteName>,
+    /// A backup holds something of ours, though it does not open.
+    refuted: bool,
 }
 
 // === impl Candidates ===
@@ -50,6 +55,7 @@ impl<'a> Candidates<'a> {
             primary_error: None,
             other_error: None,
             not_sealed: Vec::new(),
+            refuted: false,
         }
     }
 
@@ -86,6 +92,12 @@ impl<'a> Candidates<'a> {
             };
             match answer {
                 Ok(answer) => {
+                    // Sealed in place just now: the backup may have had it a moment before the primary.
+                    if self.is_plain()
+                        && let Ok(sealed) = ask(self.gateway.sites.primary.clone()).await
+                    {
+                        return Ok(sealed);
+                    }
                     self.served(&site);
                     return Ok(answer);
                 }
@@ -130,6 +142,7 @@ impl<'a> Candidates<'a> {
             }
             _ => tracing::warn!(site = %site.name(), error = %error, "a read goes on to the next site"),
         }
+        self.refuted |= !self.is_primary(site) && is_ours(&error);
         let slot = if self.is_primary(site) { &mut self.primary_error } else { &mut self.other_error };
         slot.get_or_insert(error);
         Ok(())
@@ -150,18 +163,26 @@ impl<'a> Candidates<'a> {
     fn exhausted(self) -> GatewayError {
         let absent = matches!(&self.other_error, Some(GatewayError::Site(e)) if e.is_not_found());
         let primary_is_down = matches!(&self.primary_error, Some(GatewayError::Site(e)) if e.is_outage());
+        let plain = self.is_plain();
         let error = match (self.primary_error, self.other_error) {
             (_, Some(other)) if absent && primary_is_down && self.at.is_some() => other,
             (Some(error), _) | (None, Some(error)) => error,
             (None, None) => GatewayError::S3(S3Error::new(S3ErrorCode::ServiceUnavailable)),
         };
         match error {
-            GatewayError::Integrity { source: SealError::NotSealed(_), .. } => GatewayError::S3(S3Error::with_message(
-                S3ErrorCode::InvalidObjectState,
-                "the object in storage is not sealed by Strongroom",
-            )),
+            GatewayError::Integrity { source: SealError::NotSealed(_), .. } if plain => GatewayError::Unsealed,
+            GatewayError::Integrity { source: SealError::NotSealed(_), .. } => not_sealed().into(),
             error => error,
         }
+    }
+
+    /// True when the primary has a plain object of this name, the rule lets it be served, and no backup speaks against it. (One that does not
+    /// answer cannot: an outage of a backup is no reason to stop.)
+    fn is_plain(&self) -> bool {
+        let at_primary =
+            matches!(&self.primary_error, Some(GatewayError::Integrity { source: SealError::NotSealed(_), .. }));
+        let allowed = |at: &Location| self.gateway.rules.plan(&at.bucket, &at.key).unsealed == policy::Unsealed::Read;
+        at_primary && !self.refuted && self.at.is_some_and(allowed)
     }
 
     fn is_primary(&self, site: &Site) -> bool {
@@ -188,6 +209,15 @@ pub(super) async fn is_behind(gateway: &Gateway, at: &Location) -> bool {
         tracing::warn!(bucket = %at.bucket, "a backup is behind for this object; it is not asked");
     }
     behind
+}
+
+/// True when the failure says that a sealed object of ours lies there.
+fn is_ours(error: &GatewayError) -> bool {
+    match error {
+        GatewayError::Integrity { source, .. } => !matches!(source, SealError::NotSealed(_)),
+        GatewayError::Key(_) => true,
+        _ => false,
+    }
 }
 
 /// True when a pinned request met another version than the one it asked for.

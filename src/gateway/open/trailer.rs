@@ -1,5 +1,5 @@
 //! From the bytes a site stored to an authenticated object: trailer, vault key, name, metadata.
-use super::Opened;
+use super::{Opened, Readable};
 use crate::gateway::Gateway;
 use crate::gateway::metadata::UserMetadata;
 use crate::gateway::respond::GatewayError;
@@ -40,7 +40,7 @@ impl Stored {
     /// True when `opened` was made from exactly this. The metadata counts too: a backend's ETag does not cover it.
     pub(super) fn is_of(&self, opened: &Opened) -> bool {
         self.etag == opened.sealed_etag
-            && self.total == opened.object.sealed_len()
+            && opened.object.sealed().is_some_and(|object| object.sealed_len() == self.total)
             && self.metadata == opened.sealed_metadata
             && self.last_modified == opened.last_modified
             && self.version_id == opened.version_id
@@ -62,7 +62,7 @@ pub(super) fn unseal(
         tracing::warn!(bucket = %at.bucket, site = %site.name(), "an object has lost its sealed metadata");
     }
     Ok(Opened {
-        object,
+        object: Readable::Sealed(object),
         site: site.clone(),
         sealed_etag: stored.etag,
         last_modified: stored.last_modified,

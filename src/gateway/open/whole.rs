@@ -47,7 +47,7 @@ async fn small(
 }
 
 fn decrypt(site: &Site, opened: &Opened, sealed: &Bytes) -> Result<BytesMut, GatewayError> {
-    let object = &opened.object;
+    let object = super::sealed(opened)?;
     let cut = |(start, length): (u64, u64)| {
         let end = start.saturating_add(length).min(sealed.len() as u64);
         sealed.slice(start.min(end) as usize..end as usize)
@@ -81,7 +81,7 @@ async fn large(
     };
     let layout = layout(gateway, at, &opened).await?;
     let span = PlainSpan::whole(opened.object.plain_len());
-    let reader = opened.object.reader(&layout, span).map_err(damaged(site))?;
+    let reader = super::sealed(&opened)?.reader(&layout, span).map_err(damaged(site))?;
     let (_, length) = reader.sealed_span();
     let behind = got.total.0.saturating_sub(length);
     let whence = Whence { gateway: gateway.clone(), at: at.clone(), opened: opened.clone(), span };

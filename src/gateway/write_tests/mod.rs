@@ -10,3 +10,4 @@ mod outage;
 mod put;
 mod reuse;
 mod sweep;
+mod unsealed;

@@ -5,6 +5,7 @@ use crate::gateway::multipart::session::{Session, no_such_upload};
 use crate::gateway::open;
 use crate::gateway::respond::{GatewayError, unavailable};
 use crate::s3::SealedETag;
+use crate::seal::OpenObject;
 use crate::site::tee::{Committed, Mode};
 use crate::site::{Site, Written};
 use std::sync::Arc;
@@ -50,6 +51,7 @@ async fn held(
         Err(GatewayError::Site(error)) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error),
     };
-    let same = opened.object.object_id() == session.sealer.object_id() && opened.object.etag() == plan.etag();
+    let object_id = opened.object.sealed().map(OpenObject::object_id);
+    let same = object_id == Some(session.sealer.object_id()) && opened.object.etag() == plan.etag();
     Ok(same.then(|| (opened.sealed_etag.clone(), opened.version_id.clone())))
 }
