@@ -1,7 +1,7 @@
 //! Differences are found, shown, and repaired from the good side.
 use crate::world::{World, at, bytes, get_raw, put_raw};
 use bytes::Bytes;
-use strongroom::state::State;
+use strongroom::state::{Missed, State};
 
 #[tokio::test]
 async fn equal_sites_are_said_to_be_equal() {
@@ -125,7 +125,8 @@ async fn what_the_journal_knows_of_is_left_to_replication() {
     world.primary.delete(&at("deleted")).await.expect("deleted");
     let state = State::open(&world.path("state")).await.expect("a state");
     let deleted = at("deleted");
-    state.record_miss("backup", &deleted.bucket, Some(&deleted.key), "it was down", 0).await.expect("recorded");
+    let missed = Missed::new("backup", &deleted.bucket, Some(&deleted.key), "it was down");
+    state.record_misses(vec![missed], 0).await.expect("recorded");
     state.close().await;
     let said = world.run(&["reconcile"], &["--repair"]).await;
     assert_eq!(said.code, Some(1), "{}", said.err);
