@@ -140,11 +140,7 @@ impl Opener {
         let vault = self.keyring.for_opening(trailer.key_ref())?;
         let name = ObjectName { bucket: &at.bucket, key: &at.key };
         let object = trailer.open_aliased(&vault, &name, &self.aliases)?;
-        let metadata = match (&got.metadata, object.content().metadata_tag) {
-            (None, Some(_)) => return Err(ReadError::MetadataLost),
-            (None, None) => None,
-            (Some(value), _) => Some(object.open_metadata(value)?),
-        };
+        let metadata = got.metadata.as_deref().map(|value| object.open_metadata(value)).transpose()?;
         let tags = if got.has_tags() { site.tagging_header(at, version).await? } else { None };
         let (site, at, version) = (site.clone(), at.clone(), version.map(str::to_owned));
         let headers = got.headers(tags);
@@ -175,14 +171,14 @@ impl Opener {
         if pass.md5.matches(opened.object.content()) { Ok(()) } else { Err(ReadError::Md5) }
     }
 
-    /// Opens and reads whole, for the verdict alone.
+    /// Opens and reads whole, for the verdict alone. Content without its metadata is not all that there was.
     ///
     /// # Errors
     /// See [`ReadError`].
     pub async fn authenticate(&self, site: &Site, at: &Location) -> Result<OpenedObject, ReadError> {
         let opened = self.open(site, at, None).await?;
         self.read(&opened, &mut Nowhere).await?;
-        Ok(opened)
+        if opened.has_lost_metadata() { Err(ReadError::MetadataLost) } else { Ok(opened) }
     }
 
     async fn index(&self, opened: &OpenedObject) -> Result<Bytes, ReadError> {
@@ -250,6 +246,11 @@ impl OpenedObject {
     /// The client's metadata as the gateway encoded it (JSON); authenticated.
     pub fn metadata(&self) -> Option<&[u8]> {
         self.metadata.as_deref()
+    }
+
+    /// The trailer remembers metadata that the site does not have any more (a raw copy to a folder and back loses it).
+    pub fn has_lost_metadata(&self) -> bool {
+        self.metadata.is_none() && self.object.content().metadata_tag.is_some()
     }
 
     /// Bytes of exactly this version.

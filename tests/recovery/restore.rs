@@ -1,5 +1,5 @@
 //! Buckets come back from any site, verified, to folders and buckets.
-use crate::world::{World, at, bucket, bytes, files, get_raw};
+use crate::world::{World, at, bucket, bytes, files, get_raw, put_raw, put_with};
 use strongroom::s3::ObjectKey;
 use strongroom::site::Location;
 
@@ -65,6 +65,22 @@ async fn sealed_bytes_go_to_a_folder_for_unseal_and_to_a_bucket_that_an_alias_ma
     world.configure("[[bucket_alias]]\nbucket = \"docs-2026\"\nsealed_as = \"docs\"\n");
     let said = world.run(&["verify"], &verify).await;
     assert_eq!(said.code, Some(0), "{}", said.err);
+}
+
+#[tokio::test]
+async fn content_that_lost_its_metadata_is_restored_from_there_and_mended_from_the_other_site() {
+    let world = World::start().await;
+    let (sealed, metadata) = world.sealed_with("k", &[b"content"], 1, Some(b"{\"t\":\"text/plain\"}"));
+    put_with(&world.primary, &at("k"), &sealed, metadata.as_deref()).await;
+    put_raw(&world.backup, &at("k"), &sealed).await;
+    let said = world.run(&["restore"], &["--from", "backup", "--bucket", "docs", "--to-folder", "out"]).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(files(&world.path("out")), [("k".to_owned(), b"content".to_vec())]);
+    let said = world.run(&["reconcile"], &["--all"]).await;
+    assert!(said.out.contains("damaged at backup: it has lost its sealed metadata"), "{}", said.out);
+    let said = world.run(&["reconcile"], &["--all", "--repair"]).await;
+    assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
+    assert_eq!(world.run(&["verify"], &[]).await.code, Some(0));
 }
 
 #[tokio::test]

@@ -98,6 +98,17 @@ impl World {
     }
 
     pub fn sealed(&self, key: &str, parts: &[&[u8]], written_at: u64) -> Bytes {
+        self.sealed_with(key, parts, written_at, None).0
+    }
+
+    /// With sealed metadata, which lies beside the bytes.
+    pub fn sealed_with(
+        &self,
+        key: &str,
+        parts: &[&[u8]],
+        written_at: u64,
+        metadata: Option<&[u8]>,
+    ) -> (Bytes, Option<String>) {
         let id = VaultKeyId::parse("default").expect("a name");
         let vault = self.keyring.for_sealing(&id).expect("the key was made");
         let sealer = ObjectSealer::generate(&vault, &OsEntropy).expect("a sealer");
@@ -112,11 +123,13 @@ impl World {
         let multipart = parts.len() > 1;
         let md5s: Vec<u8> = entries.iter().flat_map(|entry| entry.md5).collect();
         let md5 = if multipart { Md5::digest(md5s).into() } else { entries[0].md5 };
-        let content = ContentInfo { md5, multipart, checksum: None, written_at, metadata_tag: None };
+        let metadata = metadata.map(|plain| sealer.seal_metadata(plain, &OsEntropy).expect("sealed"));
+        let metadata_tag = metadata.as_ref().map(|sealed| sealed.tag);
+        let content = ContentInfo { md5, multipart, checksum: None, written_at, metadata_tag };
         let at = at(key);
         let name = ObjectName { bucket: &at.bucket, key: &at.key };
         out.extend_from_slice(&sealer.footer(&name, &entries, &content, &OsEntropy).expect("a footer"));
-        out.freeze()
+        (out.freeze(), metadata.map(|sealed| sealed.value))
     }
 
     /// Changes one byte of an object where a site keeps it, behind the site's back: ETag and size stay.
@@ -181,10 +194,15 @@ pub fn bytes(length: usize) -> Vec<u8> {
 }
 
 pub async fn put_raw(site: &Site, at: &Location, bytes: &Bytes) {
+    put_with(site, at, bytes, None).await;
+}
+
+/// With sealed metadata.
+pub async fn put_with(site: &Site, at: &Location, bytes: &Bytes, metadata: Option<&str>) {
     let (sender, chunks) = tokio::sync::mpsc::channel(1);
     let body = PutBody { length: bytes.len() as u64, chunks };
     let feed = async move { sender.send(bytes.clone()).await };
-    let headers = ObjectHeaders::default();
+    let headers = ObjectHeaders::of(metadata);
     tokio::join!(site.put(at, &headers, &WriteCondition::Always, body), feed).0.expect("a put");
 }
 
