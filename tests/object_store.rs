@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::{Client, connect::HttpConnector as Plain};
 use hyper_util::rt::TokioExecutor;
-use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum, S3ConditionalPut};
+use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum, S3ConditionalPut, S3CopyIfNotExists};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
@@ -68,6 +68,7 @@ impl World {
             .with_bucket_name(BUCKET)
             .with_allow_http(true)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_copy_if_not_exists(S3CopyIfNotExists::Multipart)
             .with_http_connector(Wire(Client::builder(TokioExecutor::new()).build_http()))
     }
 
@@ -98,6 +99,7 @@ async fn the_crates_own_suite_holds() {
     integration::list_uses_directories_correctly(&store).await;
     integration::list_with_delimiter(&store).await;
     integration::rename_and_copy(&store).await;
+    integration::copy_if_not_exists(&store).await;
     integration::stream_get(&store).await;
     integration::multipart(&store, &store).await;
     integration::multipart_with_opts(&store, &store).await;

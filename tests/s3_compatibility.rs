@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 use strongroom::gateway::passthrough::{TABLE, Verb};
 use strongroom::gateway::support::{HEADERS, Handling, NOTES, REFUSED, SERVED};
 
-/// A form upload: `s3s` hands it on as a PutObject.
-const FORM: &str = "post_object";
-
 /// Headers that `s3s` reads for every operation with a body, or not through its generated code.
 const BESIDE: [&str; 3] = ["if-range", "x-amz-checksum-algorithm", "x-amz-meta-*"];
 
@@ -67,7 +64,7 @@ fn headers_of_served() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn every_operation_of_s3_is_served_passed_on_or_refused_and_only_one_of_these() {
-    let served = SERVED.iter().map(|name| camel(name)).chain([camel(FORM)]);
+    let served = SERVED.iter().map(|name| camel(name));
     let passed = TABLE.iter().map(|row| row.operation.name().to_owned());
     let refused = REFUSED.iter().map(|row| row.operation.to_owned());
     let all: Vec<String> = served.chain(passed).chain(refused).collect();
@@ -104,14 +101,14 @@ fn all_headers() -> BTreeSet<String> {
 #[test]
 fn every_note_is_about_an_operation_that_is_served() {
     for (name, _) in NOTES {
-        let served = SERVED.iter().any(|served| camel(served) == *name) || *name == camel(FORM);
+        let served = SERVED.iter().any(|served| camel(served) == *name);
         assert!(served, "{name}");
     }
 }
 
 fn operations_table() -> String {
     let mut rows: BTreeMap<String, String> = BTreeMap::new();
-    for name in SERVED.iter().copied().chain([FORM]) {
+    for name in SERVED.iter().copied() {
         let name = camel(name);
         let note = NOTES.iter().find(|(about, _)| *about == name).map_or("", |(_, note)| note);
         rows.insert(name, format!("served | {note}"));

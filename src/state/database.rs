@@ -89,8 +89,14 @@ impl Database {
         schema: &Schema,
     ) -> Result<Self, MigrateError> {
         sqlx::any::install_default_drivers();
+        // By itself at first: what is wrong with a file is this connection's error, where a pool tries until its time is over.
+        let mut connection = Connection::connect(url).await?;
+        for statement in first {
+            sqlx::query(*statement).execute(&mut connection).await?;
+        }
+        migrate(engine, &mut connection, schema).await?;
+        connection.close().await?;
         let writer = pool(1, first).connect_lazy(url)?;
-        migrate(engine, &mut *writer.acquire().await?, schema).await?;
         Ok(Self { engine, writer, readers: pool(readers, first).connect_lazy(url)? })
     }
 
