@@ -124,7 +124,9 @@ fn operations_table() -> String {
         rows.insert(row.operation.to_owned(), format!("refused | {}", row.why));
     }
     let mut text = "| operation | | |\n|---|---|---|\n".to_owned();
-    rows.iter().for_each(|(name, rest)| drop(writeln!(text, "| {name} | {rest} |")));
+    for (name, rest) in &rows {
+        let _ = writeln!(text, "| {name} | {rest} |");
+    }
     text
 }
 

@@ -1,4 +1,5 @@
 //! A running `strongroom demo`: the proxy and two embedded sites, by what it prints.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
