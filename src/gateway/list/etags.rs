@@ -86,7 +86,7 @@ fn without_asking(
     bucket: &BucketName,
     object: ListedObject,
     known: &Known,
-) -> Result<Entry, Unread> {
+) -> Result<Entry, Box<Unread>> {
     let (Some(size), Ok(key)) = (plain_len(object.size), ObjectKey::parse(&object.key)) else {
         tracing::debug!(%bucket, site = %site.name(), "a listing shows an object that is not sealed");
         return Ok(as_stored(object));
@@ -95,13 +95,13 @@ fn without_asking(
     gateway.metrics.list_etag(found.is_some());
     match found {
         Some(etag) => Ok(Entry { size: size.0, etag: etag.as_str().to_owned(), ..as_stored(object) }),
-        None => Err(Unread { object, size, at: Location { bucket: bucket.clone(), key } }),
+        None => Err(Box::new(Unread { object, size, at: Location { bucket: bucket.clone(), key } })),
     }
 }
 
 /// From the object's trailer. `None`: the object is gone meanwhile.
-async fn read(gateway: &Arc<Gateway>, site: &Site, unread: Unread) -> Result<Option<Entry>, GatewayError> {
-    let Unread { object, size, at } = unread;
+async fn read(gateway: &Arc<Gateway>, site: &Site, unread: Box<Unread>) -> Result<Option<Entry>, GatewayError> {
+    let Unread { object, size, at } = *unread;
     match glimpse_at(gateway, site, &at, object.version_id.as_deref()).await {
         Ok(glimpse) => {
             remember(gateway, &at, &glimpse);

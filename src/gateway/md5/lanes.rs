@@ -64,7 +64,7 @@ impl Avx2 {
     #[inline(always)]
     fn transpose(&self, rows: [[u8; 32]; 8]) -> [pulp::u32x8; 8] {
         let avx2 = self.0.avx2;
-        let rows = rows.map(|row| pulp::cast::<_, core::arch::x86_64::__m256i>(row));
+        let rows = rows.map(pulp::cast::<_, core::arch::x86_64::__m256i>);
         let pairs: [_; 8] = std::array::from_fn(|at| {
             let (even, odd) = (rows[at & !1], rows[at | 1]);
             if at & 1 == 0 { avx2._mm256_unpacklo_epi32(even, odd) } else { avx2._mm256_unpackhi_epi32(even, odd) }
@@ -105,7 +105,7 @@ impl Avx512 {
     #[inline(always)]
     fn transpose(&self, rows: [[u8; 64]; 16]) -> [pulp::u32x16; 16] {
         let avx = self.0.avx512f;
-        let rows = rows.map(|row| pulp::cast::<_, core::arch::x86_64::__m512i>(row));
+        let rows = rows.map(pulp::cast::<_, core::arch::x86_64::__m512i>);
         let pairs: [_; 16] = std::array::from_fn(|at| {
             let (even, odd) = (rows[at & !1], rows[at | 1]);
             if at & 1 == 0 { avx._mm512_unpacklo_epi32(even, odd) } else { avx._mm512_unpackhi_epi32(even, odd) }

@@ -4,6 +4,7 @@ use crate::seal::{ContentInfo, OpenObject, VaultKeyRef};
 use crate::site::GotObject;
 
 /// Either kind. What only a sealed object can tell is an `Option`.
+#[expect(clippy::large_enum_variant, reason = "almost every one is sealed: a box would be an allocation a read")]
 pub enum Readable {
     /// Sealed by us, authenticated.
     Sealed(OpenObject),
