@@ -4,6 +4,7 @@ Options: `--full` (long tests too), `--no-rgw` (embedded sites only), `--direct=
 real server without the proxy; what looks behind the proxy is then skipped).
 """
 
+import contextlib
 import os
 import pathlib
 import re
