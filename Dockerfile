@@ -11,6 +11,7 @@ ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /source
 COPY Cargo.toml Cargo.lock ./
 COPY config ./config
+COPY crates ./crates
 COPY src ./src
 COPY benches ./benches
 RUN cargo build --release --locked --ignore-rust-version --bin strongroom
