@@ -47,9 +47,10 @@ def pytest_generate_tests(metafunc):
 
 
 def _makes_sense(backend: str, case: cases.Case) -> bool:
-    """LocalStack checks no signatures, so it cannot say what is right about them."""
+    """LocalStack checks no signatures, so it cannot say what is right about them; to a body that is cut off it says nothing."""
     topic = case.name.split(".")[0]
-    return backend != "localstack" or topic not in ("anonymous", "forms", "presigned", "signatures")
+    unable = topic in ("anonymous", "forms", "presigned", "signatures") or case.name == "chunked.signed.cut"
+    return backend != "localstack" or not unable
 
 
 class Pool:

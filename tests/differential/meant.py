@@ -7,6 +7,7 @@ strays, docs/SEMANTICS.md says so.
 from compare import Meant
 
 _SEALED = "every sealed object says so, whatever its backend does"
+_REPLICATED = "the sites are copies of each other, and S3 tells of an object's replication"
 _CHECKED = "what the client sent was verified and is kept, also where the backend knows nothing of checksums"
 _OWN_HEADER = "a header of the backend's own"
 _REGION = "the region is the proxy's, whatever its sites' are"
@@ -33,6 +34,8 @@ def _localstack(reason: str, field: str, case: str = "*") -> Meant:
 _EVERYWHERE = [
     Meant(_SEALED, "*.ServerSideEncryption"),
     Meant(_SEALED, "*.headers.x-amz-server-side-encryption"),
+    Meant(_REPLICATED, "*.ReplicationStatus"),
+    Meant(_REPLICATED, "*.headers.x-amz-replication-status"),
     Meant(_CHECKED, "*.Checksum*"),
     Meant(_CHECKED, "*.headers.x-amz-checksum-*"),
     Meant(_REGION, "*.BucketRegion"),
