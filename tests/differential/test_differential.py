@@ -63,7 +63,7 @@ def _record(file, backend, name, found, unmeant):
 def test_the_proxy_answers_as_its_backend_does(pool, backend, case, request):
     """One case on one backend."""
     if why := GAPS.get(case.name):
-        request.applymarker(pytest.mark.xfail(reason=why, strict=False))
+        request.applymarker(pytest.mark.xfail(reason=why, strict=True))
     backend_alone, with_proxy = pool.pair(backend)
     direct = _run(case, backend_alone)
     log = with_proxy.proxy.access_log

@@ -5,7 +5,7 @@ use super::{Opened, get_pinned, layout, open_at, open_version_at};
 use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
 use crate::s3::PlainSpan;
-use crate::seal::{Layout, SealError, SpanReader};
+use crate::seal::{Layout, SpanReader};
 use crate::site::{Location, SealedBody, SealedRange, Site, SiteName};
 use std::future::Future as _;
 use std::pin::Pin;
@@ -109,7 +109,7 @@ impl Whence {
         let Some(opened) = self.reopened(site).await? else { return Ok(None) };
         let (span, skip) = remaining(self.span, verified);
         let layout = self.layout(&opened).await?;
-        let reader = super::sealed(&opened)?.reader(&layout, span).map_err(self.unreadable(site))?;
+        let reader = super::sealed(&opened)?.reader(&layout, span).map_err(super::trailer::damaged(site))?;
         let (start, length) = reader.sealed_span();
         let got = get_pinned(&self.at, &opened, SealedRange::Span { start, length }).await?;
         Ok(Some(Continuation { site: site.clone(), source: got.body, reader, skip }))
@@ -136,10 +136,6 @@ impl Whence {
             Some(layout) => Ok(layout.clone()),
             None => layout(&self.gateway, &self.at, opened).await,
         }
-    }
-
-    fn unreadable(&self, site: &Site) -> impl Fn(SealError) -> GatewayError {
-        super::trailer::damaged(site)
     }
 }
 
