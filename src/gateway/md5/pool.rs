@@ -3,7 +3,7 @@ use super::kernel::{BLOCK, Compress, INITIAL, MAX_LANES, lanes};
 use super::queue::{Job, Present, SMALLEST_BATCH, Shared};
 use super::stream::Stream;
 use bytes::Bytes;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Blocks hashed in step before the lanes are looked at again.
@@ -80,15 +80,10 @@ impl PooledMd5 {
     /// # Errors
     /// [`PoolStopped`] while the process shuts down.
     pub async fn update(&mut self, bytes: Bytes) -> Result<(), PoolStopped> {
-        let before = self.waiting_bytes;
         self.waiting_bytes += bytes.len();
         self.waiting.push(bytes);
         if self.waiting_bytes >= self.batch {
             return self.hand_over().await;
-        }
-        let half = self.batch / 2;
-        if before < half && self.waiting_bytes >= half && matches!(self.stream, Place::Away(_)) {
-            self.pool.0.hurry();
         }
         Ok(())
     }
@@ -119,9 +114,9 @@ impl PooledMd5 {
         }
         queue.jobs.push_back(job);
         self.batch = queue.batch();
-        let due = queue.is_due();
+        let full = queue.is_full();
         drop(queue);
-        if due {
+        if full {
             self.pool.0.filled.notify_one();
         }
         self.stream = Place::Away(answer);
@@ -165,24 +160,21 @@ fn work(shared: &Shared) {
     }
 }
 
-/// Fills the lanes from the queue; waits while nothing is due. Whoever is at work already takes what has come. False
+/// Fills the lanes from the queue; waits for it when all are empty. Whoever is at work already takes what has come. False
 /// when the pool stops.
 fn refill(shared: &Shared, running: &mut Vec<Job>, width: usize) -> bool {
-    let mut queue = shared.lock();
-    while running.is_empty() && !queue.is_due() {
-        if queue.stopped {
-            return false;
+    let mut queue = if running.is_empty() {
+        match shared.wait() {
+            Some(queue) => queue,
+            None => return false,
         }
-        queue = shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
-    }
-    while running.len() < width {
-        match queue.jobs.pop_front() {
-            Some(job) => running.push(job),
-            None => {
-                queue.hurry = false;
-                break;
-            }
-        }
+    } else {
+        shared.lock()
+    };
+    while running.len() < width
+        && let Some(job) = queue.next()
+    {
+        running.push(job);
     }
     true
 }

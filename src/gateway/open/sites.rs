@@ -12,11 +12,10 @@ use crate::gateway::respond::{GatewayError, not_sealed};
 use crate::policy;
 use crate::seal::SealError;
 use crate::site::{Location, Site, SiteError, SiteName};
-use futures_util::StreamExt as _;
-use futures_util::future::OptionFuture;
-use futures_util::stream::FuturesUnordered;
+use futures_util::future::{Either, select};
 use s3s::{S3Error, S3ErrorCode};
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::time::Duration;
 
 /// The sites of one read, in the order in which they are asked.
@@ -69,40 +68,61 @@ impl<'a> Candidates<'a> {
             let answer = ask(site.clone());
             async move { (site, answer.await) }
         };
-        let mut asked = FuturesUnordered::new();
-        let mut patience = None;
         loop {
-            if asked.is_empty() {
-                let Some(site) = self.next().await else { return Err(self.exhausted()) };
-                patience = self.patience_with(&site).map(tokio::time::sleep);
-                asked.push(named(site));
+            let Some(site) = self.next().await else { return Err(self.exhausted()) };
+            let patience = self.patience_with(&site);
+            let (answered, other) = self.answered(Box::pin(named(site)), patience, &named).await;
+            if let Some(answer) = self.settled(answered, &ask).await? {
+                return Ok(answer);
             }
-            let waiting = OptionFuture::from(patience.take());
-            tokio::pin!(waiting);
-            let (site, answer) = tokio::select! {
-                biased;
-                Some(answered) = asked.next() => answered,
-                Some(()) = &mut waiting => {
-                    if let Some(site) = self.next().await {
-                        self.gateway.metrics.hedged(&site.name().0);
-                        asked.push(named(site));
-                    }
-                    continue;
-                }
-            };
-            match answer {
-                Ok(answer) => {
-                    // Sealed in place just now: the backup may have had it a moment before the primary.
-                    if self.is_plain()
-                        && let Ok(sealed) = ask(self.gateway.sites.primary.clone()).await
-                    {
-                        return Ok(sealed);
-                    }
-                    self.served(&site);
-                    return Ok(answer);
-                }
-                Err(error) => self.failed(&site, error)?,
+            if let Some(other) = other
+                && let Some(answer) = self.settled(other.await, &ask).await?
+            {
+                return Ok(answer);
             }
+        }
+    }
+
+    /// The answer of the site that was asked, or of the next one where it takes unusually long; and the other of the two, if there
+    /// is one, under way.
+    async fn answered<N: Future>(
+        &mut self,
+        mut asked: Pin<Box<N>>,
+        patience: Option<Duration>,
+        named: &impl Fn(Site) -> N,
+    ) -> (N::Output, Option<Pin<Box<N>>>) {
+        let Some(patience) = patience else { return (asked.await, None) };
+        if let Ok(answer) = tokio::time::timeout(patience, asked.as_mut()).await {
+            return (answer, None);
+        }
+        let Some(site) = self.next().await else { return (asked.await, None) };
+        self.gateway.metrics.hedged(&site.name().0);
+        match select(asked, Box::pin(named(site))).await {
+            Either::Left((answer, other)) | Either::Right((answer, other)) => (answer, Some(other)),
+        }
+    }
+
+    /// What a site's answer means: served, nothing yet, or final.
+    async fn settled<T, F>(
+        &mut self,
+        (site, answer): (Site, Result<T, GatewayError>),
+        ask: &impl Fn(Site) -> F,
+    ) -> Result<Option<T>, GatewayError>
+    where
+        F: Future<Output = Result<T, GatewayError>>,
+    {
+        match answer {
+            Ok(answer) => {
+                // Sealed in place just now: the backup may have had it a moment before the primary.
+                if self.is_plain()
+                    && let Ok(sealed) = Box::pin(ask(self.gateway.sites.primary.clone())).await
+                {
+                    return Ok(Some(sealed));
+                }
+                self.served(&site);
+                Ok(Some(answer))
+            }
+            Err(error) => self.failed(&site, error).map(|()| None),
         }
     }
 
