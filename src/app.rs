@@ -17,6 +17,9 @@ use crate::gateway::{Gateway, Parts};
 use crate::identity::{self, IdentityError};
 use crate::keys::{KeyError, Keyring, OsEntropy, RootKey};
 use crate::policy::{PolicyError, RuleSet};
+use crate::recovery::object::Opener;
+use crate::recovery::pace::Pace;
+use crate::recovery::reconcile::Physician;
 use crate::replication::Journal;
 use crate::s3::BucketName;
 use crate::seal::{Entropy, SealError, VaultKeyId};
@@ -121,7 +124,13 @@ impl App {
         }
         let front = front::bind(settings, gateway.clone(), &sites).await?;
         let mut background = Background::new(config.retry);
-        background.replicate(config.pace, journal.clone(), tee.clone(), metrics.clone());
+        let opener = Opener {
+            keyring: keyring.clone(),
+            aliases: config.aliases.clone(),
+            pace: Arc::new(Pace::new(config.pace.bandwidth)),
+        };
+        let physician = Arc::new(Physician::new(tee.clone(), opener, state.clone()));
+        background.replicate(config.pace, journal.clone(), tee.clone(), metrics.clone(), physician);
         background.sync_keyring(keyring.clone(), sites);
         background.sweep(gateway, config.abandoned_after);
         let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring, state.clone(), config.aliases);

@@ -3,7 +3,7 @@ use super::reconcile::Schedule;
 use crate::config::{Pace, Retry};
 use crate::gateway::Gateway;
 use crate::keys::Keyring;
-use crate::replication::{self, BackOff, Journal, ReplicationObserver};
+use crate::replication::{self, BackOff, Healer, Journal, ReplicationObserver};
 use crate::s3::BucketName;
 use crate::site::tee::Tee;
 use crate::site::{Site, Sites};
@@ -46,10 +46,12 @@ impl Background {
         journal: Arc<Journal>,
         tee: Tee,
         observer: Arc<dyn ReplicationObserver>,
+        healer: Arc<dyn Healer>,
     ) {
         let rows = BackOff::new(self.retry.min, self.retry.max).unwrap_or(BackOff::rows());
-        let Pace { parallel, bandwidth } = pace;
-        let settings = replication::Settings { rows, parallel, bandwidth, ..replication::Settings::default() };
+        let Pace { parallel, bandwidth, repair_on_read } = pace;
+        let healer = repair_on_read.then_some(healer);
+        let settings = replication::Settings { rows, parallel, bandwidth, healer, ..replication::Settings::default() };
         self.tasks.spawn(replication::run_with(settings, journal, tee, observer, self.stop.clone()));
     }
 

@@ -139,6 +139,8 @@ table! {
         retry_max: Field<String>,
         parallel: Field<i64>,
         bandwidth: Field<String>,
+        repair_on_read: Field<bool>,
+        primary_down: Field<String>,
     }
 }
 

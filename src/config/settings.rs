@@ -135,6 +135,8 @@ pub struct Pace {
     pub parallel: u32,
     /// Sealed bytes a second, of all copies together; `None`: as fast as it goes.
     pub bandwidth: Option<u64>,
+    /// What reads find damaged is repaired from a good copy.
+    pub repair_on_read: bool,
 }
 
 /// Where the state is.

@@ -245,6 +245,7 @@ fn pace(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Pace {
     Pace {
         parallel: reader.count(&raw.parallel, "replication.parallel", 8, 1..=256),
         bandwidth: (bandwidth != unlimited).then_some(bandwidth as u64),
+        repair_on_read: raw.repair_on_read.as_ref().is_none_or(|wanted| *wanted.get_ref()),
     }
 }
 

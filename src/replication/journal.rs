@@ -3,10 +3,17 @@ use super::desk::Desk;
 use crate::clock;
 use crate::site::tee::{Change, Intent, Miss, MissError, MissRecorder};
 use crate::site::{Location, SiteName};
-use crate::state::{Missed, Owner, State, StateError};
-use std::collections::BTreeSet;
+use crate::state::{Missed, Owner, State, StateError, Task};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+
+/// Damage that was recorded is not recorded again for so long: an object that is read all the time is found damaged all the time.
+const SILENCE: Duration = Duration::from_secs(10);
+/// So many are remembered for that.
+const REMEMBERED: usize = 4096;
 
 /// Makes misses durable in the state's journal and wakes the worker.
 pub struct Journal {
@@ -16,6 +23,14 @@ pub struct Journal {
     desk: Option<Desk>,
     /// Whose the rows are that are worked on.
     owner: Owner,
+    damages: Damages,
+}
+
+/// Damage that reads found lately.
+#[derive(Default)]
+struct Damages {
+    wanted: AtomicBool,
+    lately: Mutex<HashMap<(SiteName, Location), Instant>>,
 }
 
 /// Wakes the worker.
@@ -40,7 +55,7 @@ impl Journal {
         let bell: Arc<Bell> = Arc::default();
         let ring = Arc::clone(&bell);
         let desk = Desk::open(state.clone(), owner.clone(), backups, move || ring.wake.notify_one());
-        Ok(Arc::new(Self { state, bell, desk: Some(desk), owner }))
+        Ok(Arc::new(Self { state, bell, desk: Some(desk), owner, damages: Damages::default() }))
     }
 
     /// Without intents: what is missed is recorded when it is seen to be missed, so a crash in the middle of a change may
@@ -54,7 +69,7 @@ impl Journal {
     ) -> Result<Arc<Self>, StateError> {
         let backups: Vec<String> = backups.into_iter().map(ToString::to_string).collect();
         let owner = take_over(&state, &backups).await?;
-        Ok(Arc::new(Self { state, bell: Arc::default(), desk: None, owner }))
+        Ok(Arc::new(Self { state, bell: Arc::default(), desk: None, owner, damages: Damages::default() }))
     }
 
     /// Takes back the intents of what has ended. Nothing may be written through it any more.
@@ -69,6 +84,11 @@ impl Journal {
     pub fn site_is_back(&self, site: &SiteName) {
         self.bell.back.lock().unwrap_or_else(PoisonError::into_inner).insert(site.clone());
         self.bell.wake.notify_one();
+    }
+
+    /// Somebody repairs what reads find damaged: from now on it is recorded.
+    pub(super) fn repairs(&self) {
+        self.damages.wanted.store(true, Ordering::Relaxed);
     }
 
     /// This process, among those that share the state.
@@ -90,6 +110,23 @@ impl Journal {
     }
 }
 
+// === impl Damages ===
+
+impl Damages {
+    fn is_news(&self, site: &SiteName, at: &Location) -> bool {
+        if !self.wanted.load(Ordering::Relaxed) {
+            return false;
+        }
+        let now = Instant::now();
+        let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        if lately.len() >= REMEMBERED {
+            lately.clear();
+        }
+        let before = lately.insert((site.clone(), at.clone()), now);
+        before.is_none_or(|before| now.duration_since(before) >= SILENCE)
+    }
+}
+
 /// A new process among those that share the state; what the dead ones left becomes misses.
 async fn take_over(state: &State, backups: &[String]) -> Result<Owner, StateError> {
     let owner = state.enlist().await?;
@@ -106,12 +143,27 @@ impl MissRecorder for Journal {
     async fn record_all(&self, misses: Vec<Miss>) -> Result<(), MissError> {
         let missed = misses.into_iter().map(|miss| {
             let Miss { site, bucket, key, reason, bytes, retain_until } = miss;
-            Missed { site: site.to_string(), bucket, key, reason, bytes, retain_until: retain_until.unwrap_or(0) }
+            Missed { site: site.to_string(), bucket, key, reason, bytes, retain_until: retain_until.unwrap_or(0), task: Task::Level }
         });
         let recorded = self.state.record_misses(missed.collect(), clock::now().unix_timestamp()).await;
         recorded.map_err(|error| MissError(error.to_string()))?;
         self.bell.wake.notify_one();
         Ok(())
+    }
+
+    fn damaged(&self, site: &SiteName, at: &Location, why: &str) {
+        if !self.damages.is_news(site, at) {
+            return;
+        }
+        let (bucket, key) = (&at.bucket, Some(&at.key));
+        let missed = Missed { task: Task::Repair, ..Missed::new(&site.0, bucket, key, why) };
+        let (state, bell) = (self.state.clone(), Arc::clone(&self.bell));
+        tokio::spawn(async move {
+            match state.record_misses(vec![missed], clock::now().unix_timestamp()).await {
+                Ok(()) => bell.wake.notify_one(),
+                Err(error) => tracing::error!(%error, "damage that a read found could not be recorded; the next read will"),
+            }
+        });
     }
 
     fn is_changing(&self, at: &Location) -> bool {

@@ -2,11 +2,13 @@
 use super::compare::{self, Version};
 use super::throttle::Throttle;
 use super::transfer::{Copied, Cut, Transfer};
+use super::{HealError, Healed, Healer};
 use crate::clock;
 use crate::s3::{BucketName, ObjectKey};
 use crate::site::tee::{Intent, MissError, Tee};
 use crate::site::{Location, Site, SiteError, SiteName};
-use crate::state::{Pending, State, StateError};
+use crate::state::{Pending, State, StateError, Task};
+use std::sync::Arc;
 
 /// How often an object that keeps changing under the copy is followed before its turn is over.
 const ROUNDS: u32 = 3;
@@ -27,6 +29,10 @@ pub(super) enum Failure {
     Intent(#[from] MissError),
     #[error("site {0} is not in the configuration any more")]
     UnknownSite(String),
+    #[error("{0}")]
+    Heal(String),
+    #[error("nobody repairs what is damaged: replication.repair_on_read is off")]
+    NoHealer,
     #[error("the object changes faster than it can be copied")]
     Changing,
     #[error(
@@ -43,18 +49,30 @@ pub(super) struct Mirror {
     pub(super) state: State,
     pub(super) cut: Cut,
     pub(super) throttle: Throttle,
+    pub(super) healer: Option<Arc<dyn Healer>>,
 }
 
 /// How a row ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Levelled {
     /// The site equals the primary.
     Equal,
     /// The site keeps what the primary deleted, until the row's term.
     Retained,
+    /// The site's copy was looked at for its damage.
+    Healed(Healed),
 }
 
 // === impl Failure ===
+
+impl From<HealError> for Failure {
+    fn from(error: HealError) -> Self {
+        match error {
+            HealError::Site(error) => Self::Site(error),
+            HealError::Other(why) => Self::Heal(why),
+        }
+    }
+}
 
 impl Failure {
     /// The site that is down, when that is the reason.
@@ -91,6 +109,11 @@ impl Mirror {
         let name = SiteName(row.site.as_str().into());
         let site = self.tee.sites().by_name(&name).ok_or_else(|| Failure::UnknownSite(row.site.clone()))?;
         match &row.key {
+            Some(key) if row.task == Task::Repair => {
+                let at = Location { bucket: row.bucket.clone(), key: key.clone() };
+                let healer = self.healer.as_ref().ok_or(Failure::NoHealer)?;
+                Ok(Levelled::Healed(healer.heal(site, &at).await?))
+            }
             None => Ok(self.bucket(site, &row.bucket).await.map(|()| Levelled::Equal)?),
             Some(key) => self.object(site, row, key).await,
         }

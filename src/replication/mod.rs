@@ -6,6 +6,7 @@
 //! | [`desk`], [`book`] | intents: what is about to change, written in groups and taken back in bulk |
 //! | [`worker`] | [`run`]: which rows are worked on, when, and what a failure means for the next try |
 //! | [`gate`] | sites that are down: left alone, then asked with one small request |
+//! | [`heal`] | damaged copies, and whoever can tell them from good ones |
 //! | [`backoff`] | how long to wait |
 //! | [`mirror`] | one row: make the site's object (or bucket) equal to the primary's |
 //! | [`compare`] | are two sites' objects the same version? |
@@ -20,6 +21,7 @@ mod book;
 pub mod compare;
 mod desk;
 mod gate;
+mod heal;
 mod journal;
 mod mirror;
 mod throttle;
@@ -27,10 +29,12 @@ mod transfer;
 mod worker;
 
 pub use backoff::BackOff;
+pub use heal::{HealError, Healed, Healer};
 pub use journal::Journal;
 pub use transfer::{Copied, repair};
 pub use worker::{Settings, run, run_with};
 
+use crate::site::Location;
 use crate::state::Backlog;
 
 /// Told of progress, for metrics.
@@ -41,4 +45,6 @@ pub trait ReplicationObserver: Send + Sync {
     fn attempt(&self, site: &str, ok: bool);
     /// One operation settled so many seconds after it was recorded.
     fn latency(&self, _site: &str, _seconds: f64) {}
+    /// What a read had found damaged at this site was looked at again.
+    fn healed(&self, _site: &str, _at: &Location, _healed: &Healed) {}
 }

@@ -101,6 +101,22 @@ impl Transfer<'_> {
         Ok((now.as_ref() == Some(self.source)).then_some(guard))
     }
 
+    /// The site itself is asked to look once more, where it can: others write there who do not share the lock.
+    fn condition(&self) -> WriteCondition {
+        let able = self.site.capabilities();
+        match &self.replaces {
+            Some(Some(expected)) if able.put_if_match => WriteCondition::IfMatch(expected.etag.clone()),
+            Some(None) if able.put_if_none_match => WriteCondition::IfAbsent,
+            _ => WriteCondition::Always,
+        }
+    }
+
+    /// The same for what travels in parts.
+    fn condition_in_parts(&self) -> WriteCondition {
+        let able = self.site.capabilities().complete_if_none_match;
+        if able { self.condition() } else { WriteCondition::Always }
+    }
+
     /// What the site is told to keep: as the source keeps it, tags included. (ACLs stay each site's own.)
     async fn headers(&self, got: &GotObject) -> Result<ObjectHeaders, SiteError> {
         let tags = if got.has_tags() { self.from.tagging_header(self.at, None).await? } else { None };
@@ -117,12 +133,14 @@ impl Transfer<'_> {
         if got.length == 0 && guard.is_none() {
             return Ok(Copied::Changed);
         }
-        let put = self.site.put(self.at, &headers, &WriteCondition::Always, body);
+        let condition = self.condition();
+        let put = self.site.put(self.at, &headers, &condition, body);
         let (written, fed) = tokio::join!(put, self.feed_held_back(got, sender));
         drop(guard);
         match (written, fed?) {
             (Ok(Written { etag, .. }), _) => Ok(Copied::Done(etag)),
             (Err(_), Fed::Changed) => Ok(Copied::Changed),
+            (Err(error), _) if condition != WriteCondition::Always && is_refused(&error) => Ok(Copied::Changed),
             (Err(error), _) => Err(error),
         }
     }
@@ -169,8 +187,11 @@ impl Transfer<'_> {
             parts.push((number, self.part(upload, number, span).await?));
         }
         let Some(_guard) = self.lock().await? else { return Ok(Copied::Changed) };
-        let done = self.site.complete_multipart(self.at, upload, &parts, &WriteCondition::Always).await?;
-        Ok(Copied::Done(done.etag))
+        let condition = self.condition_in_parts();
+        match self.site.complete_multipart(self.at, upload, &parts, &condition).await {
+            Err(error) if condition != WriteCondition::Always && is_refused(&error) => Ok(Copied::Changed),
+            done => Ok(Copied::Done(done?.etag)),
+        }
     }
 
     async fn part(&self, upload: &str, number: u16, span: SealedRange) -> Result<SealedETag, SiteError> {
@@ -204,4 +225,11 @@ impl Transfer<'_> {
         fed?;
         written
     }
+}
+
+/// The site holds something else by now: 412, or 409 while another write of the key was under way, or 404 where `If-Match` found nothing.
+fn is_refused(error: &SiteError) -> bool {
+    error.is_precondition_failed()
+        || matches!(error, SiteError::S3 { status: 409, code, .. } if code == "ConditionalRequestConflict")
+        || matches!(error, SiteError::S3 { status: 404, code, .. } if code == "NoSuchKey")
 }

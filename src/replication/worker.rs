@@ -3,10 +3,10 @@ use super::gate::Gates;
 use super::mirror::{Failure, Levelled, Mirror};
 use super::throttle::Throttle;
 use super::transfer::Cut;
-use super::{BackOff, Journal, ReplicationObserver};
+use super::{BackOff, Healed, Healer, Journal, ReplicationObserver};
 use crate::clock;
 use crate::s3::BucketName;
-use crate::site::SiteName;
+use crate::site::{Location, SiteName};
 use crate::site::tee::Tee;
 use crate::state::{Pending, StateError};
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ const REPORT_PAUSE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_secs(1);
 
 /// How the worker works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Rows of one site worked on at once.
     pub parallel: u32,
@@ -38,6 +38,8 @@ pub struct Settings {
     pub part_size: u64,
     /// Sealed bytes a second, of all copies together; `None`: as fast as it goes.
     pub bandwidth: Option<u64>,
+    /// Repairs what reads find damaged; `None`: nobody does.
+    pub healer: Option<Arc<dyn Healer>>,
 }
 
 /// Retries until told to stop: for each due row makes the site's object equal to the primary's
@@ -63,7 +65,11 @@ pub async fn run_with(
 ) {
     let cut = Cut { single: settings.single_limit, part: settings.part_size };
     let throttle = Throttle::new(settings.bandwidth);
-    let mirror = Mirror { tee, state: journal.state().clone(), cut, throttle };
+    let healer = settings.healer.clone();
+    if healer.is_some() {
+        journal.repairs();
+    }
+    let mirror = Mirror { tee, state: journal.state().clone(), cut, throttle, healer };
     let mut worker = Worker {
         settings,
         journal,
@@ -121,6 +127,7 @@ impl Default for Settings {
             single_limit: 5 * 1024 * 1024 * 1024,
             part_size: 512 * 1024 * 1024,
             bandwidth: None,
+            healer: None,
         }
     }
 }
@@ -293,14 +300,36 @@ impl Worker {
         self.gates.success(&SiteName(row.site.as_str().into()));
         self.gates.success(self.mirror.tee.sites().primary.name());
         let state = self.journal.state();
-        let done = match levelled {
+        let done = match &levelled {
             Levelled::Equal => state.settle(row).await?,
             Levelled::Retained => state.retain(row).await?,
+            Levelled::Healed(healed) => return self.row_healed(row, healed).await,
         };
         if done && levelled == Levelled::Equal && row.retain_until == 0 {
             self.observer.latency(&row.site, now().saturating_sub(row.recorded_at).max(0) as f64);
         }
         Ok(())
+    }
+
+    async fn row_healed(&mut self, row: &Pending, healed: &Healed) -> Result<(), StateError> {
+        let (state, Pending { site, bucket, .. }) = (self.journal.state(), row);
+        if let Some(key) = row.key.clone() {
+            self.observer.healed(site, &Location { bucket: bucket.clone(), key }, healed);
+        }
+        match healed {
+            Healed::Repaired(from) => {
+                tracing::warn!(site, %bucket, %from, "an object that a read had found damaged is good again");
+                state.settle(row).await.map(drop)
+            }
+            Healed::Sound => {
+                tracing::warn!(site, %bucket, "an object that a read had found damaged is good; the site may return wrong bytes now and then");
+                state.settle(row).await.map(drop)
+            }
+            Healed::Hopeless(why) => {
+                tracing::error!(site, %bucket, why, "a damaged object has no good copy; it is parked: see `strongroom replication parked`");
+                state.park(row, why).await
+            }
+        }
     }
 
     fn close_gate(&mut self, failure: &Failure, bucket: &BucketName) {

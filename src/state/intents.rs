@@ -4,10 +4,10 @@
 //! contested becomes a miss of every backup: two processes that commit one key at the same time may have done so in another
 //! order at each site. The later of the two always sees it, whichever that is. Within one process a lock keeps the order.
 use super::database::{Connection, Engine, Row, Statement};
-use super::journal::{Missed, record};
+use super::journal::{Missed, doubt, record};
 use super::owner::Owner;
 use super::uploads::{read_bucket, read_key};
-use super::{State, StateError};
+use super::{State, StateError, Task};
 use crate::s3::{BucketName, ObjectKey};
 use sqlx::Row as _;
 use std::collections::BTreeSet;
@@ -236,6 +236,7 @@ async fn level(
     reason: &str,
     (now, due): (i64, i64),
 ) -> Result<(), StateError> {
+    doubt(connection, &row.bucket, &bytes(row)).await?;
     for site in backups {
         let missed = Missed {
             site: site.clone(),
@@ -244,6 +245,7 @@ async fn level(
             reason: reason.to_owned(),
             bytes: 0,
             retain_until: row.retain_until,
+            task: Task::Level,
         };
         record(connection, missed, now, due).await?;
     }

@@ -30,4 +30,4 @@ pub use intents::{EndedIntent, Exchange, IntentRow};
 pub use journal::Missed;
 pub use open::State;
 pub use owner::Owner;
-pub use types::{Backlog, IndexEntry, Part, Pending, Progress, Resting, Upload};
+pub use types::{Backlog, IndexEntry, Part, Pending, Progress, Resting, Task, Upload};

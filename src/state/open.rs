@@ -41,6 +41,10 @@ struct Inner {
     recorded: AtomicU64,
     /// The value of `recorded` at which the journal was last seen to be empty.
     empty_as_of: AtomicU64,
+    /// How often a change that a backup accepted was (or may have been) recorded here.
+    homes: AtomicU64,
+    /// The value of `homes` at which none was seen to be open.
+    no_homes_as_of: AtomicU64,
 }
 
 // === impl State ===
@@ -83,7 +87,9 @@ impl State {
     fn over(home: Home, database: Database, index: Index) -> Self {
         let writer = Writer::start(database.clone());
         let (recorded, empty_as_of) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        Self { inner: Arc::new(Inner { home, database, writer, index, recorded, empty_as_of }) }
+        let (homes, no_homes_as_of) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        let inner = Inner { home, database, writer, index, recorded, empty_as_of, homes, no_homes_as_of };
+        Self { inner: Arc::new(inner) }
     }
 
     /// True when other proxies may use it, too.
@@ -111,6 +117,14 @@ impl State {
 
     pub(super) fn empty_as_of(&self) -> &AtomicU64 {
         &self.inner.empty_as_of
+    }
+
+    pub(super) fn homes(&self) -> &AtomicU64 {
+        &self.inner.homes
+    }
+
+    pub(super) fn no_homes_as_of(&self) -> &AtomicU64 {
+        &self.inner.no_homes_as_of
     }
 
     pub(super) fn writer(&self) -> &Writer {

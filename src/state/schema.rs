@@ -88,6 +88,43 @@ pub(super) const STATE: Schema = Schema {
     ALTER TABLE misses ADD COLUMN retained BIGINT NOT NULL DEFAULT 0;
     ALTER TABLE misses ADD COLUMN leased_by TEXT NOT NULL DEFAULT '';
     ",
+        // A key may be damaged at a site and missed by it at the same time: two rows, so the table is made anew.
+        "
+    DROP INDEX misses_due;
+    DROP INDEX misses_of_site;
+    DROP INDEX misses_age;
+    ALTER TABLE misses RENAME TO misses_before;
+    CREATE TABLE misses (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        generation BIGINT NOT NULL,
+        site TEXT NOT NULL,
+        bucket TEXT NOT NULL,
+        object_key BLOB NOT NULL,
+        damaged BIGINT NOT NULL DEFAULT 0,
+        home_from TEXT NOT NULL DEFAULT '',
+        home_gone BIGINT NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        recorded_at BIGINT NOT NULL,
+        not_before BIGINT NOT NULL,
+        last_error TEXT NOT NULL,
+        bytes BIGINT NOT NULL DEFAULT 0,
+        parked TEXT NOT NULL DEFAULT '',
+        retain_until BIGINT NOT NULL DEFAULT 0,
+        retained BIGINT NOT NULL DEFAULT 0,
+        leased_by TEXT NOT NULL DEFAULT '',
+        UNIQUE (bucket, object_key, site, damaged)
+    );
+    INSERT INTO misses (generation, site, bucket, object_key, reason, attempts, recorded_at, not_before, last_error,
+        bytes, parked, retain_until, retained, leased_by)
+        SELECT generation, site, bucket, object_key, reason, attempts, recorded_at, not_before, last_error,
+        bytes, parked, retain_until, retained, leased_by FROM misses_before ORDER BY id;
+    DROP TABLE misses_before;
+    CREATE INDEX misses_due ON misses (not_before, id);
+    CREATE INDEX misses_of_site ON misses (site, not_before, id);
+    CREATE INDEX misses_age ON misses (recorded_at);
+    CREATE INDEX misses_home ON misses (home_from);
+    ",
     ],
 };
 

@@ -66,6 +66,25 @@ pub struct Pending {
     pub retain_until: i64,
     /// Sealed bytes to be copied, as far as known.
     pub bytes: u64,
+    /// What is to be done.
+    pub task: Task,
+}
+
+/// What a row of the journal asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Task {
+    /// The site is a backup, to be made equal to the primary.
+    #[default]
+    Level,
+    /// A read found the site's copy damaged: it is to be made good from another one.
+    Repair,
+    /// The site is the primary, which was out when a backup accepted a change: to be made equal to that backup.
+    Home {
+        /// The backup that has what was acknowledged last.
+        from: String,
+        /// The last change may have been a delete.
+        gone: bool,
+    },
 }
 
 /// A row that nobody works on: parked, or kept for a term.

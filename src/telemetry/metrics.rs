@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Run before every scrape; sets gauges that are cheaper to ask for than to keep.
 type Hook = Box<dyn Fn(&Metrics) + Send + Sync>;
 
+/// What becomes of damage that a read found.
+const REPAIR_RESULTS: [&str; 3] = ["repaired", "sound", "hopeless"];
+
 /// All metrics of the process.
 pub struct Metrics {
     pub(super) registry: Registry,
@@ -116,6 +119,9 @@ impl Metrics {
             family.with_label_values(&[site]);
         }
         families.replication_latency.with_label_values(&[site]);
+        for result in REPAIR_RESULTS {
+            families.repairs.with_label_values(&[site, result]);
+        }
         for ok in [true, false] {
             families.replication_attempts.with_label_values(&[site, attempt_outcome(ok)]);
         }
@@ -230,6 +236,11 @@ impl Metrics {
     /// A body that failed in the middle goes on from this site.
     pub fn rescued(&self, site: &str) {
         self.families.rescued_reads.with_label_values(&[site]).inc();
+    }
+
+    /// What a read had found damaged at this site was looked at again.
+    pub fn repair(&self, site: &str, result: &'static str) {
+        self.families.repairs.with_label_values(&[site, result]).inc();
     }
 
     /// A read was slow, so this site was asked as well.

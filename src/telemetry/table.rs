@@ -154,6 +154,8 @@ table! {
         "Time from recording that a site misses a write until it had it.";
     replication_attempts: IntCounterVec, "strongroom_replication_attempts_total", ["site", "outcome"],
         "Tries to bring a site up to date: ok or failed (tried again later).";
+    repairs: IntCounterVec, "strongroom_repairs_total", ["site", "result"],
+        "Objects that a read found damaged at this site, looked at again: repaired (from a good copy), sound (it was good by then), hopeless (no good copy; parked).";
 
     // Comparisons and drills.
     reconcile_objects: IntGaugeVec, "strongroom_reconcile_objects", ["result"],

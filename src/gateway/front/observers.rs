@@ -1,7 +1,7 @@
 //! What other rooms tell, turned into metrics. They define the ports; here is the one place that knows both sides.
 use crate::audit::{AuditObserver, LogKind};
-use crate::replication::ReplicationObserver;
-use crate::site::{SiteName, SiteObserver};
+use crate::replication::{Healed, ReplicationObserver};
+use crate::site::{Location, SiteName, SiteObserver};
 use crate::state::Backlog;
 use crate::telemetry::{Log, Metrics};
 
@@ -28,6 +28,15 @@ impl ReplicationObserver for Metrics {
 
     fn latency(&self, site: &str, seconds: f64) {
         self.replication_latency(site, seconds);
+    }
+
+    fn healed(&self, site: &str, _at: &Location, healed: &Healed) {
+        let result = match healed {
+            Healed::Repaired(_) => "repaired",
+            Healed::Sound => "sound",
+            Healed::Hopeless(_) => "hopeless",
+        };
+        self.repair(site, result);
     }
 
     fn attempt(&self, site: &str, ok: bool) {

@@ -48,7 +48,10 @@ impl Rescuer {
     /// Sends for the rest behind `verified` bytes of plaintext; gives the error back when it is final.
     pub(super) fn send(&mut self, site: &SiteName, error: GatewayError, verified: u64) -> Option<GatewayError> {
         let broke_off = match &error {
-            GatewayError::Integrity { .. } => false,
+            GatewayError::Integrity { source, .. } => {
+                self.whence.gateway.tee.damaged(site, &self.whence.at, &source.to_string());
+                false
+            }
             GatewayError::Site(error) if error.is_outage() => true,
             _ => return Some(error),
         };

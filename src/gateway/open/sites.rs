@@ -159,6 +159,9 @@ impl<'a> Candidates<'a> {
             GatewayError::Integrity { source, .. } => {
                 self.gateway.metrics.integrity_failure(&site.name().0);
                 tracing::error!(site = %site.name(), error = %source, "a sealed object does not authenticate");
+                if let Some(at) = self.at {
+                    self.gateway.tee.damaged(site.name(), at, &source.to_string());
+                }
             }
             _ => tracing::warn!(site = %site.name(), error = %error, "a read goes on to the next site"),
         }
@@ -173,6 +176,9 @@ impl<'a> Candidates<'a> {
         for other in &self.not_sealed {
             self.gateway.metrics.integrity_failure(&other.0);
             tracing::error!(site = %other, served_by = %site.name(), "a site holds something else than a sealed object");
+            if let Some(at) = self.at {
+                self.gateway.tee.damaged(other, at, "it holds something else than a sealed object");
+            }
         }
         if !self.is_primary(site) {
             self.gateway.metrics.failover(&site.name().0);

@@ -40,6 +40,9 @@ pub struct Finding {
     /// It was repaired, and what was written was read back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub repaired: bool,
+    /// The site that it was copied from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<String>,
 }
 
 /// How many of what.
@@ -92,6 +95,7 @@ impl Finding {
             why: None,
             pending: false,
             repaired: false,
+            copied_from: None,
         }
     }
 
@@ -104,6 +108,7 @@ impl Finding {
             why: Some(why),
             pending: false,
             repaired: false,
+            copied_from: None,
         }
     }
 

@@ -47,7 +47,7 @@ impl Judge {
         }
     }
 
-    async fn try_look(&self, at: &Location, pair: &Pair) -> Result<Finding, Trouble> {
+    pub(super) async fn try_look(&self, at: &Location, pair: &Pair) -> Result<Finding, Trouble> {
         let (here, there) = self.versions(at, pair).await?;
         let symbol = match (&here, &there) {
             // Deleted at both since the listings.
@@ -104,10 +104,13 @@ impl Judge {
         let (ours, theirs) =
             tokio::join!(opener.authenticate(self.primary(), at), opener.authenticate(&self.backup, at));
         let mut damage = Vec::new();
+        let nobody_sealed_it = matches!((&ours, &theirs), (Err(ReadError::NotSealed(_)), Err(ReadError::NotSealed(_))));
         for (site, result) in [(self.primary(), ours.err()), (&self.backup, theirs.err())] {
             match result {
+                None => {}
                 // What we did not write is compared by what the sites say of it.
-                None | Some(ReadError::NotSealed(_)) => {}
+                Some(ReadError::NotSealed(_)) if nobody_sealed_it => {}
+                Some(error @ ReadError::NotSealed(_)) => damage.push(format!("damaged at {}: {error}", site.name())),
                 Some(error) if error.is_damage() => damage.push(format!("damaged at {}: {error}", site.name())),
                 Some(error) => return Err(error.into()),
             }
@@ -133,7 +136,8 @@ impl Judge {
         let known = finding.why.clone().map_or_else(String::new, |why| format!("{why}; "));
         Ok(match mended {
             Outcome::Repaired(from) => {
-                Finding { repaired: true, ..finding.because(format!("{known}copied from {from}")) }
+                let finding = finding.because(format!("{known}copied from {from}"));
+                Finding { repaired: true, copied_from: Some(from), ..finding }
             }
             Outcome::Left(why) => finding.because(format!("{known}left as it is: {why}")),
         })

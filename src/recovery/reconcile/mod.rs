@@ -6,12 +6,14 @@
 //! | [`merge`] | two listings in one pass, bounded memory |
 //! | [`finding`] | what was found of one object, and how it is shown |
 //! | [`judge`] | from two listed entries to a finding |
+//! | [`heal`] | one object that a read found damaged |
 //! | [`repair`] | which side is good, and the copy |
 //!
 //! The comparison needs no key: sizes and sealed ETags, and where those differ for a reason (parts cut elsewhere) the
 //! trailers. Only what reads content (`--sample`, `--all`, `--repair`) needs the keyring. What the journal knows to be
 //! missing at a backup is reported and left to the replication worker.
 mod finding;
+mod heal;
 mod judge;
 pub(super) mod merge;
 mod repair;
@@ -23,6 +25,7 @@ use crate::site::tee::Tee;
 use crate::site::{Location, Site, SiteName};
 use crate::state::State;
 pub use finding::{Finding, Symbol, Tally};
+pub use heal::Physician;
 use futures_util::StreamExt;
 use judge::Judge;
 use std::sync::Arc;

@@ -50,8 +50,14 @@ impl Judge {
         mut there: Option<Version>,
     ) -> Result<Outcome, Trouble> {
         for _ in 0..ROUNDS {
-            let (ours, theirs) =
+            let (mut ours, mut theirs) =
                 tokio::try_join!(side(opener, at, self.primary(), here), side(opener, at, &self.backup, there))?;
+            let damaged = "it is no sealed object any more";
+            if ours.is_damage_of(&theirs) {
+                ours.content = Content::Damaged(damaged.to_owned());
+            } else if theirs.is_damage_of(&ours) {
+                theirs.content = Content::Damaged(damaged.to_owned());
+            }
             let prefers = |side: &Side<'_>| self.all.prefer.as_ref().is_some_and(|name| name == side.site.name());
             let (from, to) = match choose(&ours, &theirs, prefers(&ours), prefers(&theirs)) {
                 Choice::HereToThere => (ours, theirs),
@@ -64,6 +70,18 @@ impl Judge {
             (here, there) = tokio::try_join!(compare::version(self.primary(), at), compare::version(&self.backup, at))?;
         }
         Ok(Outcome::Left("it changes faster than it can be repaired; reconcile again".to_owned()))
+    }
+}
+
+// === impl Side ===
+
+impl Side<'_> {
+    /// What is no sealed object by itself is a damaged one when the site says it is what the other one holds whole: the same ETag or
+    /// length. Otherwise it is somebody else's.
+    fn is_damage_of(&self, other: &Side<'_>) -> bool {
+        let (Some(ours), Some(theirs)) = (&self.version, &other.version) else { return false };
+        let alike = ours.etag == theirs.etag || ours.length == theirs.length;
+        alike && matches!((&self.content, &other.content), (Content::Foreign, Content::Good(_)))
     }
 }
 

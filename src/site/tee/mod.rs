@@ -99,6 +99,9 @@ pub trait MissRecorder: Send + Sync {
         false
     }
 
+    /// A read found what a site holds of this object damaged; it is to be made good from another site. Never waits.
+    fn damaged(&self, _site: &SiteName, _at: &Location, _why: &str) {}
+
     /// Begins to write down that this is about to change. For recorders without a disk: nothing is written.
     fn intend(&self, _change: Change) -> Intent {
         Intent::default()
@@ -189,6 +192,11 @@ impl Tee {
     /// Whether a change of this object is under way here.
     pub fn is_changing(&self, at: &Location) -> bool {
         self.inner.misses.is_changing(at)
+    }
+
+    /// A read found what a site holds of this object damaged: it is made good later, from a copy that authenticates. Never waits.
+    pub fn damaged(&self, site: &SiteName, at: &Location, why: &str) {
+        self.inner.misses.damaged(site, at, why);
     }
 
     /// For whoever changes a backup's object otherwise than through the tee: an intent that is durable already.

@@ -13,15 +13,17 @@ const BACKLOG: &str =
     FROM misses GROUP BY 1, 2, 3";
 
 const PARKED: &str =
-    "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes, parked
+    "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes,
+    damaged, home_from, home_gone, parked
     FROM misses WHERE parked <> '' ORDER BY recorded_at, id LIMIT $1";
 
 const RETAINED: &str =
-    "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes, parked
+    "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes,
+    damaged, home_from, home_gone, parked
     FROM misses WHERE retained = 1 ORDER BY retain_until, id LIMIT $1";
 
 const PROGRESS: &str = "SELECT CAST(CASE WHEN parked = '' THEN 0 ELSE 1 END AS BIGINT) FROM misses
-    WHERE bucket = $1 AND object_key = $2 AND retained = 0";
+    WHERE bucket = $1 AND object_key = $2 AND retained = 0 AND damaged = 0";
 
 /// No number of records.
 const NEVER: u64 = u64::MAX;
@@ -105,7 +107,7 @@ impl State {
     /// # Errors
     /// When it cannot be read.
     pub async fn is_behind(&self, bucket: &BucketName, key: &ObjectKey) -> Result<bool, StateError> {
-        let query = "SELECT count(*) FROM misses WHERE bucket = $1 AND object_key = $2";
+        let query = "SELECT count(*) FROM misses WHERE bucket = $1 AND object_key = $2 AND damaged = 0";
         let query = sqlx::query_scalar(query).bind(bucket.as_str()).bind(key.as_str().as_bytes());
         let rows: i64 = query.fetch_one(self.readers()).await?;
         Ok(rows > 0)

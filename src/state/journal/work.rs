@@ -3,13 +3,15 @@ use super::super::database::{Connection, Statement};
 use super::{cut, read_pending};
 use crate::state::{Pending, State, StateError};
 
-const DUE: &str = "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes
+const DUE: &str = "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes,
+    damaged, home_from, home_gone
     FROM misses WHERE not_before <= $1 AND parked = '' AND leased_by = '' ORDER BY not_before, id LIMIT $2";
 
 /// Free rows of a site, leased at once: nobody else gets them until they are settled, postponed, or their owner is dead.
 const LEASE: &str = "UPDATE misses SET leased_by = $1 WHERE leased_by = '' AND id IN (SELECT id FROM misses
     WHERE site = $2 AND not_before <= $3 AND parked = '' AND leased_by = '' ORDER BY not_before, id LIMIT $4)
-    RETURNING id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes";
+    RETURNING id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes,
+    damaged, home_from, home_gone";
 
 const FREE: &str = "UPDATE misses SET leased_by = '' WHERE id = $1";
 
