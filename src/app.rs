@@ -96,6 +96,12 @@ impl App {
             Intents::Failures => Journal::without_intents(state.clone(), backups).await?,
         };
         let tee = Tee::new(sites.clone(), journal.clone(), config.backup_grace);
+        let tee = if config.pace.accept_on_backup {
+            state.expect_homes();
+            tee.accepting_on_backup()
+        } else {
+            tee
+        };
         let gateway = Gateway::new(Parts {
             sites: sites.clone(),
             tee: tee.clone(),

@@ -49,7 +49,7 @@ impl Background {
         healer: Arc<dyn Healer>,
     ) {
         let rows = BackOff::new(self.retry.min, self.retry.max).unwrap_or(BackOff::rows());
-        let Pace { parallel, bandwidth, repair_on_read } = pace;
+        let Pace { parallel, bandwidth, repair_on_read, accept_on_backup: _ } = pace;
         let healer = repair_on_read.then_some(healer);
         let settings = replication::Settings { rows, parallel, bandwidth, healer, ..replication::Settings::default() };
         self.tasks.spawn(replication::run_with(settings, journal, tee, observer, self.stop.clone()));

@@ -137,6 +137,8 @@ pub struct Pace {
     pub bandwidth: Option<u64>,
     /// What reads find damaged is repaired from a good copy.
     pub repair_on_read: bool,
+    /// While the primary is out a backup accepts changes in its place.
+    pub accept_on_backup: bool,
 }
 
 /// Where the state is.

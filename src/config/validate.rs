@@ -245,6 +245,9 @@ fn pace(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Pace {
     Pace {
         parallel: reader.count(&raw.parallel, "replication.parallel", 8, 1..=256),
         bandwidth: (bandwidth != unlimited).then_some(bandwidth as u64),
+        accept_on_backup: reader
+            .choice(&raw.primary_down, "replication.primary_down", &[("refuse", false), ("accept-on-backup", true)])
+            .unwrap_or(false),
         repair_on_read: raw.repair_on_read.as_ref().is_none_or(|wanted| *wanted.get_ref()),
     }
 }

@@ -96,7 +96,11 @@ pub(super) async fn delete_objects(
         by_fate.entry(fate).or_default().push(doomed);
     }
     for (fate, doomed) in by_fate {
-        let done = gateway.tee.delete_many(&bucket, doomed.clone(), bypass, fate).await.map_err(GatewayError::from)?;
+        let keys: Vec<ObjectKey> = doomed.iter().map(|one| one.key.clone()).collect();
+        let plain = fate.retain_until.is_none() && doomed.iter().all(|one| one.version.is_none());
+        let acting = gateway.tee.acting_for_all(&bucket, &keys, plain, fate.mode).await;
+        let tee = acting.map_err(GatewayError::from)?;
+        let done = tee.delete_many(&bucket, doomed.clone(), bypass, fate).await.map_err(GatewayError::from)?;
         for (one, answer) in doomed.into_iter().zip(done) {
             gateway.objects.forget(&Location { bucket: bucket.clone(), key: one.key.clone() });
             let asked = Answered { key: one.key.as_str().to_owned(), version: one.version };
@@ -145,7 +149,9 @@ async fn delete(
         only.check(&opened)?;
         options.if_match = Some(opened.sealed_etag.clone());
     }
-    let done = gateway.tee.delete(at, options, fate).await;
+    let plain = fate.retain_until.is_none() && options.version.is_none() && options.if_match.is_none();
+    let tee = gateway.tee.acting(at, plain, fate.mode).await.map_err(GatewayError::from)?;
+    let done = tee.delete(at, options, fate).await;
     gateway.objects.forget(at);
     done.map_err(|error| refused(error.into()))
 }

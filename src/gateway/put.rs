@@ -94,7 +94,9 @@ where
     let sealed = sealed_len(object.length)?;
     let metadata = seal_metadata(gateway, &object.metadata, &sealer)?;
     let headers = headers(&plan, &object.metadata, metadata.as_ref(), object.kept);
-    let mut write = gateway.tee.put(&object.at, sealed.0, headers, object.condition, mode(&plan));
+    let plain = object.condition == WriteCondition::Always;
+    let tee = gateway.tee.acting(&object.at, plain, mode(&plan)).await?;
+    let mut write = tee.put(&object.at, sealed.0, headers, object.condition, mode(&plan));
     let ingest = Ingest {
         gateway,
         sealer: &sealer,

@@ -142,13 +142,25 @@ impl MissRecorder for Journal {
 
     async fn record_all(&self, misses: Vec<Miss>) -> Result<(), MissError> {
         let missed = misses.into_iter().map(|miss| {
-            let Miss { site, bucket, key, reason, bytes, retain_until } = miss;
-            Missed { site: site.to_string(), bucket, key, reason, bytes, retain_until: retain_until.unwrap_or(0), task: Task::Level }
+            let Miss { site, bucket, key, reason, bytes, retain_until, home_from } = miss;
+            let home = |from: SiteName| Task::Home { from: from.to_string(), gone: bytes == 0 };
+            let task = home_from.map_or(Task::Level, home);
+            Missed { site: site.to_string(), bucket, key, reason, bytes, retain_until: retain_until.unwrap_or(0), task }
         });
         let recorded = self.state.record_misses(missed.collect(), clock::now().unix_timestamp()).await;
         recorded.map_err(|error| MissError(error.to_string()))?;
         self.bell.wake.notify_one();
         Ok(())
+    }
+
+    async fn home_of(&self, at: &Location) -> Result<Option<SiteName>, MissError> {
+        let home = self.state.home_of(&at.bucket, &at.key).await.map_err(|error| MissError(error.to_string()))?;
+        Ok(home.map(|site| SiteName(site.as_str().into())))
+    }
+
+    async fn behind(&self, at: &Location) -> Result<Vec<SiteName>, MissError> {
+        let behind = self.state.behind(&at.bucket, &at.key).await.map_err(|error| MissError(error.to_string()))?;
+        Ok(behind.into_iter().map(|site| SiteName(site.as_str().into())).collect())
     }
 
     fn damaged(&self, site: &SiteName, at: &Location, why: &str) {

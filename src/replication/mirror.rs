@@ -29,6 +29,11 @@ pub(super) enum Failure {
     Intent(#[from] MissError),
     #[error("site {0} is not in the configuration any more")]
     UnknownSite(String),
+    #[error(
+        "the site {0} accepted a change in the primary's place and does not have it any more: the primary's copy is left as it is. \
+         Restore the object at {0}, then `strongroom replication retry`"
+    )]
+    LostAccepted(SiteName),
     #[error("{0}")]
     Heal(String),
     #[error("nobody repairs what is damaged: replication.repair_on_read is off")]
@@ -93,6 +98,7 @@ impl Failure {
     /// True for what no retry will mend: a site refuses our credential, or a key that it needs.
     pub(super) fn needs_help(&self) -> bool {
         match self {
+            Self::LostAccepted(_) => true,
             Self::Site(SiteError::S3 { status, code, .. }) => {
                 matches!(status, 401 | 403) || code.starts_with("KMS.") || REFUSALS.contains(&code.as_str())
             }
@@ -114,6 +120,7 @@ impl Mirror {
                 let healer = self.healer.as_ref().ok_or(Failure::NoHealer)?;
                 Ok(Levelled::Healed(healer.heal(site, &at).await?))
             }
+            Some(key) if let Task::Home { from, gone } = &row.task => self.bring_home(site, row, key, from, *gone).await,
             None => Ok(self.bucket(site, &row.bucket).await.map(|()| Levelled::Equal)?),
             Some(key) => self.object(site, row, key).await,
         }
@@ -135,18 +142,34 @@ impl Mirror {
         }
     }
 
-    async fn object(&self, site: &Site, row: &Pending, key: &ObjectKey) -> Result<Levelled, Failure> {
+    /// Who has what was acknowledged last: the primary, or the backup that accepted it in its place.
+    async fn chief(&self, at: &Location) -> Result<Site, Failure> {
+        match self.state.home_of(&at.bucket, &at.key).await? {
+            None => Ok(self.primary().clone()),
+            Some(home) => {
+                let site = self.tee.sites().by_name(&SiteName(home.as_str().into())).cloned();
+                site.ok_or(Failure::UnknownSite(home))
+            }
+        }
+    }
+
+    /// Makes the primary equal to the backup that accepted changes in its place.
+    async fn bring_home(
+        &self,
+        primary: &Site,
+        row: &Pending,
+        key: &ObjectKey,
+        from: &str,
+        gone: bool,
+    ) -> Result<Levelled, Failure> {
         let at = Location { bucket: row.bucket.clone(), key: key.clone() };
+        let name = SiteName(from.into());
+        let backup = self.tee.sites().by_name(&name).ok_or_else(|| Failure::UnknownSite(from.to_owned()))?;
         for _ in 0..ROUNDS {
-            let equal = match compare::version(self.primary(), &at).await? {
-                None if row.retain_until > clock::now().unix_timestamp() => {
-                    if compare::version(site, &at).await?.is_some() {
-                        return Ok(Levelled::Retained);
-                    }
-                    true
-                }
-                None => self.delete(site, &at).await?,
-                Some(source) => self.copy(site, &at, &source).await?,
+            let equal = match compare::version(backup, &at).await? {
+                Some(source) => self.copy(backup, primary, &at, &source).await?,
+                None if !gone || !exists(backup, &at.bucket).await? => return Err(Failure::LostAccepted(name)),
+                None => self.delete(backup, primary, &at).await?,
             };
             if equal {
                 return Ok(Levelled::Equal);
@@ -155,9 +178,34 @@ impl Mirror {
         Err(Failure::Changing)
     }
 
-    /// False when the primary has the object after all.
-    async fn delete(&self, site: &Site, at: &Location) -> Result<bool, Failure> {
-        if !exists(self.primary(), &at.bucket).await? {
+    async fn object(&self, site: &Site, row: &Pending, key: &ObjectKey) -> Result<Levelled, Failure> {
+        let at = Location { bucket: row.bucket.clone(), key: key.clone() };
+        for _ in 0..ROUNDS {
+            let chief = &self.chief(&at).await?;
+            // What it has goes home; the primary is to be made equal to it, not the other way round.
+            if chief.name() == site.name() {
+                return Ok(Levelled::Equal);
+            }
+            let equal = match compare::version(chief, &at).await? {
+                None if row.retain_until > clock::now().unix_timestamp() => {
+                    if compare::version(site, &at).await?.is_some() {
+                        return Ok(Levelled::Retained);
+                    }
+                    true
+                }
+                None => self.delete(chief, site, &at).await?,
+                Some(source) => self.copy(chief, site, &at, &source).await?,
+            };
+            if equal {
+                return Ok(Levelled::Equal);
+            }
+        }
+        Err(Failure::Changing)
+    }
+
+    /// False when the chief has the object after all, or is another one by now.
+    async fn delete(&self, chief: &Site, site: &Site, at: &Location) -> Result<bool, Failure> {
+        if !exists(chief, &at.bucket).await? {
             if !exists(site, &at.bucket).await? {
                 return Ok(true);
             }
@@ -169,7 +217,11 @@ impl Mirror {
         }
         let intent = self.intent(at).await?;
         let _guard = self.tee.lock(at).await;
-        let deleted = match compare::version(self.primary(), at).await {
+        if self.chief(at).await?.name() != chief.name() {
+            intent.settle();
+            return Ok(false);
+        }
+        let deleted = match compare::version(chief, at).await {
             Ok(Some(_)) => Ok(false),
             Ok(None) => match site.delete(at).await {
                 Err(error) if error.is_not_found() => Ok(true),
@@ -187,19 +239,18 @@ impl Mirror {
         if self.state.is_shared() { self.tee.intent_to_level(at).await } else { Ok(Intent::default()) }
     }
 
-    /// False when the primary's version changed meanwhile, or the copy is not (yet) seen to be the same.
-    async fn copy(&self, site: &Site, at: &Location, source: &Version) -> Result<bool, Failure> {
+    /// False when the chief's version changed meanwhile, or the copy is not (yet) seen to be the same.
+    async fn copy(&self, chief: &Site, site: &Site, at: &Location, source: &Version) -> Result<bool, Failure> {
         let sides = |target: Version| async move {
-            compare::same(at, (self.primary(), source), (site, &target)).await.map_err(Failure::from)
+            compare::same(at, (chief, source), (site, &target)).await.map_err(Failure::from)
         };
         if let Some(target) = compare::version(site, at).await?
             && sides(target).await?
         {
             return Ok(true);
         }
-        let from = self.primary();
-        let throttle = &self.throttle;
-        let transfer = Transfer { tee: &self.tee, from, site, at, source, replaces: None, cut: self.cut, throttle };
+        let (from, throttle, tee, cut) = (chief, &self.throttle, &self.tee, self.cut);
+        let transfer = Transfer { tee, from, site, at, source, replaces: None, decides: true, cut, throttle };
         let intent = self.intent(at).await?;
         let copied = transfer.run().await;
         // What failed is still on record in its row.

@@ -3,7 +3,7 @@
 use super::compare::{self, Version};
 use super::throttle::Throttle;
 use crate::s3::SealedETag;
-use crate::site::tee::{KeyGuard, Tee};
+use crate::site::tee::{KeyGuard, MissError, Tee};
 use crate::site::{GotObject, Location, ObjectHeaders, PutBody, SealedRange, Site, SiteError, WriteCondition, Written};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -34,6 +34,8 @@ pub(super) struct Transfer<'a> {
     pub(super) source: &'a Version,
     /// What the site must still hold when the copy is committed; outer `None`: whatever it holds.
     pub(super) replaces: Option<Option<Version>>,
+    /// `from` is the one that decides on the object, and must still be when the copy is committed.
+    pub(super) decides: bool,
     pub(super) cut: Cut,
     pub(super) throttle: &'a Throttle,
 }
@@ -59,7 +61,7 @@ pub async fn repair(
     let super::Settings { single_limit: single, part_size: part, .. } = super::Settings::default();
     let cut = Cut { single, part };
     let throttle = &Throttle::default();
-    Transfer { tee, from, site: to, at, source, replaces: Some(replaces), cut, throttle }.run().await
+    Transfer { tee, from, site: to, at, source, replaces: Some(replaces), decides: false, cut, throttle }.run().await
 }
 
 /// Why the feeding side stopped.
@@ -95,6 +97,12 @@ impl Transfer<'_> {
         if let Some(expected) = &self.replaces
             && compare::version(self.site, self.at).await? != *expected
         {
+            return Ok(None);
+        }
+        // A backup may have taken the primary's place meanwhile, or given it back.
+        let home = self.tee.home_of(self.at).await.map_err(|error| unknown(self.from, error))?;
+        let decides = home.as_ref().unwrap_or(self.tee.sites().primary.name()) == self.from.name();
+        if (self.decides && !decides) || (!self.decides && home.is_some()) {
             return Ok(None);
         }
         let now = compare::version(self.from, self.at).await?;
@@ -232,4 +240,9 @@ fn is_refused(error: &SiteError) -> bool {
     error.is_precondition_failed()
         || matches!(error, SiteError::S3 { status: 409, code, .. } if code == "ConditionalRequestConflict")
         || matches!(error, SiteError::S3 { status: 404, code, .. } if code == "NoSuchKey")
+}
+
+/// Nobody can tell who decides: nothing may be copied now.
+fn unknown(site: &Site, error: MissError) -> SiteError {
+    SiteError::Unreachable { site: site.name().clone(), detail: error.to_string() }
 }

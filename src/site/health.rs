@@ -36,6 +36,11 @@ impl Health {
         self.record.is_healthy(self.base.elapsed())
     }
 
+    /// True while it does not answer; unlike [`Health::is_healthy`], also when it is time to find out.
+    pub(super) fn is_out(&self) -> bool {
+        self.record.outages.load(Ordering::Relaxed) >= OUTAGES
+    }
+
     /// A request starts: whoever asks next does not count as the half-open try.
     pub(super) fn tries(&self) {
         self.record.tries(self.base.elapsed());

@@ -111,6 +111,11 @@ impl Site {
     pub fn is_healthy(&self) -> bool {
         self.inner.health.is_healthy()
     }
+
+    /// True since its last requests went unanswered, until one is answered.
+    pub fn is_out(&self) -> bool {
+        self.inner.health.is_out()
+    }
 }
 
 // === impl Inner ===

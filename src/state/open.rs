@@ -12,7 +12,7 @@ use sqlx::AnyPool;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The file that must not be lost.
@@ -45,6 +45,8 @@ struct Inner {
     homes: AtomicU64,
     /// The value of `homes` at which none was seen to be open.
     no_homes_as_of: AtomicU64,
+    /// Others who share the state may record some, too.
+    expects_homes: AtomicBool,
 }
 
 // === impl State ===
@@ -87,8 +89,9 @@ impl State {
     fn over(home: Home, database: Database, index: Index) -> Self {
         let writer = Writer::start(database.clone());
         let (recorded, empty_as_of) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        let expects_homes = AtomicBool::new(false);
         let (homes, no_homes_as_of) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        let inner = Inner { home, database, writer, index, recorded, empty_as_of, homes, no_homes_as_of };
+        let inner = Inner { home, database, writer, index, recorded, empty_as_of, homes, no_homes_as_of, expects_homes };
         Self { inner: Arc::new(inner) }
     }
 
@@ -117,6 +120,15 @@ impl State {
 
     pub(super) fn empty_as_of(&self) -> &AtomicU64 {
         &self.inner.empty_as_of
+    }
+
+    /// Every process that shares this state may record that a backup accepted a change: all of them are asked each time.
+    pub fn expect_homes(&self) {
+        self.inner.expects_homes.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn expects_homes(&self) -> bool {
+        self.is_shared() && self.inner.expects_homes.load(Ordering::Relaxed)
     }
 
     pub(super) fn homes(&self) -> &AtomicU64 {

@@ -109,6 +109,10 @@ class Pool:
             self._demo = Demo(self.folder / "demo").start()
         return self._demo.sites()
 
+    def data(self, site: Site) -> pathlib.Path:
+        """Where an embedded site keeps its bytes."""
+        return self._demo.data / site.name
+
     def target(self, backend: str, scheme: str) -> targets.Target:
         """The shared target of that kind."""
         if (backend, scheme) not in self._targets:

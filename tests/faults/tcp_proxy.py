@@ -5,7 +5,9 @@
 
 Modes: `pass`; `refuse` (connections are reset at once, existing ones too); `hang` (accepted, nothing ever answered);
 `reset` (the connection breaks after `reset_after` request bytes); `cut` (it breaks after `reset_after` response
-bytes); `slow` (4 KiB each 20 ms in both directions). With `tls` it also terminates TLS. `sent` counts request bytes.
+bytes); `slow` (4 KiB each 20 ms in both directions); `500` and `503` (every request is answered with InternalError, SlowDown);
+`wrong` (one bit of what the site sends is flipped in every block that does not end in a head). With `tls` it also terminates TLS. `sent`
+counts request bytes, `injected` connections, requests or blocks that met a fault.
 """
 
 import asyncio
@@ -19,6 +21,8 @@ import urllib.parse
 _BLOCK = 65536
 _SLOW_BLOCK = 4096
 _SLOW_PAUSE = 0.02
+_MODES = ("pass", "refuse", "hang", "reset", "cut", "slow", "500", "503", "wrong")
+_ERRORS = {"500": ("Internal Server Error", "InternalError"), "503": ("Slow Down", "SlowDown")}
 
 
 class FaultProxy:
@@ -34,6 +38,7 @@ class FaultProxy:
         self.reset_after = 100_000
         self.connections = 0
         self.sent = 0
+        self.injected = 0
         self._mode = "pass"
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -62,7 +67,7 @@ class FaultProxy:
 
     @mode.setter
     def mode(self, mode: str) -> None:
-        assert mode in ("pass", "refuse", "hang", "reset", "cut", "slow"), mode
+        assert mode in _MODES, mode
         self._mode = mode
         if mode == "refuse":
             done = threading.Event()
@@ -92,7 +97,10 @@ class FaultProxy:
         self._open.add(writer)
         try:
             if self._mode == "refuse":
+                self.injected += 1
                 return _reset(writer)
+            if self._mode in _ERRORS:
+                return await self._answer(reader, writer)
             upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
             self._open.add(upstream_writer)
             up = asyncio.create_task(self._pump(reader, upstream_writer, "reset", writer))
@@ -105,19 +113,51 @@ class FaultProxy:
             self._open.discard(writer)
             writer.close()
 
+    async def _answer(self, reader, writer) -> None:
+        """Reads a head, answers with an error, closes."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            self._error(writer, head.startswith(b"HEAD "))
+            await writer.drain()
+            # A body that nobody reads would turn the answer into a reset.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(reader.read(16 * 1024 * 1024), 0.2)
+
+    def _error(self, writer, bodiless: bool) -> None:
+        reason, code = _ERRORS.get(self._mode, _ERRORS["500"])
+        status = self._mode if self._mode in _ERRORS else "500"
+        body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+        self.injected += 1
+        writer.write(
+            f"HTTP/1.1 {status} {reason}\r\ncontent-type: application/xml\r\nconnection: close\r\n"
+            f"content-length: {len(body)}\r\n\r\n".encode()
+        )
+        if not bodiless:
+            writer.write(body)
+
     async def _pump(self, reader, writer, breaks_in: str, other) -> None:
         passed = 0
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             while True:
                 slow = self._mode == "slow"
                 data = await reader.read(_SLOW_BLOCK if slow else _BLOCK)
+                self.injected += self._mode in ("hang", "slow")
                 while self._mode == "hang":
                     await asyncio.sleep(0.02)
+                if self._mode in _ERRORS and data:
+                    # A connection from before: what is under way on it breaks, new ones are answered.
+                    self.injected += 1
+                    _reset(writer)
+                    return _reset(other)
+                if self._mode == "wrong" and breaks_in == "cut" and data and not data.endswith(b"\r\n\r\n"):
+                    self.injected += 1
+                    data = data[:-1] + bytes([data[-1] ^ 0x10])
                 if slow:
                     await asyncio.sleep(_SLOW_PAUSE)
                 passed += len(data)
                 self.sent += len(data) if breaks_in == "reset" else 0
                 if self._mode == breaks_in and passed > self.reset_after:
+                    self.injected += 1
                     _reset(writer)
                     return _reset(other)
                 if not data:

@@ -103,7 +103,7 @@ async fn run(
         last: (number, None, footer),
         operation: Operation::CopyObject,
     };
-    let committed = match end(gateway, &uploads, ending).await {
+    let committed = match end(gateway, &gateway.tee, &uploads, ending).await {
         Ok(committed) => committed,
         Err(error) => {
             uploads.iter().for_each(|(site, _)| abort_at(gateway, &reuse.at, &uploads, site));

@@ -31,7 +31,9 @@ pub(in crate::gateway) async fn create_multipart_upload(
     let sealer = new_sealer(gateway, &plan)?;
     let sealed = seal_metadata(gateway, &metadata, &sealer)?;
     let headers = headers(&plan, &metadata, sealed.as_ref(), kept);
-    let sites = gateway.tee.create_multipart(&at, &headers, mode(&plan)).await.map_err(GatewayError::from)?;
+    let acting = gateway.tee.acting(&at, true, mode(&plan)).await;
+    let tee = acting.map_err(GatewayError::from)?;
+    let sites = tee.create_multipart(&at, &headers, mode(&plan)).await.map_err(GatewayError::from)?;
     let upload = Upload {
         id: upload_id(gateway)?,
         bucket: at.bucket.clone(),
@@ -47,7 +49,7 @@ pub(in crate::gateway) async fn create_multipart_upload(
     };
     if let Err(error) = gateway.state.create_upload(&upload).await {
         // Nobody will ever name these: they would lie at the sites for good.
-        let _ = gateway.tee.abort_multipart(&at, &sites).await;
+        let _ = tee.abort_multipart(&at, &sites).await;
         return Err(GatewayError::from(error).into());
     }
     request::note(request::context(&req).as_ref(), |facts| {

@@ -4,7 +4,7 @@ use super::leftover;
 use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
 use crate::s3::Operation;
-use crate::site::tee::{Committed, Mode, SiteParts, SiteUploads, TeeError};
+use crate::site::tee::{Committed, Mode, SiteParts, SiteUploads, Tee, TeeError};
 use crate::site::{Location, SiteName, WriteCondition};
 use bytes::Bytes;
 
@@ -24,19 +24,20 @@ pub(in crate::gateway) struct Ending<'a> {
 /// Sends the last backend part and completes. Sites that are not in `ending.parts`, or do not take the last one, are recorded as misses.
 pub(in crate::gateway) async fn end(
     gateway: &Gateway,
+    tee: &Tee,
     uploads: &SiteUploads,
     ending: Ending<'_>,
 ) -> Result<Committed, GatewayError> {
     let Ending { at, mode, condition, parts, last, operation } = ending;
     let number = last.0;
     let uploads = among(uploads, |site| parts.iter().any(|(name, _)| name == site));
-    let last = send_last(gateway, at, &uploads, last, mode, operation).await?;
+    let last = send_last(gateway, tee, at, &uploads, last, mode, operation).await?;
     let (uploads, parts) = with_last(uploads, parts, number, &last);
-    let result = gateway.tee.complete_multipart(at, &uploads, &parts, condition, mode).await;
+    let result = tee.complete_multipart(at, &uploads, &parts, condition, mode).await;
     gateway.objects.forget(at);
     match result {
         Err(TeeError::Site(error)) if error.is_outage() => {
-            level_backups(gateway, at, &error.to_string()).await?;
+            level_backups(tee, at, &error.to_string()).await?;
             Err(error.into())
         }
         result => Ok(result?),
@@ -77,6 +78,7 @@ pub(in crate::gateway) fn abort_where_missing(
 /// The footer, and what goes before it in the same part.
 async fn send_last(
     gateway: &Gateway,
+    tee: &Tee,
     at: &Location,
     uploads: &SiteUploads,
     (number, before, footer): (u16, Option<Bytes>, Bytes),
@@ -84,7 +86,7 @@ async fn send_last(
     operation: Operation,
 ) -> Result<Committed, GatewayError> {
     let length = footer.len() as u64 + before.as_ref().map_or(0, |bytes| bytes.len() as u64);
-    let mut write = gateway.tee.part(at, uploads, number, length, mode);
+    let mut write = tee.part(at, uploads, number, length, mode);
     if let Some(bytes) = before {
         write.send(bytes).await?;
     }
@@ -109,9 +111,9 @@ fn among(uploads: &SiteUploads, is_in: impl Fn(&SiteName) -> bool) -> SiteUpload
 }
 
 /// It may have happened at the primary: let the backups follow whatever it shows later.
-async fn level_backups(gateway: &Gateway, at: &Location, reason: &str) -> Result<(), GatewayError> {
-    for backup in gateway.sites.backups.iter() {
-        gateway.tee.level(at, backup.name(), reason).await?;
+async fn level_backups(tee: &Tee, at: &Location, reason: &str) -> Result<(), GatewayError> {
+    for backup in tee.sites().backups.iter() {
+        tee.level(at, backup.name(), reason).await?;
     }
     Ok(())
 }

@@ -126,12 +126,15 @@ where
     if sealed > MAX_PUT {
         return Err(S3Error::new(S3ErrorCode::EntityTooLarge).into());
     }
-    let uploads = session.uploads(gateway)?;
+    let (uploads, tee) = session.uploads(gateway, true).await?;
     let staged = staging::is_staged(length).then(|| staging::new_place(gateway, &session.upload.id, number));
     let staged = staged.transpose()?;
     let mut write = match &staged {
-        Some(place) => gateway.tee.put(place, sealed, ObjectHeaders::default(), WriteCondition::Always, session.mode),
-        None => gateway.tee.part(&session.at, &uploads, number, sealed, session.mode),
+        Some(place) => {
+            let tee = gateway.tee.acting(place, true, session.mode).await?;
+            tee.put(place, sealed, ObjectHeaders::default(), WriteCondition::Always, session.mode)
+        }
+        None => tee.part(&session.at, &uploads, number, sealed, session.mode),
     };
     let ingest =
         Ingest { gateway, sealer: &session.sealer, body, length, declared: &declared, trailers: trailers.as_ref() };

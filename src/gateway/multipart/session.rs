@@ -7,7 +7,7 @@ use crate::s3::BucketName;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ObjectSealer};
 use crate::site::Location;
 use crate::site::SiteName;
-use crate::site::tee::{Mode, SiteUploads};
+use crate::site::tee::{Mode, SiteUploads, Tee};
 use crate::state::Upload;
 use s3s::dto::ServerSideEncryption;
 use s3s::{S3Error, S3ErrorCode, S3Result};
@@ -68,17 +68,19 @@ impl Session {
         Ok(Self { at: at.clone(), mode, sealer, checksum, upload })
     }
 
-    /// The backend uploads, primary first.
+    /// The backend uploads, and the tee that they go on at: the primary's, or, while that is out, a backup's.
     ///
     /// # Errors
-    /// `NoSuchUpload` when the primary takes no part: it was another one when the upload was created.
-    pub(super) fn uploads(&self, gateway: &Gateway) -> Result<SiteUploads, GatewayError> {
-        let primary = gateway.sites.primary.name();
-        if !self.upload.sites.iter().any(|(site, _)| *site == *primary.0) {
-            tracing::warn!(bucket = %self.at.bucket, "an upload was created over another primary and cannot go on");
+    /// `NoSuchUpload` when no site of the configuration takes part, 503 when one does that cannot decide now.
+    pub(super) async fn uploads(&self, gateway: &Gateway, plain: bool) -> Result<(SiteUploads, Tee), GatewayError> {
+        let uploads = self.all_uploads();
+        let names: Vec<SiteName> = uploads.iter().map(|(site, _)| site.clone()).collect();
+        if !names.iter().any(|name| gateway.sites.by_name(name).is_some()) {
+            tracing::warn!(bucket = %self.at.bucket, "an upload was created over other sites and cannot go on");
             return Err(no_such_upload().into());
         }
-        Ok(self.all_uploads())
+        let tee = gateway.tee.acting_for(&self.at, &names, plain, self.mode).await?;
+        Ok((uploads, tee))
     }
 
     /// The backend uploads of whatever sites took part.

@@ -4,7 +4,7 @@ use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
 use crate::s3::{ObjectKey, PlainLen};
 use crate::seal::{MIN_PART, SealError, message_len};
-use crate::site::tee::Fate;
+use crate::site::tee::{Fate, Mode};
 use crate::site::{Doomed, Location, Site, SiteError};
 use crate::state::Part;
 use bytes::Bytes;
@@ -65,7 +65,13 @@ pub(super) async fn remove(gateway: &Gateway, keys: &[&str]) {
     let doomed: Vec<Doomed> = doomed.collect();
     let bucket = gateway.authorizer.system_bucket();
     for doomed in doomed.chunks(DELETED_AT_ONCE) {
-        if let Err(error) = gateway.tee.delete_many(bucket, doomed.to_vec(), false, Fate::default()).await {
+        let keys: Vec<ObjectKey> = doomed.iter().map(|one| one.key.clone()).collect();
+        let tee = gateway.tee.acting_for_all(bucket, &keys, true, Mode::Tee).await;
+        let done = match tee {
+            Ok(tee) => tee.delete_many(bucket, doomed.to_vec(), false, Fate::default()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
             tracing::warn!(parts = doomed.len(), %error, "staged parts could not be removed");
         }
     }

@@ -1,6 +1,7 @@
 //! Which site is asked next, and when a failure is final.
 //!
 //! - The primary's word is final: a 404 from it is a 404.
+//! - But for an object that a backup accepted in the primary's place and that is not home yet: that backup has the word, and nobody else.
 //! - An outage, or bytes that do not authenticate, send the read to the next site.
 //! - A site that takes longer than it usually does ([`crate::site::Hedge`]) is not waited for alone.
 //! - What is not sealed at the primary is served by nobody, or as a plain object where the rule lets it ([`super::unsealed`]) and no
@@ -11,6 +12,7 @@ use crate::gateway::Gateway;
 use crate::gateway::respond::{GatewayError, not_sealed};
 use crate::policy;
 use crate::seal::SealError;
+use crate::site::tee::TeeError;
 use crate::site::{Location, Site, SiteError, SiteName};
 use futures_util::future::{Either, select};
 use s3s::{S3Error, S3ErrorCode};
@@ -24,6 +26,8 @@ pub(in crate::gateway) struct Candidates<'a> {
     at: Option<&'a Location>,
     queue: VecDeque<Site>,
     behind: Option<bool>,
+    /// A backup has what was acknowledged last, and the primary has not: it alone is asked, and its word is final.
+    home: Option<SiteName>,
     primary_error: Option<GatewayError>,
     other_error: Option<GatewayError>,
     not_sealed: Vec<SiteName>,
@@ -51,6 +55,7 @@ impl<'a> Candidates<'a> {
             at,
             queue: healthy.into_iter().chain(sick).collect(),
             behind: None,
+            home: None,
             primary_error: None,
             other_error: None,
             not_sealed: Vec::new(),
@@ -68,6 +73,7 @@ impl<'a> Candidates<'a> {
             let answer = ask(site.clone());
             async move { (site, answer.await) }
         };
+        self.find_home().await?;
         loop {
             let Some(site) = self.next().await else { return Err(self.exhausted()) };
             let patience = self.patience_with(&site);
@@ -126,6 +132,16 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// Whether the object is away from home: then the queue is the site that has it.
+    async fn find_home(&mut self) -> Result<(), GatewayError> {
+        let Some(at) = self.at else { return Ok(()) };
+        self.home = self.gateway.tee.home_of(at).await.map_err(TeeError::from)?;
+        if let Some(home) = &self.home {
+            self.queue.retain(|site| site.name() == home);
+        }
+        Ok(())
+    }
+
     /// How long one site is waited for alone.
     fn patience_with(&self, site: &Site) -> Option<Duration> {
         self.at?;
@@ -180,7 +196,7 @@ impl<'a> Candidates<'a> {
                 self.gateway.tee.damaged(other, at, "it holds something else than a sealed object");
             }
         }
-        if !self.is_primary(site) {
+        if site.name() != self.gateway.sites.primary.name() {
             self.gateway.metrics.failover(&site.name().0);
         }
     }
@@ -208,11 +224,12 @@ impl<'a> Candidates<'a> {
         let at_primary =
             matches!(&self.primary_error, Some(GatewayError::Integrity { source: SealError::NotSealed(_), .. }));
         let allowed = |at: &Location| self.gateway.rules.plan(&at.bucket, &at.key).unsealed == policy::Unsealed::Read;
-        at_primary && !self.refuted && self.at.is_some_and(allowed)
+        self.home.is_none() && at_primary && !self.refuted && self.at.is_some_and(allowed)
     }
 
+    /// The one that decides whether there is such an object.
     fn is_primary(&self, site: &Site) -> bool {
-        site.name() == self.gateway.sites.primary.name()
+        site.name() == self.home.as_ref().unwrap_or(self.gateway.sites.primary.name())
     }
 
     /// Asked at most once a read, and only when the primary does not serve.

@@ -40,7 +40,12 @@ impl Tee {
         let mut intent = self.intend(&at.bucket, std::slice::from_ref(&at.key), fate.retain_until);
         intent.arm().await?;
         let _guard = self.lock(&at).await;
+        if let Err(error) = self.inner.still_decides(&at).await {
+            intent.settle();
+            return Err(error);
+        }
         let outcome = self.delete_locked(&at, options, fate).await;
+        let outcome = outcome.map(|deleted| self.told(deleted));
         intent.conclude(&outcome);
         outcome
     }
@@ -118,8 +123,19 @@ impl Tee {
         let mut intent = self.intend(bucket, &keys, fate.retain_until);
         intent.arm().await?;
         let places = keys.iter().map(|key| Location { bucket: bucket.clone(), key: key.clone() });
-        let _guard = self.inner.locks.all(places).await;
+        let places: Vec<Location> = places.collect();
+        let _guard = self.inner.locks.all(places.iter().cloned()).await;
+        for at in &places {
+            if let Err(error) = self.inner.still_decides(at).await {
+                intent.settle();
+                return Err(error);
+            }
+        }
         let outcome = self.delete_all_locked(bucket, doomed, &keys, bypass, fate).await;
+        let told = |answers: Vec<Result<Deleted, SiteError>>| {
+            answers.into_iter().map(|answer| answer.map(|deleted| self.told(deleted))).collect()
+        };
+        let outcome = outcome.map(told);
         intent.conclude(&outcome);
         outcome
     }
@@ -185,6 +201,10 @@ impl Tee {
             }
         }
         Ok(answers)
+    }
+
+    fn told(&self, deleted: Deleted) -> Deleted {
+        Deleted { version_id: self.inner.told_version(deleted.version_id), ..deleted }
     }
 
     /// The primary did not say what became of a delete.

@@ -49,7 +49,7 @@ impl Tee {
     {
         let patience = (mode == Mode::Tee).then_some(self.inner.backup_grace);
         join_all(self.inner.sites.backups.iter().map(|site| {
-            let running = mode.asks(site).then(|| tokio::spawn(ask(site.clone())));
+            let running = self.inner.asks(mode, site).then(|| tokio::spawn(ask(site.clone())));
             let site = site.name().clone();
             async move {
                 let Some(mut running) = running else {
@@ -122,7 +122,7 @@ fn misses(
 ) -> Vec<Miss> {
     let miss = |key: Option<ObjectKey>| {
         let (site, bucket, reason) = (site.clone(), bucket.clone(), error.to_string());
-        Miss { site, bucket, key, reason, bytes: 0, retain_until }
+        Miss { site, bucket, key, reason, bytes: 0, retain_until, home_from: None }
     };
     if keys.is_empty() { vec![miss(None)] } else { keys.iter().cloned().map(|key| miss(Some(key))).collect() }
 }

@@ -25,6 +25,7 @@
 //! - In `Mode::Async` only the primary is told; every backup is recorded as a miss before the caller gets its answer.
 //! - A delete with a term of retention goes to the primary only, too; the misses carry the term, and the worker keeps to it.
 //! - What a site can copy by itself does not come through here (`copy`); the primary sets the pace, then a backup has `backup_grace`.
+//! - While the primary is out a backup can take its place, if that is wanted (`deputy`).
 //! - A miss names a backup and means "make it equal to the primary", never "repeat this write": it stays right whatever
 //!   happens to the key afterwards.
 use super::{Location, ObjectHeaders, Site, SiteError, SiteName, Sites, WriteCondition, Written};
@@ -38,6 +39,7 @@ use tokio_util::task::TaskTracker;
 mod configure;
 mod copy;
 mod delete;
+mod deputy;
 mod intent;
 mod late;
 mod leg;
@@ -78,6 +80,8 @@ pub struct Miss {
     pub bytes: u64,
     /// What the site holds is not to be deleted before this time (Unix seconds).
     pub retain_until: Option<i64>,
+    /// The site is the primary, and this backup accepted the change in its place (`bytes`, 0: it may have been a delete).
+    pub home_from: Option<SiteName>,
 }
 
 /// The port through which misses become durable (implemented by `replication`).
@@ -92,6 +96,16 @@ pub trait MissRecorder: Send + Sync {
             self.record(miss).await?;
         }
         Ok(())
+    }
+
+    /// The backup that has what was acknowledged last of this object, while the primary does not.
+    async fn home_of(&self, _at: &Location) -> Result<Option<SiteName>, MissError> {
+        Ok(None)
+    }
+
+    /// The sites that miss something of this object.
+    async fn behind(&self, _at: &Location) -> Result<Vec<SiteName>, MissError> {
+        Ok(Vec::new())
     }
 
     /// Whether a change of this object is under way here.
@@ -145,9 +159,13 @@ pub(super) struct Inner {
     sites: Sites,
     misses: Arc<dyn MissRecorder>,
     backup_grace: Duration,
-    locks: KeyLocks,
+    locks: Arc<KeyLocks>,
     /// Commits whose callers are gone.
     orphans: TaskTracker,
+    /// While the primary is out a backup may take its place.
+    accepts: bool,
+    /// A backup takes the primary's place: the site that is not asked.
+    left_out: Option<SiteName>,
 }
 
 /// The upload ids of one multipart upload: one per site that takes part (a site that failed is left out).
@@ -174,9 +192,9 @@ impl Mode {
 impl Tee {
     /// Over these sites. `backup_grace`: how long a backup may keep a `Mode::Tee` write waiting.
     pub fn new(sites: Sites, misses: Arc<dyn MissRecorder>, backup_grace: Duration) -> Self {
-        Self {
-            inner: Arc::new(Inner { sites, misses, backup_grace, locks: KeyLocks::new(), orphans: TaskTracker::new() }),
-        }
+        let (locks, orphans) = (Arc::new(KeyLocks::new()), TaskTracker::new());
+        let inner = Inner { sites, misses, backup_grace, locks, orphans, accepts: false, left_out: None };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The sites.

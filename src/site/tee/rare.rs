@@ -66,7 +66,13 @@ impl Tee {
         let mut intent = self.intend(&at.bucket, std::slice::from_ref(&at.key), None);
         intent.arm().await?;
         let _guard = self.lock(at).await;
-        let outcome = self.complete_locked(at, shared, condition, mode).await;
+        let outcome = match self.inner.still_decides(at).await {
+            Ok(()) => self.complete_locked(at, shared, condition, mode).await,
+            Err(error) => {
+                intent.settle();
+                return Err(error);
+            }
+        };
         intent.conclude(&outcome);
         outcome
     }
@@ -96,13 +102,14 @@ impl Tee {
             }
         };
         let key = std::slice::from_ref(&at.key);
-        let primary: Written = match complete(self.inner.sites.primary.clone(), condition).await {
+        let mut primary: Written = match complete(self.inner.sites.primary.clone(), condition).await {
             Ok(written) => written,
             Err(error) => {
                 self.undecided(&at.bucket, key, &error).await?;
                 return Err(error.into());
             }
         };
+        primary.version_id = self.inner.told_version(primary.version_id);
         let mut written = vec![(self.inner.sites.primary.name().clone(), primary.etag.clone())];
         let (mut pending, mut failure) = (Vec::new(), None);
         for asked in self.at_backups(mode, |site| complete(site, WriteCondition::Always)).await {
@@ -129,7 +136,7 @@ impl Tee {
     pub async fn level(&self, at: &Location, backup: &SiteName, reason: &str) -> Result<(), TeeError> {
         let (bucket, key) = (at.bucket.clone(), Some(at.key.clone()));
         let (site, reason) = (backup.clone(), reason.to_owned());
-        let miss = Miss { site, bucket, key, reason, bytes: 0, retain_until: None };
+        let miss = Miss { site, bucket, key, reason, bytes: 0, retain_until: None, home_from: None };
         Ok(self.inner.misses.record(miss).await?)
     }
 

@@ -46,7 +46,7 @@ impl TeeWrite {
         let object = requests.iter().any(|(_, r)| matches!(r, Request::Put { .. }));
         let legs = requests.into_iter().map(|(site, request)| {
             let required = *site.name() == primary || mode == Mode::Strict;
-            if !required && !mode.asks(&site) {
+            if !required && !inner.asks(mode, &site) {
                 return Leg::left_out(site, mode);
             }
             let request = match request {
@@ -94,6 +94,11 @@ impl TeeWrite {
         intent.arm().await?;
         // Parts are not visible; whoever uploads the same one twice sees to their order.
         let _guard = if self.object { Some(inner.locks.one(&self.at).await) } else { None };
+        if self.object && let Err(error) = inner.still_decides(&self.at).await {
+            // Dropped: no site has seen the last bytes.
+            intent.settle();
+            return Err(error);
+        }
         let outcome = self.finish(last).await;
         intent.conclude(&outcome);
         outcome
@@ -180,7 +185,8 @@ impl TeeWrite {
         if let Some(error) = self.required_failure() {
             return Err(error.into());
         }
-        let Primary::Has(primary) = primary else { return Err(SiteError::Aborted.into()) };
+        let Primary::Has(mut primary) = primary else { return Err(SiteError::Aborted.into()) };
+        primary.version_id = self.inner.told_version(primary.version_id);
         let mut written = vec![(self.inner.sites.primary.name().clone(), primary.etag.clone())];
         let mut pending = Vec::new();
         for (leg, answer) in self.legs.iter().zip(&answers).skip(1) {
@@ -206,7 +212,7 @@ impl TeeWrite {
             let reason = leg.failure.as_ref().map_or_else(|| "the primary failed".to_owned(), ToString::to_string);
             let (bucket, key) = (self.at.bucket.clone(), Some(self.at.key.clone()));
             let bytes = if matches!(primary, Primary::Has(_)) { self.length } else { 0 };
-            let miss = Miss { site: leg.site.name().clone(), bucket, key, reason, bytes, retain_until: None };
+            let miss = Miss { site: leg.site.name().clone(), bucket, key, reason, bytes, retain_until: None, home_from: None };
             self.inner.misses.record(miss.clone()).await?;
             if let Some(late) = leg.late() {
                 self.inner.follow(late, vec![miss]);

@@ -21,7 +21,7 @@ impl State {
         // Nearly always nothing is away from home, and nobody need ask the file. (Others may have recorded it where the state is
         // shared.)
         let known = self.homes().load(Ordering::SeqCst);
-        if !self.is_shared() && self.no_homes_as_of().load(Ordering::SeqCst) == known {
+        if !self.expects_homes() && self.no_homes_as_of().load(Ordering::SeqCst) == known {
             return Ok(None);
         }
         let query = sqlx::query_scalar(HOME).bind(bucket.as_str()).bind(key.as_str().as_bytes());

@@ -12,7 +12,7 @@ use crate::gateway::put::{Stored, condition, note_stored, note_write, now};
 use crate::gateway::respond::{GatewayError, not_implemented};
 use crate::s3::Operation;
 use crate::seal::ObjectName;
-use crate::site::tee::{Committed, SiteParts, SiteUploads, TeeError};
+use crate::site::tee::{Committed, SiteParts, SiteUploads, Tee, TeeError};
 use crate::site::{SiteError, SiteName, WriteCondition};
 use crate::state::Part;
 use bytes::Bytes;
@@ -29,12 +29,12 @@ pub(super) async fn complete(
         return Ok(answer);
     }
     let session = Session::find(gateway, &asked.at, &asked.upload).await?;
-    let uploads = session.uploads(gateway)?;
     let uploaded = gateway.state.parts(&asked.upload, 0, u32::from(u16::MAX)).await?;
     let staged: Vec<String> = staging::keys_of(&uploaded).into_iter().map(str::to_owned).collect();
     let plan = Plan::new(asked, &session, uploaded, now())?;
     let condition = write_condition(gateway, asked).await?;
-    let committed = match commit(gateway, &session, &uploads, &plan, &condition).await {
+    let (uploads, tee) = session.uploads(gateway, condition == WriteCondition::Always).await?;
+    let committed = match commit(gateway, &tee, &session, &uploads, &plan, &condition).await {
         Err(error) if is_gone(&error) => recover::finished(gateway, &session, &plan).await?,
         result => result?,
     };
@@ -75,14 +75,15 @@ async fn write_condition(gateway: &Arc<Gateway>, asked: &Asked) -> Result<WriteC
 /// Sends the last backend part and completes at every site that has all of them.
 async fn commit(
     gateway: &Gateway,
+    tee: &Tee,
     session: &Session,
     uploads: &SiteUploads,
     plan: &Plan,
     condition: &WriteCondition,
 ) -> Result<Committed, GatewayError> {
     let parts = whole_at(uploads, &plan.parts);
-    if parts.first().map(|(site, _)| site) != Some(gateway.sites.primary.name()) {
-        tracing::error!(bucket = %session.at.bucket, "the state knows no ETag of the primary for a part that it lists");
+    if !parts.iter().any(|(site, _)| site == tee.sites().primary.name()) {
+        tracing::error!(bucket = %session.at.bucket, "the state knows no ETag of the deciding site for a part that it lists");
         return Err(s3s::S3Error::new(s3s::S3ErrorCode::InternalError).into());
     }
     let name = ObjectName { bucket: &session.at.bucket, key: &session.at.key };
@@ -100,7 +101,7 @@ async fn commit(
         last: (plan.footer_number, before, Bytes::from(footer)),
         operation: Operation::CompleteMultipartUpload,
     };
-    end(gateway, uploads, ending).await
+    end(gateway, tee, uploads, ending).await
 }
 
 /// The sites that have every part, and the backend's parts there. (What is staged comes with the footer.)
