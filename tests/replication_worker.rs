@@ -100,7 +100,8 @@ impl Bench {
             key,
             reason: "test".into(),
             bytes: 0,
-            retain_until: None, home_from: None,
+            retain_until: None,
+            home_from: None,
         };
         self.journal.record(miss).await.expect("recorded");
     }
@@ -187,7 +188,8 @@ async fn a_miss_of_the_primary_itself_changes_nothing() {
         key,
         reason: "test".into(),
         bytes: 0,
-        retain_until: None, home_from: None,
+        retain_until: None,
+        home_from: None,
     };
     bench.journal.record(miss).await.expect("recorded");
     bench.until_settled().await;

@@ -173,7 +173,9 @@ impl MissRecorder for Journal {
         tokio::spawn(async move {
             match state.record_misses(vec![missed], clock::now().unix_timestamp()).await {
                 Ok(()) => bell.wake.notify_one(),
-                Err(error) => tracing::error!(%error, "damage that a read found could not be recorded; the next read will"),
+                Err(error) => {
+                    tracing::error!(%error, "damage that a read found could not be recorded; the next read will")
+                }
             }
         });
     }

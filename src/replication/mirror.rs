@@ -1,12 +1,13 @@
 //! One row of the journal: make the site equal to the primary, whatever that takes by now.
-use super::compare::{self, Version};
+use super::compare::{self, Likeness, Version};
+use super::history;
 use super::throttle::Throttle;
 use super::transfer::{Copied, Cut, Transfer};
 use super::{HealError, Healed, Healer};
 use crate::clock;
-use crate::s3::{BucketName, ObjectKey};
+use crate::s3::{BucketName, ObjectKey, SealedETag};
 use crate::site::tee::{Intent, MissError, Tee};
-use crate::site::{Location, Site, SiteError, SiteName};
+use crate::site::{ListedVersion, Location, Site, SiteError, SiteName};
 use crate::state::{Pending, State, StateError, Task};
 use std::sync::Arc;
 
@@ -120,7 +121,9 @@ impl Mirror {
                 let healer = self.healer.as_ref().ok_or(Failure::NoHealer)?;
                 Ok(Levelled::Healed(healer.heal(site, &at).await?))
             }
-            Some(key) if let Task::Home { from, gone } = &row.task => self.bring_home(site, row, key, from, *gone).await,
+            Some(key) if let Task::Home { from, gone } = &row.task => {
+                self.bring_home(site, row, key, from, *gone).await
+            }
             None => Ok(self.bucket(site, &row.bucket).await.map(|()| Levelled::Equal)?),
             Some(key) => self.object(site, row, key).await,
         }
@@ -166,10 +169,15 @@ impl Mirror {
         let name = SiteName(from.into());
         let backup = self.tee.sites().by_name(&name).ok_or_else(|| Failure::UnknownSite(from.to_owned()))?;
         for _ in 0..ROUNDS {
+            match self.catch_up(backup, primary, &at).await? {
+                Some(true) => return Ok(Levelled::Equal),
+                Some(false) => continue,
+                None => {}
+            }
             let equal = match compare::version(backup, &at).await? {
                 Some(source) => self.copy(backup, primary, &at, &source).await?,
                 None if !gone || !exists(backup, &at.bucket).await? => return Err(Failure::LostAccepted(name)),
-                None => self.delete(backup, primary, &at).await?,
+                None => self.delete(backup, primary, &at, true).await?,
             };
             if equal {
                 return Ok(Levelled::Equal);
@@ -186,6 +194,13 @@ impl Mirror {
             if chief.name() == site.name() {
                 return Ok(Levelled::Equal);
             }
+            if row.retain_until <= clock::now().unix_timestamp() {
+                match self.catch_up(chief, site, &at).await? {
+                    Some(true) => return Ok(Levelled::Equal),
+                    Some(false) => continue,
+                    None => {}
+                }
+            }
             let equal = match compare::version(chief, &at).await? {
                 None if row.retain_until > clock::now().unix_timestamp() => {
                     if compare::version(site, &at).await?.is_some() {
@@ -193,7 +208,7 @@ impl Mirror {
                     }
                     true
                 }
-                None => self.delete(chief, site, &at).await?,
+                None => self.delete(chief, site, &at, true).await?,
                 Some(source) => self.copy(chief, site, &at, &source).await?,
             };
             if equal {
@@ -203,8 +218,36 @@ impl Mirror {
         Err(Failure::Changing)
     }
 
+    /// Where versions are kept: adds those that the site lacks, in order. True when it lacks none any more; `None`: there is nothing
+    /// to put in order, only the current version counts.
+    async fn catch_up(&self, chief: &Site, site: &Site, at: &Location) -> Result<Option<bool>, Failure> {
+        let Some(gap) = history::gap(chief, site, at).await? else { return Ok(None) };
+        if gap.missing.is_empty() {
+            // (What the site has on top of that is for the comparison of current versions.)
+            let newest = |versions: Vec<ListedVersion>| versions.first().is_none_or(|newest| newest.object.is_none());
+            let (ours, theirs) = tokio::try_join!(chief.versions_of(at), site.versions_of(at))?;
+            return Ok(if newest(ours) && newest(theirs) { Some(true) } else { None });
+        }
+        for version in &gap.missing {
+            let done = match &version.object {
+                None => self.delete(chief, site, at, false).await?,
+                Some(object) => {
+                    let Some(etag) = object.etag.clone() else { return Ok(None) };
+                    let source = Version { etag, length: object.size };
+                    self.transfer(chief, site, at, &source, Some(&version.version_id)).await?.is_some()
+                }
+            };
+            if !done {
+                return Ok(Some(false));
+            }
+        }
+        // A site whose bucket is not versioned has only the newest now; else the next look finds nothing missing.
+        let after = history::gap(chief, site, at).await?;
+        Ok(if after.is_some_and(|gap| gap.missing.is_empty()) { Some(false) } else { None })
+    }
+
     /// False when the chief has the object after all, or is another one by now.
-    async fn delete(&self, chief: &Site, site: &Site, at: &Location) -> Result<bool, Failure> {
+    async fn delete(&self, chief: &Site, site: &Site, at: &Location, current: bool) -> Result<bool, Failure> {
         if !exists(chief, &at.bucket).await? {
             if !exists(site, &at.bucket).await? {
                 return Ok(true);
@@ -222,8 +265,8 @@ impl Mirror {
             return Ok(false);
         }
         let deleted = match compare::version(chief, at).await {
-            Ok(Some(_)) => Ok(false),
-            Ok(None) => match site.delete(at).await {
+            Ok(Some(_)) if current => Ok(false),
+            Ok(_) => match site.delete(at).await {
                 Err(error) if error.is_not_found() => Ok(true),
                 other => other.map(|_| true),
             },
@@ -241,31 +284,43 @@ impl Mirror {
 
     /// False when the chief's version changed meanwhile, or the copy is not (yet) seen to be the same.
     async fn copy(&self, chief: &Site, site: &Site, at: &Location, source: &Version) -> Result<bool, Failure> {
-        let sides = |target: Version| async move {
-            compare::same(at, (chief, source), (site, &target)).await.map_err(Failure::from)
-        };
+        let sides = |target: Version| async move { compare::likeness(at, (chief, source), (site, &target)).await };
         if let Some(target) = compare::version(site, at).await?
-            && sides(target).await?
+            && matches!(sides(target).await?, Likeness::Same | Likeness::Alike)
         {
             return Ok(true);
         }
-        let (from, throttle, tee, cut) = (chief, &self.throttle, &self.tee, self.cut);
-        let transfer = Transfer { tee, from, site, at, source, replaces: None, decides: true, cut, throttle };
+        match self.transfer(chief, site, at, source, None).await? {
+            None => Ok(false),
+            Some(etag) if etag == source.etag => Ok(true),
+            // It was sent just now as it was read. Suspect or not, another copy would be no better.
+            Some(etag) => Ok(sides(Version { etag, length: source.length }).await? != Likeness::Different),
+        }
+    }
+
+    /// The ETag of the copy; `None` when the chief has another version by now, or the site had no such bucket.
+    async fn transfer(
+        &self,
+        from: &Site,
+        site: &Site,
+        at: &Location,
+        source: &Version,
+        named: Option<&str>,
+    ) -> Result<Option<SealedETag>, Failure> {
+        let (throttle, tee, cut) = (&self.throttle, &self.tee, self.cut);
+        let transfer = Transfer { tee, from, site, at, source, named, replaces: None, decides: true, cut, throttle };
         let intent = self.intent(at).await?;
         let copied = transfer.run().await;
         // What failed is still on record in its row.
         intent.settle();
-        let copied = match copied {
+        match copied {
             Err(SiteError::S3 { site: from, code, .. }) if code == "NoSuchBucket" && from == *site.name() => {
                 create(site, &at.bucket).await?;
-                return Ok(false);
+                Ok(None)
             }
-            other => other?,
-        };
-        match copied {
-            Copied::Changed => Ok(false),
-            Copied::Done(etag) if etag == source.etag => Ok(true),
-            Copied::Done(etag) => sides(Version { etag, length: source.length }).await,
+            Ok(Copied::Changed) => Ok(None),
+            Ok(Copied::Done(etag)) => Ok(Some(etag)),
+            Err(error) => Err(error.into()),
         }
     }
 }

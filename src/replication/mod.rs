@@ -9,6 +9,7 @@
 //! | [`heal`] | damaged copies, and whoever can tell them from good ones |
 //! | [`backoff`] | how long to wait |
 //! | [`mirror`] | one row: make the site's object (or bucket) equal to the primary's |
+//! | [`history`] | which versions a site missed |
 //! | [`compare`] | are two sites' objects the same version? |
 //! | [`throttle`] | how many bytes a second |
 //! | [`transfer`] | the streamed copy, in one request or in parts; also between any two sites, for `recovery`'s repairs |
@@ -22,6 +23,7 @@ pub mod compare;
 mod desk;
 mod gate;
 mod heal;
+mod history;
 mod journal;
 mod mirror;
 mod throttle;

@@ -32,6 +32,8 @@ pub(super) struct Transfer<'a> {
     pub(super) site: &'a Site,
     pub(super) at: &'a Location,
     pub(super) source: &'a Version,
+    /// Which of `from`'s versions that is; `None`: the current one.
+    pub(super) named: Option<&'a str>,
     /// What the site must still hold when the copy is committed; outer `None`: whatever it holds.
     pub(super) replaces: Option<Option<Version>>,
     /// `from` is the one that decides on the object, and must still be when the copy is committed.
@@ -61,7 +63,9 @@ pub async fn repair(
     let super::Settings { single_limit: single, part_size: part, .. } = super::Settings::default();
     let cut = Cut { single, part };
     let throttle = &Throttle::default();
-    Transfer { tee, from, site: to, at, source, replaces: Some(replaces), decides: false, cut, throttle }.run().await
+    Transfer { tee, from, site: to, at, source, named: None, replaces: Some(replaces), decides: false, cut, throttle }
+        .run()
+        .await
 }
 
 /// Why the feeding side stopped.
@@ -88,7 +92,7 @@ impl Transfer<'_> {
     }
 
     async fn read(&self, range: SealedRange) -> Result<GotObject, SiteError> {
-        self.from.get(self.at, range, Some(&self.source.etag)).await
+        self.from.get_version(self.at, self.named, range, Some(&self.source.etag)).await
     }
 
     /// Takes the key's lock; `None` when source or site hold another version by now.
@@ -104,6 +108,10 @@ impl Transfer<'_> {
         let decides = home.as_ref().unwrap_or(self.tee.sites().primary.name()) == self.from.name();
         if (self.decides && !decides) || (!self.decides && home.is_some()) {
             return Ok(None);
+        }
+        // A named version never changes.
+        if self.named.is_some() {
+            return Ok(Some(guard));
         }
         let now = compare::version(self.from, self.at).await?;
         Ok((now.as_ref() == Some(self.source)).then_some(guard))
@@ -127,7 +135,7 @@ impl Transfer<'_> {
 
     /// What the site is told to keep: as the source keeps it, tags included. (ACLs stay each site's own.)
     async fn headers(&self, got: &GotObject) -> Result<ObjectHeaders, SiteError> {
-        let tags = if got.has_tags() { self.from.tagging_header(self.at, None).await? } else { None };
+        let tags = if got.has_tags() { self.from.tagging_header(self.at, self.named).await? } else { None };
         Ok(got.headers(tags))
     }
 

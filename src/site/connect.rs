@@ -3,13 +3,14 @@ use super::body::OutBody;
 use super::config::SiteConfig;
 use super::wire::Wire;
 use http::Uri;
+use http::uri::Authority;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -27,6 +28,21 @@ pub(super) type Pool = Client<Dialler, OutBody>;
 pub(super) struct Dialler {
     inner: HttpsConnector<HttpConnector>,
     limit: Duration,
+}
+
+/// Where alone this process may connect to, once it was confined.
+static CONFINED: OnceLock<Authority> = OnceLock::new();
+
+/// From now on this process opens connections to this endpoint and to no other, whoever asks for them. False when it was confined to another one
+/// before, or the endpoint is none.
+pub fn confine(endpoint: &str) -> bool {
+    let Some(authority) = endpoint.parse::<Uri>().ok().and_then(|uri| uri.authority().cloned()) else { return false };
+    *CONFINED.get_or_init(|| authority.clone()) == authority
+}
+
+/// The one place that may be reached, when it is not this one.
+fn forbidden(target: &Uri) -> Option<&'static Authority> {
+    CONFINED.get().filter(|only| target.authority() != Some(only))
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -102,6 +118,9 @@ impl Service<Uri> for Dialler {
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
+        if let Some(only) = forbidden(&target) {
+            return Box::pin(async move { Err(format!("this process may connect to {only} only").into()) });
+        }
         let dialled = tokio::time::timeout(self.limit, self.inner.call(target));
         Box::pin(async move { Ok(Wire::new(dialled.await.map_err(|_| "no connection in time")??)) })
     }

@@ -150,6 +150,17 @@ pub(super) fn counterpart(ours: &[ListedVersion], version: &str, theirs: &[Liste
     identities(theirs).find(|(_, other)| *other == identity).map(|(id, _)| id.to_owned())
 }
 
+/// The versions in `ours` that are newer than the newest one which `theirs` has as well, oldest first; both of one key, newest first.
+pub fn missing_on_top<'a>(ours: &'a [ListedVersion], theirs: &[ListedVersion]) -> Vec<&'a ListedVersion> {
+    let held: Vec<_> = identities(theirs).map(|(_, identity)| identity).collect();
+    // From the oldest on; whatever comes behind a version that is held is missing so far.
+    let mut missing = Vec::new();
+    for ((_, identity), version) in identities(ours).zip(ours.iter().rev()) {
+        if held.contains(&identity) { missing.clear() } else { missing.push(version) }
+    }
+    missing
+}
+
 /// Every version with what it is known by: the ETag of the newest object at or below it, and how many markers it stands above that.
 fn identities(versions: &[ListedVersion]) -> impl Iterator<Item = (&str, (Option<&SealedETag>, usize))> {
     let (mut below, mut markers) = (None, 0);
@@ -242,6 +253,21 @@ mod tests {
             assert_eq!(same(ours).as_deref(), Some(theirs), "{ours}");
         }
         assert_eq!(same("unknown"), None);
+    }
+
+    #[test]
+    fn what_was_missed_is_what_lies_above_the_newest_version_of_both() {
+        let missed = |ours: &str, theirs: &str| {
+            let (ours, theirs) = (history(ours), history(theirs));
+            let missed = missing_on_top(&ours, &theirs);
+            missed.into_iter().map(|version| version.version_id.clone()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(missed("p5=e5 p4 p3=e3 p2=e2 p1=e1", "b2=e2 b1=e1"), "p3 p4 p5");
+        assert_eq!(missed("p3 p2 p1=e1", "b2 b1=e1"), "p3", "one marker of two");
+        assert_eq!(missed("p2=e2 p1=e1", "b2=e2 b1=e1"), "");
+        assert_eq!(missed("p3=e3 p2=e2 p1=e1", "b2=e3 b1=e1"), "", "nothing can be put below");
+        assert_eq!(missed("p2=e2 p1=e1", ""), "p1 p2");
+        assert_eq!(missed("", "b1=e1"), "");
     }
 
     #[test]

@@ -91,7 +91,8 @@ impl State {
         let (recorded, empty_as_of) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
         let expects_homes = AtomicBool::new(false);
         let (homes, no_homes_as_of) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        let inner = Inner { home, database, writer, index, recorded, empty_as_of, homes, no_homes_as_of, expects_homes };
+        let inner =
+            Inner { home, database, writer, index, recorded, empty_as_of, homes, no_homes_as_of, expects_homes };
         Self { inner: Arc::new(inner) }
     }
 

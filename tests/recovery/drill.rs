@@ -44,6 +44,12 @@ async fn a_drill_restores_from_the_backup_alone_and_signs_what_it_found() {
     let connections = isolation["connections"].to_string();
     assert!(connections.contains("127.0.0.1:") && !connections.contains(&primary), "{connections}");
     assert_eq!(isolation["environment"], serde_json::json!([]));
+    let attempts = isolation["attempts"].as_array().expect("attempts");
+    assert_eq!(attempts.len(), 2, "before and after the work: {attempts:?}");
+    for attempt in attempts {
+        assert_eq!((&attempt["site"], &attempt["refused"]), (&"primary".into(), &true.into()));
+        assert!(attempt["outcome"].to_string().contains("may connect to"), "by the process itself: {attempt}");
+    }
     assert_eq!((&facts["held"]["objects"], &facts["manifest"]["missing"]), (&12.into(), &0.into()));
     assert_eq!(facts["rpo"]["seconds"], 0);
     assert_eq!(crate::world::files(&world.path("kept/docs")).len(), 5);
@@ -58,6 +64,22 @@ async fn a_drill_restores_from_the_backup_alone_and_signs_what_it_found() {
     fs::write(world.path("forged.json"), forged).expect("a file");
     let (code, text) = check(&world, "forged.json", &[]).await;
     assert!(code == Some(1) && text.contains("was changed"), "{text}");
+}
+
+#[tokio::test]
+async fn the_primary_cannot_be_reached_even_while_it_answers() {
+    let mut world = World::start().await;
+    world.put("book", &[&bytes(10_000)]).await;
+    escrow(&world);
+    let said = world.run(&["drill"], &["--root-key", "escrow.key", "--sample", "1"]).await;
+    assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
+    let report = report(&world);
+    let isolation = &report["report"]["isolation"];
+    let attempts = isolation["attempts"].as_array().expect("attempts");
+    assert!(attempts.iter().all(|attempt| attempt["refused"] == true), "{attempts:?}");
+    let primary = world.primary_address();
+    assert!(!isolation["connections"].to_string().contains(&primary), "{isolation}");
+    assert!(fs::read_to_string(world.path("drill.html")).expect("a page").contains("refused"));
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ use std::time::Duration;
 #[derive(Serialize, Deserialize)]
 pub(super) struct Given {
     pub(super) site: GivenSite,
-    /// Names only.
-    pub(super) withheld: Vec<String>,
+    /// Names, and addresses to be tried in vain.
+    pub(super) withheld: Vec<(String, String)>,
     pub(super) system_bucket: String,
     /// As the command line writes them.
     pub(super) aliases: Vec<String>,
@@ -66,6 +66,23 @@ impl Given {
 }
 
 // === impl GivenSite ===
+
+impl GivenSite {
+    /// A site that is to be tried in vain: no credential is known.
+    pub(super) fn tried_in_vain(name: &str, endpoint: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoint: endpoint.to_owned(),
+            region: "us-east-1".to_owned(),
+            access_key_id: "NOBODY".to_owned(),
+            secret: "withheld".to_owned(),
+            ca_pem: None,
+            bucket_prefix: String::new(),
+            connect_ms: 3000,
+            stall_ms: 3000,
+        }
+    }
+}
 
 impl From<SiteConfig> for GivenSite {
     fn from(config: SiteConfig) -> Self {

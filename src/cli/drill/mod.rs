@@ -130,11 +130,12 @@ impl Run {
 
     fn given(&self, config: Config, root_key: &Path, folder: &Path) -> anyhow::Result<Given> {
         let Config { primary, backups, system_bucket, aliases, .. } = config;
-        let mut withheld = vec![primary.name.to_string()];
+        let told = |site: &SiteConfig| (site.name.to_string(), site.endpoint.clone());
+        let mut withheld = vec![told(&primary)];
         let mut chosen = Vec::new();
         for backup in backups {
             match &self.from {
-                Some(name) if **name != *backup.name.0 => withheld.push(backup.name.to_string()),
+                Some(name) if **name != *backup.name.0 => withheld.push(told(&backup)),
                 _ => chosen.push(backup),
             }
         }

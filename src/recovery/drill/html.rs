@@ -1,5 +1,5 @@
 //! The report for people: one page, nothing loaded from anywhere.
-use super::report::{Report, Sampled};
+use super::report::{Attempt, Report, Sampled};
 use std::fmt::Write as _;
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}\
@@ -43,6 +43,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Ended", report.ended.clone()),
         ("Restored from", format!("{} ({})", isolation.site, isolation.endpoint)),
         ("Sites withheld from the process", list(&isolation.withheld)),
+        ("Attempts to reach them", list(&isolation.attempts.iter().map(attempt).collect::<Vec<_>>())),
         ("Connections the process had", list(&isolation.connections)),
         ("Environment variables it had", list(&isolation.environment)),
         ("Root key (escrowed), fingerprint", isolation.root_key.clone()),
@@ -62,6 +63,11 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         facts.push(("Against the primary's listing", text));
     }
     facts
+}
+
+fn attempt(attempt: &Attempt) -> String {
+    let verdict = if attempt.refused { "refused" } else { "REACHED" };
+    format!("{} ({}): {verdict}, {}", attempt.site, attempt.endpoint, attempt.outcome)
 }
 
 fn escaped(text: &str) -> String {

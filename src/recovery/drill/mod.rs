@@ -31,7 +31,7 @@ use futures_util::StreamExt;
 pub use html::page;
 use manifest::Comparison;
 pub use manifest::{ManifestError, export};
-pub use report::{FORMAT, Held, Isolation, ManifestCheck, Measure, Report, Sample, Sampled};
+pub use report::{Attempt, FORMAT, Held, Isolation, ManifestCheck, Measure, Report, Sample, Sampled};
 pub use signature::{SignatureError, Signed, SigningKey};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -47,8 +47,8 @@ pub struct Drill {
     pub site: Site,
     /// Its address, for the report.
     pub endpoint: String,
-    /// Names of the sites that were withheld, for the report.
-    pub withheld: Vec<String>,
+    /// The sites that were withheld: nothing is known of them but where they are, and that is for trying in vain.
+    pub withheld: Vec<Withheld>,
     /// The bucket with the keyring.
     pub system_bucket: BucketName,
     /// Names under which objects may have been sealed.
@@ -86,6 +86,16 @@ pub enum DrillError {
     Manifest(#[from] ManifestError),
 }
 
+/// A site that must not be reached.
+pub struct Withheld {
+    /// Its name.
+    pub name: String,
+    /// A client of it, with a credential that is none.
+    pub site: Site,
+    /// Its address.
+    pub endpoint: String,
+}
+
 /// Sampled before it is restored: bucket, key, sealed bytes.
 type Chosen = (String, String, u64);
 
@@ -104,6 +114,7 @@ impl Drill {
             Opener { keyring: Arc::new(keyring), aliases: self.aliases.clone(), pace: Arc::new(Pace::default()) };
         let (held, chosen, manifest) = self.survey().await?;
         let prepared = started.elapsed();
+        let mut attempts = self.attempts().await;
         let mut connections = BTreeSet::new();
         let mut objects = Vec::new();
         for (bucket, key, sealed) in chosen {
@@ -113,13 +124,15 @@ impl Drill {
         let (restoring, ended) = (started.elapsed().saturating_sub(prepared), clock::now());
         let sealed_bytes: u64 = objects.iter().map(|(_, sealed)| sealed).sum();
         let rto = recovery_time(prepared, restoring, (objects.len() as u64, sealed_bytes), &held);
+        attempts.extend(self.attempts().await);
+        let isolated = attempts.iter().all(|attempt| attempt.refused);
         let objects: Vec<Sampled> = objects.into_iter().map(|(object, _)| object).collect();
         let good = |object: &&Sampled| object.problem.is_none();
         let plain_bytes = objects.iter().filter(good).map(|object| object.bytes).sum();
         let milliseconds = u64::try_from((prepared + restoring).as_millis()).unwrap_or(u64::MAX);
         Ok(Report {
             format: FORMAT,
-            passed: !objects.is_empty() && objects.iter().all(|object| good(&object)),
+            passed: isolated && !objects.is_empty() && objects.iter().all(|object| good(&object)),
             started: shown(began),
             ended: shown(ended),
             ended_at: ended.unix_timestamp(),
@@ -127,7 +140,8 @@ impl Drill {
             isolation: Isolation {
                 site: self.site.name().to_string(),
                 endpoint: self.endpoint.clone(),
-                withheld: self.withheld.clone(),
+                withheld: self.withheld.iter().map(|withheld| withheld.name.clone()).collect(),
+                attempts,
                 connections: connections.into_iter().collect(),
                 environment: std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect(),
                 root_key: fingerprint,
@@ -138,6 +152,18 @@ impl Drill {
             manifest: manifest.map(|comparison| comparison.check),
             rto,
         })
+    }
+
+    /// Tries to reach what was withheld. A connection of whatever kind is one too many, and the report then says that the drill failed.
+    async fn attempts(&self) -> Vec<Attempt> {
+        let mut attempts = Vec::new();
+        for Withheld { name, site, endpoint } in &self.withheld {
+            let answer = site.head_bucket(&self.system_bucket).await;
+            let refused = matches!(&answer, Err(SiteError::Unreachable { .. }));
+            let outcome = answer.map_or_else(|error| error.to_string(), |()| "it answered".to_owned());
+            attempts.push(Attempt { site: name.clone(), endpoint: endpoint.clone(), refused, outcome });
+        }
+        attempts
     }
 
     /// Goes through everything that the site lists, once.

@@ -45,10 +45,26 @@ pub struct Isolation {
     pub withheld: Vec<String>,
     /// The remote addresses of all connections that the process had open, read from the system while it worked.
     pub connections: Vec<String>,
+    /// What became of an attempt to reach each withheld site, made before and after the work; absent in reports of older programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
     /// Names of environment variables that the process had (none is expected).
     pub environment: Vec<String>,
     /// Fingerprint of the root key that it used: the escrowed copy.
     pub root_key: String,
+}
+
+/// An attempt to reach a site that must not be reachable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The site.
+    pub site: String,
+    /// Its address: all that the process was told of it.
+    pub endpoint: String,
+    /// No connection was made.
+    pub refused: bool,
+    /// What came of it.
+    pub outcome: String,
 }
 
 /// What the site holds.

@@ -145,6 +145,7 @@ pub(super) mod tests {
                 endpoint: "http://127.0.0.1:9020".into(),
                 withheld: vec!["primary".into()],
                 connections: vec!["127.0.0.1:9020".into()],
+                attempts: vec![],
                 environment: vec![],
                 root_key: "0123456789abcdef".into(),
             },

@@ -3,7 +3,7 @@ use super::merge::{Listed, Pair};
 use super::repair::Outcome;
 use super::{Finding, Reconcile, Symbol};
 use crate::recovery::object::{Opener, ReadError};
-use crate::replication::compare::{self, Version};
+use crate::replication::compare::{self, Likeness, Version};
 use crate::site::{Location, Site, SiteError};
 use crate::state::StateError;
 
@@ -49,21 +49,20 @@ impl Judge {
 
     pub(super) async fn try_look(&self, at: &Location, pair: &Pair) -> Result<Finding, Trouble> {
         let (here, there) = self.versions(at, pair).await?;
+        let mut doubtful = false;
         let symbol = match (&here, &there) {
             // Deleted at both since the listings.
             (None, None) => Symbol::Same,
             (None, Some(_)) => Symbol::MissingHere,
             (Some(_), None) => Symbol::MissingThere,
             (Some(ours), Some(theirs)) => {
-                match compare::same(at, (self.primary(), ours), (&self.backup, theirs)).await? {
-                    true => Symbol::Same,
-                    false => Symbol::Differs,
-                }
+                let likeness = compare::likeness(at, (self.primary(), ours), (&self.backup, theirs)).await?;
+                doubtful = likeness == Likeness::Suspect;
+                if likeness == Likeness::Different { Symbol::Differs } else { Symbol::Same }
             }
         };
         let finding = Finding::new(self.backup.name(), at, symbol);
         if symbol == Symbol::Same {
-            let doubtful = here.as_ref().zip(there.as_ref()).is_some_and(|(ours, theirs)| is_doubtful(ours, theirs));
             return self.deep(at, finding, (here, there), doubtful).await;
         }
         if let Some(state) = &self.all.state
@@ -142,11 +141,4 @@ impl Judge {
             Outcome::Left(why) => finding.because(format!("{known}left as it is: {why}")),
         })
     }
-}
-
-/// The ETag of a single PUT is the MD5 of the bytes at most servers: two different ones ask for a closer look, whatever the
-/// trailers say. (At some it is not, with the server's own encryption for example.)
-fn is_doubtful(ours: &Version, theirs: &Version) -> bool {
-    let whole = |version: &Version| !version.etag.as_str().contains('-');
-    ours.etag != theirs.etag && whole(ours) && whole(theirs)
 }

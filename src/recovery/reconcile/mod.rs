@@ -25,8 +25,8 @@ use crate::site::tee::Tee;
 use crate::site::{Location, Site, SiteName};
 use crate::state::State;
 pub use finding::{Finding, Symbol, Tally};
-pub use heal::Physician;
 use futures_util::StreamExt;
+pub use heal::Physician;
 use judge::Judge;
 use std::sync::Arc;
 

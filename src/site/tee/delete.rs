@@ -1,4 +1,5 @@
 //! Deletes at every site. The primary decides first; which of a backup's versions is meant, what is stored there tells.
+use super::late::{OUT_OF_TURN, unreachable};
 use super::{Mode, Tee, TeeError};
 use crate::s3::{BucketName, ObjectKey};
 use crate::site::versions::counterpart;
@@ -55,6 +56,10 @@ impl Tee {
         let key = std::slice::from_ref(&at.key);
         let doomed = [Doomed { key: at.key.clone(), version: options.version.clone() }];
         let histories = Arc::new(self.histories(&at.bucket, &doomed).await?);
+        let waiting = match mode {
+            Mode::Tee => Arc::new(self.inner.out_of_turn(std::slice::from_ref(at)).await),
+            _ => Arc::default(),
+        };
         let deleted = match self.inner.sites.primary.delete_with(at, &options).await {
             Ok(deleted) => deleted,
             Err(error) => {
@@ -71,7 +76,11 @@ impl Tee {
         let delete = |site: Site| {
             let (at, options, doomed, histories) =
                 (at.clone(), options.clone(), doomed.clone(), Arc::clone(&histories));
+            let waiting = Arc::clone(&waiting);
             async move {
+                if waiting.contains(site.name()) {
+                    return Err(unreachable(site.name(), OUT_OF_TURN));
+                }
                 for one in translated(&site, &at.bucket, &doomed, &histories).await? {
                     site.delete_with(&at, &DeleteOptions { version: one.version, ..options.clone() }).await?;
                 }
@@ -150,6 +159,12 @@ impl Tee {
     ) -> Result<Vec<Result<Deleted, SiteError>>, TeeError> {
         let Fate { mode, retain_until } = fate;
         let histories = Arc::new(self.histories(bucket, &doomed).await?);
+        let places: Vec<Location> =
+            keys.iter().map(|key| Location { bucket: bucket.clone(), key: key.clone() }).collect();
+        let waiting = match mode {
+            Mode::Tee => Arc::new(self.inner.out_of_turn(&places).await),
+            _ => Arc::default(),
+        };
         let mut answers = match self.inner.sites.primary.delete_many(bucket, &doomed, bypass).await {
             Ok(answers) => answers,
             Err(error) => {
@@ -174,7 +189,11 @@ impl Tee {
         let shared: Arc<Vec<Doomed>> = Arc::new(gone.iter().map(|at| doomed[*at].clone()).collect());
         let delete = |site: Site| {
             let (bucket, shared, histories) = (bucket.clone(), Arc::clone(&shared), Arc::clone(&histories));
+            let waiting = Arc::clone(&waiting);
             async move {
+                if waiting.contains(site.name()) {
+                    return Err(unreachable(site.name(), OUT_OF_TURN));
+                }
                 let doomed = translated(&site, &bucket, &shared, &histories).await?;
                 let answers = site.delete_many(&bucket, &doomed, bypass).await?;
                 let failed = doomed.into_iter().zip(answers).filter_map(|(one, answer)| Some((one.key, answer.err()?)));

@@ -2,7 +2,7 @@
 use super::leg::left_out;
 use super::{Change, Inner, Miss, MissError, Mode, Tee};
 use crate::s3::{BucketName, ObjectKey};
-use crate::site::{Site, SiteError, SiteName};
+use crate::site::{Location, NULL_VERSION, Site, SiteError, SiteName};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -15,9 +15,32 @@ pub(super) struct Asked<T> {
     late: Option<JoinHandle<Result<T, SiteError>>>,
 }
 
+/// Why a backup is not told of a change although it answers.
+pub(super) const OUT_OF_TURN: &str = "it misses earlier versions, which come first";
+
 // === impl Inner ===
 
 impl Inner {
+    /// The backups that miss something of these objects, where versions are kept: told of a new one now, they could never have them in order.
+    pub(super) async fn out_of_turn(&self, places: &[Location]) -> Vec<SiteName> {
+        let mut waiting: Vec<SiteName> = Vec::new();
+        if !self.sites.primary.capabilities().versioning {
+            return waiting;
+        }
+        for at in places {
+            // Not knowing, it is told: that costs an order, not a version.
+            let behind = self.misses.behind(at).await.unwrap_or_default();
+            if behind.iter().all(|site| waiting.contains(site)) {
+                continue;
+            }
+            let versions = self.sites.primary.versions_of(at).await.unwrap_or_default();
+            if versions.iter().any(|version| version.version_id != NULL_VERSION) {
+                waiting.extend(behind);
+            }
+        }
+        waiting
+    }
+
     /// A request that nobody waits for any more may still change its site, even after the miss was levelled. So when it ends, the
     /// miss is recorded once more. (It ends by the site's own time-outs.)
     pub(super) fn follow<T: Send + 'static>(self: &Arc<Self>, late: JoinHandle<T>, misses: Vec<Miss>) {
@@ -127,6 +150,6 @@ fn misses(
     if keys.is_empty() { vec![miss(None)] } else { keys.iter().cloned().map(|key| miss(Some(key))).collect() }
 }
 
-fn unreachable(site: &SiteName, detail: &str) -> SiteError {
+pub(super) fn unreachable(site: &SiteName, detail: &str) -> SiteError {
     SiteError::Unreachable { site: site.clone(), detail: detail.to_owned() }
 }

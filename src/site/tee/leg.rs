@@ -191,7 +191,8 @@ impl Leg {
         self.request = None;
     }
 
-    fn give_up(&mut self, detail: &str) {
+    /// Out from now on; a site that has not had the last bytes shows nothing.
+    pub(super) fn give_up(&mut self, detail: &str) {
         self.feed = None;
         let site = self.site.name().clone();
         self.failure.get_or_insert(SiteError::Unreachable { site, detail: detail.to_owned() });

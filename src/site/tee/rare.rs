@@ -1,4 +1,5 @@
 //! Multipart bookkeeping and buckets at every site. The primary decides first.
+use super::late::{OUT_OF_TURN, unreachable};
 use super::{Committed, Miss, Mode, SiteParts, SiteUploads, Tee, TeeError};
 use crate::s3::BucketName;
 use crate::site::{Location, ObjectHeaders, Site, SiteError, SiteName, WriteCondition, Written};
@@ -102,6 +103,10 @@ impl Tee {
             }
         };
         let key = std::slice::from_ref(&at.key);
+        let waiting = match mode {
+            Mode::Tee => self.inner.out_of_turn(std::slice::from_ref(at)).await,
+            _ => Vec::new(),
+        };
         let mut primary: Written = match complete(self.inner.sites.primary.clone(), condition).await {
             Ok(written) => written,
             Err(error) => {
@@ -112,7 +117,15 @@ impl Tee {
         primary.version_id = self.inner.told_version(primary.version_id);
         let mut written = vec![(self.inner.sites.primary.name().clone(), primary.etag.clone())];
         let (mut pending, mut failure) = (Vec::new(), None);
-        for asked in self.at_backups(mode, |site| complete(site, WriteCondition::Always)).await {
+        let complete_there = |site: Site| {
+            let turn = if waiting.contains(site.name()) { Err(unreachable(site.name(), OUT_OF_TURN)) } else { Ok(()) };
+            let completing = complete(site, WriteCondition::Always);
+            async move {
+                turn?;
+                completing.await
+            }
+        };
+        for asked in self.at_backups(mode, complete_there).await {
             match asked.answer.clone() {
                 Ok(answer) => written.push((asked.site, answer.etag)),
                 Err(error) => {

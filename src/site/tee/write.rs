@@ -1,4 +1,5 @@
 //! A write to every site: the body at once, the last bytes under the key's lock.
+use super::late::OUT_OF_TURN;
 use super::leg::{Leg, Request};
 use super::{Change, Committed, Inner, Intent, Miss, Mode, TeeError};
 use crate::site::{Location, Persevere, Site, SiteError, WriteCondition, Written};
@@ -94,10 +95,18 @@ impl TeeWrite {
         intent.arm().await?;
         // Parts are not visible; whoever uploads the same one twice sees to their order.
         let _guard = if self.object { Some(inner.locks.one(&self.at).await) } else { None };
-        if self.object && let Err(error) = inner.still_decides(&self.at).await {
+        if self.object
+            && let Err(error) = inner.still_decides(&self.at).await
+        {
             // Dropped: no site has seen the last bytes.
             intent.settle();
             return Err(error);
+        }
+        if self.object && self.mode == Mode::Tee {
+            let waiting = inner.out_of_turn(std::slice::from_ref(&self.at)).await;
+            for leg in self.legs.iter_mut().filter(|leg| !leg.required && waiting.contains(leg.site.name())) {
+                leg.give_up(OUT_OF_TURN);
+            }
         }
         let outcome = self.finish(last).await;
         intent.conclude(&outcome);
@@ -212,7 +221,8 @@ impl TeeWrite {
             let reason = leg.failure.as_ref().map_or_else(|| "the primary failed".to_owned(), ToString::to_string);
             let (bucket, key) = (self.at.bucket.clone(), Some(self.at.key.clone()));
             let bytes = if matches!(primary, Primary::Has(_)) { self.length } else { 0 };
-            let miss = Miss { site: leg.site.name().clone(), bucket, key, reason, bytes, retain_until: None, home_from: None };
+            let miss =
+                Miss { site: leg.site.name().clone(), bucket, key, reason, bytes, retain_until: None, home_from: None };
             self.inner.misses.record(miss.clone()).await?;
             if let Some(late) = leg.late() {
                 self.inner.follow(late, vec![miss]);

@@ -37,6 +37,10 @@ impl State {
     /// # Errors
     /// When they cannot be read.
     pub async fn behind(&self, bucket: &BucketName, key: &ObjectKey) -> Result<Vec<String>, StateError> {
+        // As for `State::progress`.
+        if !self.is_shared() && self.empty_as_of().load(Ordering::SeqCst) == self.recorded().load(Ordering::SeqCst) {
+            return Ok(Vec::new());
+        }
         let query = sqlx::query_scalar(BEHIND).bind(bucket.as_str()).bind(key.as_str().as_bytes());
         Ok(query.fetch_all(self.readers()).await?)
     }
@@ -63,7 +67,11 @@ impl State {
 }
 
 /// See [`DOUBTFUL`].
-pub(in crate::state) async fn doubt(connection: &mut Connection, bucket: &BucketName, key: &[u8]) -> Result<(), StateError> {
+pub(in crate::state) async fn doubt(
+    connection: &mut Connection,
+    bucket: &BucketName,
+    key: &[u8],
+) -> Result<(), StateError> {
     sqlx::query(DOUBTFUL).bind(bucket.as_str()).bind(key).execute(connection).await?;
     Ok(())
 }

@@ -36,7 +36,8 @@ const RECORD: &str = "INSERT INTO misses (generation, site, bucket, object_key, 
         THEN excluded.retain_until ELSE misses.retain_until END";
 
 /// Found again while it waits, is worked on or is beyond repair: nothing new.
-const DAMAGED: &str = "INSERT INTO misses (generation, site, bucket, object_key, damaged, reason, attempts, recorded_at,
+const DAMAGED: &str =
+    "INSERT INTO misses (generation, site, bucket, object_key, damaged, reason, attempts, recorded_at,
     not_before, last_error) VALUES (1, $1, $2, $3, 1, $4, 0, $5, $5, '')
     ON CONFLICT (bucket, object_key, site, damaged) DO NOTHING";
 

@@ -12,13 +12,11 @@ const BACKLOG: &str =
     count(*) AS operations, CAST(sum(bytes) AS BIGINT) AS volume, min(recorded_at) AS oldest
     FROM misses GROUP BY 1, 2, 3";
 
-const PARKED: &str =
-    "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes,
+const PARKED: &str = "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes,
     damaged, home_from, home_gone, parked
     FROM misses WHERE parked <> '' ORDER BY recorded_at, id LIMIT $1";
 
-const RETAINED: &str =
-    "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes,
+const RETAINED: &str = "SELECT id, generation, site, bucket, object_key, attempts, recorded_at, retain_until, bytes,
     damaged, home_from, home_gone, parked
     FROM misses WHERE retained = 1 ORDER BY retain_until, id LIMIT $1";
 
