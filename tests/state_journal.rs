@@ -3,7 +3,7 @@ mod state_support;
 
 use state_support::open;
 use strongroom::s3::{BucketName, ObjectKey};
-use strongroom::state::{Backlog, Missed, Pending, Progress, State};
+use strongroom::state::{Backlog, Exchange, IntentRow, Missed, Pending, Progress, State, Task};
 
 fn bucket() -> BucketName {
     BucketName::parse("bucket").expect("a name")
@@ -231,4 +231,71 @@ async fn an_empty_journal_is_known_to_be_empty_until_something_is_recorded() {
     assert_eq!(state.progress(&bucket(), &key("a")).await.expect("known"), Progress::Completed);
     miss(&state, "a", 100).await;
     assert_eq!(state.progress(&bucket(), &key("a")).await.expect("known"), Progress::Pending);
+}
+
+#[tokio::test]
+async fn damage_is_a_row_of_its_own_and_does_not_make_an_object_pending() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    let damaged = Missed { task: Task::Repair, ..Missed::new("backup", &bucket(), Some(&key("a")), "a chunk") };
+    for _ in 0..3 {
+        state.record_misses(vec![damaged.clone()], 100).await.expect("recorded");
+    }
+    assert!(!state.is_behind(&bucket(), &key("a")).await.expect("an answer"));
+    assert_eq!(state.progress(&bucket(), &key("a")).await.expect("an answer"), Progress::Completed);
+    let row = only(&state, 100).await;
+    assert_eq!((row.task.clone(), row.generation), (Task::Repair, 1));
+    miss(&state, "a", 101).await;
+    assert_eq!(state.due(101, 10).await.expect("due").len(), 2, "missed and damaged");
+    state.park(&row, "no good copy").await.expect("parked");
+    state.record_misses(vec![damaged], 102).await.expect("recorded");
+    assert_eq!(state.resting(false, 10).await.expect("rows").len(), 1, "found again it stays parked");
+}
+
+#[tokio::test]
+async fn what_a_backup_accepted_is_known_to_be_away_until_it_is_settled() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    let home = async |state: &State| state.home_of(&bucket(), &key("a")).await.expect("an answer");
+    assert_eq!(home(&state).await, None);
+    let accepted = |gone| Missed {
+        task: Task::Home { from: "backup".to_owned(), gone },
+        ..Missed::new("primary", &bucket(), Some(&key("a")), "the primary is out")
+    };
+    state.record_misses(vec![accepted(false)], 100).await.expect("recorded");
+    assert_eq!(home(&state).await.as_deref(), Some("backup"));
+    assert_eq!(state.home_of(&bucket(), &key("b")).await.expect("an answer"), None);
+    assert_eq!(state.behind(&bucket(), &key("a")).await.expect("an answer"), ["primary"]);
+    assert_eq!(state.away().await.expect("an answer").into_iter().collect::<Vec<_>>(), [("backup".to_owned(), 1)]);
+    let written = only(&state, 100).await;
+    assert_eq!(written.task, Task::Home { from: "backup".to_owned(), gone: false });
+    // A delete that was accepted after the worker had looked.
+    state.record_misses(vec![accepted(true)], 101).await.expect("recorded");
+    assert!(!state.settle(&written).await.expect("an answer"));
+    let deleted = only(&state, 101).await;
+    assert_eq!(deleted.task, Task::Home { from: "backup".to_owned(), gone: true });
+    assert!(state.settle(&deleted).await.expect("an answer"));
+    assert_eq!(home(&state).await, None);
+}
+
+#[tokio::test]
+async fn a_process_that_died_in_the_middle_may_have_deleted_what_was_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    let dead = state.enlist().await.expect("an owner");
+    let task = Task::Home { from: "backup".to_owned(), gone: false };
+    let accepted = Missed { task, ..Missed::new("primary", &bucket(), Some(&key("a")), "the primary is out") };
+    state.record_misses(vec![accepted], 100).await.expect("recorded");
+    let begun = vec![IntentRow { seq: 1, bucket: bucket(), key: Some(key("a")), retain_until: 0 }];
+    let exchange = Exchange { begun, ..Exchange::default() };
+    state.exchange_intents(&dead, exchange, &[], 100).await.expect("written");
+    drop(dead);
+    if state_support::is_shared() {
+        return; // There it dies with its lease.
+    }
+    let heir = state.enlist().await.expect("an owner");
+    state.bury_dead(&heir, &["backup".to_owned()], 200).await.expect("taken over");
+    let rows = state.due(300, 10).await.expect("due");
+    let home = rows.iter().find(|row| row.site == "primary").expect("the row");
+    assert_eq!(home.task, Task::Home { from: "backup".to_owned(), gone: true });
 }

@@ -76,6 +76,9 @@ async fn status(state: &State, out: &mut impl Write) -> anyhow::Result<()> {
     if sites.is_empty() {
         writeln!(out, "every site has everything")?;
     }
+    for (site, objects) in state.away().await? {
+        writeln!(out, "{site}: {objects} objects that it accepted while the primary was out are not home yet")?;
+    }
     for (site, backlog) in sites {
         let Backlog { pending, bytes, oldest, parked, retained } = backlog;
         let age = oldest.map_or(0, |oldest| now().saturating_sub(oldest).max(0));

@@ -42,7 +42,7 @@ pub fn confine(endpoint: &str) -> bool {
 
 /// The one place that may be reached, when it is not this one.
 fn forbidden(target: &Uri) -> Option<&'static Authority> {
-    CONFINED.get().filter(|only| target.authority() != Some(only))
+    CONFINED.get().filter(|only| target.authority() != Some(*only))
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

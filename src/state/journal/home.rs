@@ -2,7 +2,7 @@
 use super::super::database::Connection;
 use crate::s3::{BucketName, ObjectKey};
 use crate::state::{State, StateError};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 const HOME: &str = "SELECT home_from FROM misses WHERE bucket = $1 AND object_key = $2 AND home_from <> ''";
@@ -49,8 +49,8 @@ impl State {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn away(&self) -> Result<HashMap<String, i64>, StateError> {
-        let query = "SELECT home_from, count(*) FROM misses WHERE home_from <> '' GROUP BY home_from";
+    pub async fn away(&self) -> Result<BTreeMap<String, i64>, StateError> {
+        let query = "SELECT home_from, count(*) FROM misses WHERE home_from <> '' GROUP BY 1";
         Ok(sqlx::query_as(query).fetch_all(self.readers()).await?.into_iter().collect())
     }
 
