@@ -307,6 +307,7 @@ async fn rows_of_an_earlier_run_are_picked_up() {
     bench.state = State::open(&bench.folder.path().join("state")).await.expect("a state");
     let backups = bench.pair.sites.backups.iter().map(Site::name);
     bench.journal = Journal::without_intents(bench.state.clone(), backups).await.expect("a journal");
+    bench.tee = Tee::new(bench.pair.sites.clone(), bench.journal.clone(), Duration::from_secs(5));
     bench.start();
     bench.until_settled().await;
     assert_eq!(get(bench.backup(), &at("a")).await.expect("there").0, b"body");

@@ -37,8 +37,6 @@ pub(super) enum Failure {
     LostAccepted(SiteName),
     #[error("{0}")]
     Heal(String),
-    #[error("nobody repairs what is damaged: replication.repair_on_read is off")]
-    NoHealer,
     #[error("the object changes faster than it can be copied")]
     Changing,
     #[error(
@@ -118,7 +116,9 @@ impl Mirror {
         match &row.key {
             Some(key) if row.task == Task::Repair => {
                 let at = Location { bucket: row.bucket.clone(), key: key.clone() };
-                let healer = self.healer.as_ref().ok_or(Failure::NoHealer)?;
+                let Some(healer) = &self.healer else {
+                    return Ok(Levelled::Healed(Healed::Hopeless("replication.repair_on_read is off".to_owned())));
+                };
                 Ok(Levelled::Healed(healer.heal(site, &at).await?))
             }
             Some(key) if let Task::Home { from, gone } = &row.task => {

@@ -223,6 +223,8 @@ def test_kill_9_during_the_outage_loses_nothing_that_was_acknowledged(start_prox
         world.proxy.start()
         acknowledged += sum(writer.acknowledged for writer in writers + later)
         world.primary.mode = "pass"
+        # The worker's first report comes a moment after the start.
+        time.sleep(2)
         until_settled(world.proxy, 120)
     known.pop("probe", None)
     compare(world.proxy, world.bucket, known)
@@ -239,7 +241,7 @@ def test_an_outage_that_comes_and_goes_under_load_ends_with_equal_sites(start_pr
         while not stop.is_set():
             key, number = f"{worker}/{number % 7}", number + 1
             body = content(random.choice((10, 3000, 80_000)), number)
-            before = bodies.get(key, set())
+            before = bodies.get(key, {None})
             bodies[key] = before | {hashlib.sha256(body).hexdigest()}
             try:
                 s3.put_object(Bucket=world.bucket, Key=key, Body=body)

@@ -45,13 +45,28 @@ impl Tee {
             intent.settle();
             return Err(error);
         }
-        let outcome = self.delete_locked(&at, options, fate).await;
-        let outcome = outcome.map(|deleted| self.told(deleted));
+        let plain = options.version.is_none() && options.if_match.is_none() && fate.retain_until.is_none();
+        let heir = self.heir(std::slice::from_ref(&at), plain, fate.mode).await?;
+        let outcome = self.delete_locked(&at, options.clone(), fate, heir.is_some()).await;
+        let (outcome, teller) = match (outcome, &heir) {
+            (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
+                (heir.delete_locked(&at, options, fate, false).await, heir)
+            }
+            (outcome, _) => (outcome, self),
+        };
+        let outcome = outcome.map(|deleted| teller.told(deleted));
         intent.conclude(&outcome);
         outcome
     }
 
-    async fn delete_locked(&self, at: &Location, options: DeleteOptions, fate: Fate) -> Result<Deleted, TeeError> {
+    /// `has_heir`: when the primary does not answer, somebody else is told, and nothing is recorded.
+    async fn delete_locked(
+        &self,
+        at: &Location,
+        options: DeleteOptions,
+        fate: Fate,
+        has_heir: bool,
+    ) -> Result<Deleted, TeeError> {
         let Fate { mode, retain_until } = fate;
         let key = std::slice::from_ref(&at.key);
         let doomed = [Doomed { key: at.key.clone(), version: options.version.clone() }];
@@ -63,7 +78,9 @@ impl Tee {
         let deleted = match self.inner.sites.primary.delete_with(at, &options).await {
             Ok(deleted) => deleted,
             Err(error) => {
-                self.unclear(&at.bucket, key, &error, fate).await?;
+                if !has_heir {
+                    self.unclear(&at.bucket, key, &error, fate).await?;
+                }
                 return Err(error.into());
             }
         };
@@ -140,7 +157,15 @@ impl Tee {
                 return Err(error);
             }
         }
-        let outcome = self.delete_all_locked(bucket, doomed, &keys, bypass, fate).await;
+        let plain = fate.retain_until.is_none() && doomed.iter().all(|one| one.version.is_none());
+        let heir = self.heir(&places, plain, fate.mode).await?;
+        let outcome = self.delete_all_locked(bucket, doomed.clone(), &keys, (bypass, heir.is_some()), fate).await;
+        let outcome = match (outcome, &heir) {
+            (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
+                heir.delete_all_locked(bucket, doomed, &keys, (bypass, false), fate).await
+            }
+            (outcome, _) => outcome,
+        };
         let told = |answers: Vec<Result<Deleted, SiteError>>| {
             answers.into_iter().map(|answer| answer.map(|deleted| self.told(deleted))).collect()
         };
@@ -154,7 +179,7 @@ impl Tee {
         bucket: &BucketName,
         doomed: Vec<Doomed>,
         keys: &[ObjectKey],
-        bypass: bool,
+        (bypass, has_heir): (bool, bool),
         fate: Fate,
     ) -> Result<Vec<Result<Deleted, SiteError>>, TeeError> {
         let Fate { mode, retain_until } = fate;
@@ -168,7 +193,9 @@ impl Tee {
         let mut answers = match self.inner.sites.primary.delete_many(bucket, &doomed, bypass).await {
             Ok(answers) => answers,
             Err(error) => {
-                self.unclear(bucket, keys, &error, fate).await?;
+                if !has_heir {
+                    self.unclear(bucket, keys, &error, fate).await?;
+                }
                 return Err(error.into());
             }
         };

@@ -111,13 +111,26 @@ impl Tee {
         Ok(chosen.unwrap_or_else(|| self.clone()))
     }
 
+    /// The tee that takes a change of these objects when the primary turns out not to answer it; `None`: nobody does.
+    pub(super) async fn heir(&self, places: &[Location], plain: bool, mode: Mode) -> Result<Option<Self>, MissError> {
+        if !self.inner.accepts || self.inner.left_out.is_some() || !plain || mode != Mode::Tee {
+            return Ok(None);
+        }
+        let mut behind = Vec::new();
+        for at in places {
+            behind.extend(self.inner.misses.behind(at).await?);
+        }
+        let fit = |site: &&Site| site.is_healthy() && !behind.contains(site.name());
+        Ok(self.inner.sites.backups.iter().find(fit).map(|site| self.deputy(site)))
+    }
+
     fn deputy(&self, site: &Site) -> Self {
         let primary = &self.inner.sites.primary;
         let others = self.inner.sites.backups.iter().filter(|other| other.name() != site.name());
         let sites = Sites { primary: site.clone(), backups: others.chain([primary]).cloned().collect() };
         let (misses, deputy) = (Arc::clone(&self.inner.misses), site.name().clone());
         let misses = Arc::new(Deputised { misses, primary: primary.name().clone(), deputy });
-        tracing::info!(backup = %site.name(), "a change is accepted at a backup");
+        tracing::debug!(backup = %site.name(), "a change goes to a backup if the primary is out");
         let inner = Inner { sites, misses, left_out: Some(primary.name().clone()), ..self.inner.like() };
         Self { inner: Arc::new(inner) }
     }

@@ -68,7 +68,7 @@ impl Tee {
         intent.arm().await?;
         let _guard = self.lock(at).await;
         let outcome = match self.inner.still_decides(at).await {
-            Ok(()) => self.complete_locked(at, shared, condition, mode).await,
+            Ok(()) => self.complete_or_accept(at, shared, condition, mode).await,
             Err(error) => {
                 intent.settle();
                 return Err(error);
@@ -78,12 +78,31 @@ impl Tee {
         outcome
     }
 
-    async fn complete_locked(
+    async fn complete_or_accept(
         &self,
         at: &Location,
         shared: Arc<(Location, SiteUploads, SiteParts)>,
         condition: WriteCondition,
         mode: Mode,
+    ) -> Result<Committed, TeeError> {
+        let heir = self.heir(std::slice::from_ref(at), condition == WriteCondition::Always, mode).await?;
+        let heir = heir.filter(|heir| shared.2.iter().any(|(site, _)| site == heir.inner.sites.primary.name()));
+        let completed = self.complete_locked(at, Arc::clone(&shared), condition, (mode, heir.is_some())).await;
+        match (completed, heir) {
+            (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
+                heir.complete_locked(at, shared, WriteCondition::Always, (mode, false)).await
+            }
+            (completed, _) => completed,
+        }
+    }
+
+    /// The last of it: when the primary does not answer, somebody else is told, and nothing is recorded.
+    async fn complete_locked(
+        &self,
+        at: &Location,
+        shared: Arc<(Location, SiteUploads, SiteParts)>,
+        condition: WriteCondition,
+        (mode, has_heir): (Mode, bool),
     ) -> Result<Committed, TeeError> {
         let complete = |site: Site, condition: WriteCondition| {
             let shared = Arc::clone(&shared);
@@ -110,7 +129,9 @@ impl Tee {
         let mut primary: Written = match complete(self.inner.sites.primary.clone(), condition).await {
             Ok(written) => written,
             Err(error) => {
-                self.undecided(&at.bucket, key, &error).await?;
+                if !has_heir {
+                    self.undecided(&at.bucket, key, &error).await?;
+                }
                 return Err(error.into());
             }
         };

@@ -17,6 +17,8 @@ pub struct TeeWrite {
     /// True for an object, whose misses are recorded; false for a part, whose caller sees to it.
     object: bool,
     conditional: bool,
+    /// The leg whose site takes the primary's place when that turns out not to answer.
+    heir: Option<usize>,
     /// Of an object: written while the body streams.
     intent: Intent,
 }
@@ -62,7 +64,7 @@ impl TeeWrite {
         let legs = legs.collect();
         let change = || Change { bucket: at.bucket.clone(), keys: vec![at.key.clone()], retain_until: None };
         let intent = if object { inner.misses.intend(change()) } else { Intent::default() };
-        Self { inner, at: at.clone(), length, mode, legs, object, conditional, intent }
+        Self { inner, at: at.clone(), length, mode, legs, object, conditional, heir: None, intent }
     }
 
     /// Hands the next bytes to every site.
@@ -74,7 +76,7 @@ impl TeeWrite {
         for leg in self.legs.iter_mut().filter(|leg| leg.is_live()) {
             leg.send(chunk.clone(), patience).await;
         }
-        self.required_failure().map_or(Ok(()), |error| Err(error.into()))
+        self.final_failure().map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Sends the last bytes under the key's lock and waits for the sites. Runs to its end even if the caller goes away.
@@ -87,7 +89,7 @@ impl TeeWrite {
     }
 
     async fn run(mut self, last: Bytes) -> Result<Committed, TeeError> {
-        if let Some(error) = self.required_failure() {
+        if let Some(error) = self.final_failure() {
             return Err(error.into());
         }
         let inner = Arc::clone(&self.inner);
@@ -108,6 +110,11 @@ impl TeeWrite {
                 leg.give_up(OUT_OF_TURN);
             }
         }
+        if self.can_be_accepted() {
+            let behind = inner.misses.behind(&self.at).await?;
+            let fit = |leg: &Leg| leg.is_live() && !behind.contains(leg.site.name());
+            self.heir = (1..self.legs.len()).find(|index| fit(&self.legs[*index]));
+        }
         let outcome = self.finish(last).await;
         intent.conclude(&outcome);
         outcome
@@ -127,7 +134,9 @@ impl TeeWrite {
             if self.conditional {
                 decided = self.legs[0].answer().await;
             }
-            if self.legs.first().is_none_or(|primary| !primary.is_live()) {
+            let heir = self.heir.and_then(|heir| self.legs.get(heir));
+            let primary_is_out = self.legs.first().is_none_or(|primary| !primary.is_live());
+            if primary_is_out && !(heir.is_some_and(Leg::is_live) && self.final_failure().is_none()) {
                 // No further site sees the last bytes.
                 return self.settle(None, Vec::new()).await;
             }
@@ -183,6 +192,12 @@ impl TeeWrite {
 
     /// Turns the answers into an outcome; whatever makes the sites differ is recorded first.
     async fn settle(mut self, primary: Option<Written>, answers: Vec<Option<Written>>) -> Result<Committed, TeeError> {
+        if primary.is_none()
+            && self.final_failure().is_none()
+            && let Some((heir, Some(written))) = self.heir.and_then(|heir| Some((heir, answers.get(heir)?.clone())))
+        {
+            return self.accepted(heir, written, &answers).await;
+        }
         let primary = match primary {
             Some(written) => Primary::Has(written),
             None if self.legs.first().is_some_and(is_undecided) => Primary::Unknown,
@@ -205,6 +220,53 @@ impl TeeWrite {
             }
         }
         Ok(Committed { primary, written, pending })
+    }
+
+    /// The primary did not answer and a backup has the write: it is accepted there, and the primary is to be made equal to it. It may have the
+    /// write as well; then nothing is left to be done.
+    async fn accepted(
+        mut self,
+        heir: usize,
+        primary: Written,
+        answers: &[Option<Written>],
+    ) -> Result<Committed, TeeError> {
+        let home = self.legs[heir].site.name().clone();
+        tracing::info!(backup = %home, "a write is accepted at a backup");
+        let (mut written, mut pending) = (vec![(home.clone(), primary.etag.clone())], Vec::new());
+        for (index, leg) in self.legs.iter_mut().enumerate().filter(|(index, _)| *index != heir) {
+            match answers.get(index) {
+                Some(Some(answer)) => {
+                    written.push((leg.site.name().clone(), answer.etag.clone()));
+                    continue;
+                }
+                _ => pending.push(leg.site.name().clone()),
+            }
+            let miss = Miss {
+                site: leg.site.name().clone(),
+                bucket: self.at.bucket.clone(),
+                key: Some(self.at.key.clone()),
+                reason: leg.failure.as_ref().map_or_else(|| "it did not answer".to_owned(), ToString::to_string),
+                bytes: self.length,
+                retain_until: None,
+                home_from: (index == 0).then(|| home.clone()),
+            };
+            self.inner.misses.record(miss.clone()).await?;
+            if let Some(late) = leg.late() {
+                self.inner.follow(late, vec![miss]);
+            }
+        }
+        Ok(Committed { primary: Written { version_id: None, ..primary }, written, pending })
+    }
+
+    /// Whether a backup may take the primary's place in this write.
+    fn can_be_accepted(&self) -> bool {
+        let plain = self.object && !self.conditional && self.mode == Mode::Tee;
+        plain && self.inner.accepts && self.inner.left_out.is_none() && self.legs.iter().skip(1).any(Leg::is_live)
+    }
+
+    /// As [`Self::required_failure`], but that the primary does not answer is none while a backup may take its place.
+    fn final_failure(&self) -> Option<SiteError> {
+        self.required_failure().filter(|error| !(error.is_outage() && self.can_be_accepted()))
     }
 
     /// Records every backup that does not, or may not, hold what the primary holds; once more when a late answer comes.
