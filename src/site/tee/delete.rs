@@ -50,7 +50,11 @@ impl Tee {
         let outcome = self.delete_locked(&at, options.clone(), fate, heir.is_some()).await;
         let (outcome, teller) = match (outcome, &heir) {
             (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
-                (heir.delete_locked(&at, options, fate, false).await, heir)
+                let accepted = heir.delete_locked(&at, options, fate, false).await;
+                if accepted.is_err() {
+                    self.unclear(&at.bucket, std::slice::from_ref(&at.key), &error, fate).await?;
+                }
+                (accepted, heir)
             }
             (outcome, _) => (outcome, self),
         };
@@ -162,7 +166,11 @@ impl Tee {
         let outcome = self.delete_all_locked(bucket, doomed.clone(), &keys, (bypass, heir.is_some()), fate).await;
         let outcome = match (outcome, &heir) {
             (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
-                heir.delete_all_locked(bucket, doomed, &keys, (bypass, false), fate).await
+                let accepted = heir.delete_all_locked(bucket, doomed, &keys, (bypass, false), fate).await;
+                if accepted.as_ref().map_or(true, |answers| answers.iter().any(Result::is_err)) {
+                    self.unclear(bucket, &keys, &error, fate).await?;
+                }
+                accepted
             }
             (outcome, _) => outcome,
         };

@@ -90,7 +90,11 @@ impl Tee {
         let completed = self.complete_locked(at, Arc::clone(&shared), condition, (mode, heir.is_some())).await;
         match (completed, heir) {
             (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
-                heir.complete_locked(at, shared, WriteCondition::Always, (mode, false)).await
+                let accepted = heir.complete_locked(at, shared, WriteCondition::Always, (mode, false)).await;
+                if accepted.is_err() {
+                    self.undecided(&at.bucket, std::slice::from_ref(&at.key), &error).await?;
+                }
+                accepted
             }
             (completed, _) => completed,
         }
