@@ -101,7 +101,7 @@ def test_a_fault_under_load_is_survived_and_the_sites_agree_afterwards(
     assert injector.injected, "the fault was met"
     if out == "backup":
         assert not errors, errors[:3]
-    assert acknowledged >= 16 and reads >= 16, "there was load"
+    assert acknowledged >= 8 and reads >= 8, "there was load"
     until_settled(proxy)
     compare(proxy, bucket, known)
     print(

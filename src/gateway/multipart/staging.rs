@@ -30,12 +30,24 @@ pub(super) fn place(gateway: &Gateway, key: &str) -> Result<Location, GatewayErr
     Ok(Location { bucket: gateway.authorizer.system_bucket().clone(), key })
 }
 
-/// The sealed bytes of a staged part, from the first site that has all of them.
-pub(super) async fn read(gateway: &Gateway, key: &str, length: PlainLen) -> Result<Bytes, GatewayError> {
+/// The sealed bytes of a staged part, from the first site that has them as they were sealed, which `check` tells.
+pub(super) async fn read(
+    gateway: &Gateway,
+    key: &str,
+    length: PlainLen,
+    check: impl Fn(&Bytes) -> Result<(), SealError>,
+) -> Result<Bytes, GatewayError> {
     let place = place(gateway, key)?;
     let mut failure = None;
     for site in gateway.sites.all() {
-        match read_at(site, &place, length).await {
+        let read = read_at(site, &place, length).await.and_then(|bytes| match check(&bytes) {
+            Ok(()) => Ok(bytes),
+            Err(error) => {
+                gateway.metrics.integrity_failure(&site.name().0);
+                Err(SiteError::Protocol { site: site.name().clone(), detail: format!("a staged part: {error}") })
+            }
+        });
+        match read {
             Ok(bytes) => return Ok(bytes),
             Err(error) => {
                 tracing::warn!(site = %site.name(), %error, "a staged part is read from the next site");

@@ -5,15 +5,21 @@ use crate::s3::{BucketName, ObjectKey};
 use crate::site::{Location, NULL_VERSION, Site, SiteError, SiteName};
 use futures_util::future::join_all;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// What a backup said when it was asked.
 pub(super) struct Asked<T> {
     pub(super) site: SiteName,
     pub(super) answer: Result<T, SiteError>,
+    /// A request was sent at all.
+    was_told: bool,
     /// The request that was still under way when patience ended.
     late: Option<JoinHandle<Result<T, SiteError>>>,
 }
+
+/// What is on its way after so long is not on its way any more: buffers of middleboxes, and a site's own queue.
+const SECOND_LOOK: Duration = Duration::from_secs(15);
 
 /// Why a backup is not told of a change although it answers.
 pub(super) const OUT_OF_TURN: &str = "it misses earlier versions, which come first";
@@ -21,6 +27,12 @@ pub(super) const OUT_OF_TURN: &str = "it misses earlier versions, which come fir
 // === impl Inner ===
 
 impl Inner {
+    /// A request that ended without an answer after its last bytes had gone out may still lie somewhere on the way and take effect later, even
+    /// after the miss was levelled. So the miss is recorded once more, a good while later.
+    pub(super) fn look_again(self: &Arc<Self>, misses: Vec<Miss>) {
+        self.follow(tokio::spawn(tokio::time::sleep(SECOND_LOOK)), misses);
+    }
+
     /// The backups that miss something of these objects, where versions are kept: told of a new one now, they could never have them in order.
     pub(super) async fn out_of_turn(&self, places: &[Location]) -> Vec<SiteName> {
         let mut waiting: Vec<SiteName> = Vec::new();
@@ -77,7 +89,7 @@ impl Tee {
             async move {
                 let Some(mut running) = running else {
                     let answer = Err(left_out(&site, mode));
-                    return Asked { site, answer, late: None };
+                    return Asked { site, answer, was_told: false, late: None };
                 };
                 let joined = match patience {
                     None => (&mut running).await,
@@ -85,12 +97,12 @@ impl Tee {
                         Ok(joined) => joined,
                         Err(_) => {
                             let answer = Err(unreachable(&site, "it did not answer in time"));
-                            return Asked { site, answer, late: Some(running) };
+                            return Asked { site, answer, was_told: true, late: Some(running) };
                         }
                     },
                 };
                 let answer = joined.unwrap_or_else(|_| Err(unreachable(&site, "its task ended unexpectedly")));
-                Asked { site, answer, late: None }
+                Asked { site, answer, was_told: true, late: None }
             }
         }))
         .await
@@ -106,8 +118,10 @@ impl Tee {
     ) -> Result<(), MissError> {
         let misses = misses(&asked.site, bucket, keys, error, None);
         self.inner.misses.record_all(misses.clone()).await?;
-        if let Some(late) = asked.late {
-            self.inner.follow(late, misses);
+        match asked.late {
+            Some(late) => self.inner.follow(late, misses),
+            None if asked.was_told && error.is_outage() => self.inner.look_again(misses),
+            None => {}
         }
         Ok(())
     }

@@ -286,8 +286,10 @@ impl TeeWrite {
             let miss =
                 Miss { site: leg.site.name().clone(), bucket, key, reason, bytes, retain_until: None, home_from: None };
             self.inner.misses.record(miss.clone()).await?;
-            if let Some(late) = leg.late() {
-                self.inner.follow(late, vec![miss]);
+            match leg.late() {
+                Some(late) => self.inner.follow(late, vec![miss]),
+                None if is_undecided(leg) && leg.failure.is_some() => self.inner.look_again(vec![miss]),
+                None => {}
             }
         }
         Ok(())

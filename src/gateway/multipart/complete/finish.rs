@@ -11,11 +11,12 @@ use crate::gateway::multipart::staging;
 use crate::gateway::put::{Stored, condition, note_stored, note_write, now};
 use crate::gateway::respond::{GatewayError, not_implemented};
 use crate::s3::Operation;
-use crate::seal::ObjectName;
+use crate::s3::{PlainLen, PlainSpan};
+use crate::seal::{Layout, ObjectName, OpenObject, SealError, Trailer, sealed_len};
 use crate::site::tee::{Committed, SiteParts, SiteUploads, Tee, TeeError};
 use crate::site::{SiteError, SiteName, WriteCondition};
 use crate::state::Part;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 
 /// Completes the upload, or answers again what was answered before.
@@ -90,7 +91,10 @@ async fn commit(
     let footer = session.sealer.footer(&name, &plan.entries, &plan.content, gateway.entropy.as_ref())?;
     let staged = plan.parts.last().and_then(|part| Some((part.staged_key.as_deref()?, part.plain_len)));
     let before = match staged {
-        Some((key, length)) => Some(staging::read(gateway, key, length).await?),
+        Some((key, length)) => {
+            let check = LastPart::of(gateway, session, plan, &name, &footer, length)?;
+            Some(staging::read(gateway, key, length, |bytes| check.authenticate(bytes)).await?)
+        }
         None => None,
     };
     let ending = Ending {
@@ -102,6 +106,50 @@ async fn commit(
         operation: Operation::CompleteMultipartUpload,
     };
     end(gateway, tee, uploads, ending).await
+}
+
+/// The last part, once the footer knows it: what is completed with other bytes than were sealed nobody could read any more.
+struct LastPart {
+    object: OpenObject,
+    layout: Layout,
+    span: PlainSpan,
+}
+
+impl LastPart {
+    fn of(
+        gateway: &Gateway,
+        session: &Session,
+        plan: &Plan,
+        name: &ObjectName<'_>,
+        footer: &[u8],
+        length: PlainLen,
+    ) -> Result<Self, GatewayError> {
+        let vault = gateway.keyring.for_opening(session.sealer.key_ref())?;
+        let object = Trailer::parse(footer, sealed_len(plan.length)?)?.open(&vault, name)?;
+        let layout = match object.index_span() {
+            None => object.layout_single()?,
+            Some((_, index)) => object.layout_from_index(footer.get(..index as usize).unwrap_or_default())?,
+        };
+        let (end, total) = (plan.length.0, plan.length);
+        Ok(Self { object, layout, span: PlainSpan { start: end.saturating_sub(length.0), end, total } })
+    }
+
+    /// Whether these are its sealed bytes. (Of an empty part no byte is ever read.)
+    fn authenticate(&self, sealed: &Bytes) -> Result<(), SealError> {
+        if self.span.is_empty() {
+            return Ok(());
+        }
+        let mut reader = self.object.reader(&self.layout, self.span)?;
+        let (start, length) = reader.sealed_span();
+        let (body, _) = self.object.footer_span();
+        let skipped = start.saturating_sub(body.saturating_sub(sealed.len() as u64)) as usize;
+        let end = skipped.saturating_add(length as usize);
+        if end > sealed.len() {
+            return Err(SealError::Authentication("the part has another length"));
+        }
+        reader.push(sealed.slice(skipped..end), &mut BytesMut::new())?;
+        reader.finish()
+    }
 }
 
 /// The sites that have every part, and the backend's parts there. (What is staged comes with the footer.)
