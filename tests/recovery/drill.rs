@@ -68,7 +68,7 @@ async fn a_drill_restores_from_the_backup_alone_and_signs_what_it_found() {
 
 #[tokio::test]
 async fn the_primary_cannot_be_reached_even_while_it_answers() {
-    let mut world = World::start().await;
+    let world = World::start().await;
     world.put("book", &[&bytes(10_000)]).await;
     escrow(&world);
     let said = world.run(&["drill"], &["--root-key", "escrow.key", "--sample", "1"]).await;
