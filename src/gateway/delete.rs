@@ -98,8 +98,7 @@ pub(super) async fn delete_objects(
     for (fate, doomed) in by_fate {
         let keys: Vec<ObjectKey> = doomed.iter().map(|one| one.key.clone()).collect();
         let plain = fate.retain_until.is_none() && doomed.iter().all(|one| one.version.is_none());
-        let acting = gateway.tee.acting_for_all(&bucket, &keys, plain, fate.mode).await;
-        let tee = acting.map_err(GatewayError::from)?;
+        let tee = gateway.tee.acting_for_all(&bucket, &keys, plain, fate.mode).await.map_err(GatewayError::from)?;
         let done = tee.delete_many(&bucket, doomed.clone(), bypass, fate).await.map_err(GatewayError::from)?;
         for (one, answer) in doomed.into_iter().zip(done) {
             gateway.objects.forget(&Location { bucket: bucket.clone(), key: one.key.clone() });

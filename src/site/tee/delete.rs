@@ -75,10 +75,7 @@ impl Tee {
         let key = std::slice::from_ref(&at.key);
         let doomed = [Doomed { key: at.key.clone(), version: options.version.clone() }];
         let histories = Arc::new(self.histories(&at.bucket, &doomed).await?);
-        let waiting = match mode {
-            Mode::Tee => Arc::new(self.inner.out_of_turn(std::slice::from_ref(at)).await),
-            _ => Arc::default(),
-        };
+        let waiting = self.inner.waiting(mode, &at.bucket, key).await;
         let deleted = match self.inner.sites.primary.delete_with(at, &options).await {
             Ok(deleted) => deleted,
             Err(error) => {
@@ -192,12 +189,7 @@ impl Tee {
     ) -> Result<Vec<Result<Deleted, SiteError>>, TeeError> {
         let Fate { mode, retain_until } = fate;
         let histories = Arc::new(self.histories(bucket, &doomed).await?);
-        let places: Vec<Location> =
-            keys.iter().map(|key| Location { bucket: bucket.clone(), key: key.clone() }).collect();
-        let waiting = match mode {
-            Mode::Tee => Arc::new(self.inner.out_of_turn(&places).await),
-            _ => Arc::default(),
-        };
+        let waiting = self.inner.waiting(mode, bucket, keys).await;
         let mut answers = match self.inner.sites.primary.delete_many(bucket, &doomed, bypass).await {
             Ok(answers) => answers,
             Err(error) => {

@@ -33,6 +33,16 @@ impl Inner {
         self.follow(tokio::spawn(tokio::time::sleep(SECOND_LOOK)), misses);
     }
 
+    /// As [`Self::out_of_turn`], of a bucket's keys; in other modes than `Tee` nobody waits.
+    pub(super) async fn waiting(&self, mode: Mode, bucket: &BucketName, keys: &[ObjectKey]) -> Arc<Vec<SiteName>> {
+        if mode != Mode::Tee {
+            return Arc::default();
+        }
+        let at = |key: &ObjectKey| Location { bucket: bucket.clone(), key: key.clone() };
+        let places: Vec<Location> = keys.iter().map(at).collect();
+        Arc::new(self.out_of_turn(&places).await)
+    }
+
     /// The backups that miss something of these objects, where versions are kept: told of a new one now, they could never have them in order.
     pub(super) async fn out_of_turn(&self, places: &[Location]) -> Vec<SiteName> {
         let mut waiting: Vec<SiteName> = Vec::new();
