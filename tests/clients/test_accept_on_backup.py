@@ -137,7 +137,7 @@ def test_a_read_never_returns_the_primarys_older_version_while_the_newest_is_awa
     stop.set()
     for reader in readers:
         reader.join()
-    assert len(seen) > 20 and not wrong
+    assert len(seen) >= 3 and not wrong
 
 
 def test_an_upload_that_began_before_the_outage_is_completed_during_it(world):
@@ -173,7 +173,8 @@ def test_what_only_the_primary_can_decide_is_refused(world):
     until_settled(world.proxy)
     world.primary_goes_down()
     once = world.proxy.s3(**NEVER_RETRY)
-    where = {"Bucket": world.bucket, "Key": "k"}
+    # (Of another key: nobody knows what became of it, so a backup is not asked for it until the primary is back.)
+    where = {"Bucket": world.bucket, "Key": "conditional"}
     for call, arguments in [
         (once.put_object, {**where, "Body": b"x", "IfNoneMatch": "*"}),
         (once.create_bucket, {"Bucket": f"{world.bucket}-2"}),
