@@ -57,6 +57,7 @@ const LIVES_IN: &[(&str, &str)] = &[
     ("getrandom", "clock"),
     ("s3s", "gateway server site"),
     ("s3s_fs", "site"),
+    ("s3s_multipart", "gateway"),
 ];
 
 const LONGEST_FILE: usize = 600;

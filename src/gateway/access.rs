@@ -2,6 +2,7 @@
 //!
 //! [`Access::check`] runs after the signature was verified and before the operation reads its input. It leaves a
 //! [`Permit`] in the request's extensions; operations take it with [`request::permit`] and cannot go on without one.
+use super::form::Recorder;
 use super::request;
 use super::support;
 use crate::audit::RequestContext;
@@ -16,6 +17,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 use std::sync::Arc;
 
 const SECURITY_TOKEN: &str = "x-amz-security-token";
+const ENCRYPTION: &str = "x-amz-server-side-encryption";
 const COPY_SOURCE: &str = "x-amz-copy-source";
 /// `s3s`'s name for a form upload; it is a PutObject whose key stands in the form.
 const POST_OBJECT: &str = "PostObject";
@@ -64,15 +66,25 @@ impl S3Auth for Auth {
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let permit = self.decide(cx)?;
-        cx.extensions_mut().insert(permit);
-        Ok(())
+        match self.decide(cx) {
+            Ok(permit) => {
+                cx.extensions_mut().insert(permit);
+                Ok(())
+            }
+            Err(refusal) => {
+                let form = cx.extensions_mut().get::<Recorder>().cloned();
+                let unsigned = match form {
+                    Some(form) if cx.credentials().is_none() => form.lacks_its_signature().await,
+                    _ => false,
+                };
+                Err(if unsigned { unsigned_form() } else { refusal })
+            }
+        }
     }
 
     /// A form names its key only in its body: the permit for the bucket is narrowed to the object.
     async fn post_object(&self, req: &mut S3Request<PostObjectInput>) -> S3Result<()> {
         let key = ObjectKey::parse(&req.input.key).map_err(|error| name_error(&error))?;
-        refuse_bad_redirect(req.input.success_action_redirect.as_deref())?;
         let of_bucket = request::permit(req)?;
         let narrowed =
             self.authorizer.permit(of_bucket.principal(), Operation::PutObject, of_bucket.bucket(), Some(&key));
@@ -103,6 +115,7 @@ impl Access {
         self.refuse_hidden_source(cx)?;
         refuse_unserved(operation, name, cx.uri().query())?;
         refuse_header(cx.headers())?;
+        refuse_encryption_of_reads(operation, cx.headers())?;
         Ok(permit)
     }
 
@@ -138,14 +151,10 @@ impl Access {
     }
 }
 
-/// `s3s` would say so when the object is stored already.
-fn refuse_bad_redirect(address: Option<&str>) -> S3Result<()> {
-    let absolute = |address: &str| address.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some());
-    if address.is_none_or(absolute) {
-        return Ok(());
-    }
-    let message = "The success_action_redirect of the form is no address.";
-    Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message))
+fn unsigned_form() -> S3Error {
+    let message =
+        "Bucket POST must contain a field named 'Signature'. If it is specified, please check the order of the fields.";
+    S3Error::with_message(S3ErrorCode::InvalidArgument, message)
 }
 
 fn denied() -> S3Error {
@@ -164,12 +173,22 @@ fn name_error(error: &NameError) -> S3Error {
 fn refuse_session_token(asking: &Asking<'_>) -> S3Result<()> {
     let in_query = parameters(asking.query).any(|name| name.eq_ignore_ascii_case(SECURITY_TOKEN));
     if in_query || asking.headers.contains_key(SECURITY_TOKEN) {
-        return Err(S3Error::with_message(
-            S3ErrorCode::InvalidToken,
-            "The provided token is malformed or otherwise invalid: this access key has no session tokens.",
-        ));
+        return Err(wrong_token());
     }
     Ok(())
+}
+
+fn wrong_token() -> S3Error {
+    let message = "The provided token is malformed or otherwise invalid: this access key has no session tokens.";
+    S3Error::with_message(S3ErrorCode::InvalidToken, message)
+}
+
+/// What a request's headers are refused for, of a form's fields.
+pub(super) fn refuse_fields(fields: &http::HeaderMap) -> S3Result<()> {
+    if fields.contains_key(SECURITY_TOKEN) {
+        return Err(wrong_token());
+    }
+    refuse_header(fields)
 }
 
 fn refuse_unserved(operation: Operation, name: &str, query: Option<&str>) -> S3Result<()> {
@@ -197,6 +216,16 @@ fn refuse_header(headers: &http::HeaderMap) -> S3Result<()> {
         Some(name) => Err(not_served(&format!("The header {name} is not implemented by Strongroom."))),
         None => Ok(()),
     }
+}
+
+/// S3 tells on reads how an object is encrypted, and is not asked.
+fn refuse_encryption_of_reads(operation: Operation, headers: &http::HeaderMap) -> S3Result<()> {
+    let reads = matches!(operation, Operation::GetObject | Operation::HeadObject);
+    if reads && headers.contains_key(ENCRYPTION) {
+        let message = format!("{ENCRYPTION} header is not supported for this operation.");
+        return Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message));
+    }
+    Ok(())
 }
 
 fn not_served(message: &str) -> S3Error {
@@ -227,6 +256,17 @@ mod tests {
         }
         for query in ["", "versionId=1", "partNumber=1&uploadId=x", "prefix=acl", "x-custom=policy", "list-type=2"] {
             assert_eq!(code(refuse_unserved(Operation::GetObject, "GetObject", Some(query))), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_read_does_not_ask_for_encryption() {
+        let asks = [(http::HeaderName::from_static(ENCRYPTION), http::HeaderValue::from_static("AES256"))];
+        let headers = asks.into_iter().collect();
+        for (operation, refused) in
+            [(Operation::GetObject, true), (Operation::HeadObject, true), (Operation::PutObject, false)]
+        {
+            assert_eq!(refuse_encryption_of_reads(operation, &headers).is_err(), refused, "{operation:?}");
         }
     }
 

@@ -37,6 +37,7 @@ mod replication;
 mod request;
 mod respond;
 pub mod support;
+mod xml;
 
 #[cfg(test)]
 mod read_tests;

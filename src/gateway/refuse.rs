@@ -4,6 +4,9 @@ use crate::site::KEPT;
 use http::HeaderMap;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
+/// What S3 knows, of which one is served here.
+const KINDS: [&str; 4] = ["AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"];
+
 /// The options of any write that are looked at here.
 #[derive(Default)]
 pub(super) struct Refusable<'a> {
@@ -30,6 +33,10 @@ pub(super) use refusable;
 pub(super) fn refuse_unsupported(options: &Refusable<'_>) -> S3Result<()> {
     if options.customer_key {
         return Err(not_implemented("Server-side encryption with customer-provided keys (SSE-C)"));
+    }
+    if options.encryption.is_some_and(|kind| !KINDS.contains(&kind)) {
+        let message = "The encryption method specified is not supported";
+        return Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message));
     }
     if options.kms || options.encryption.is_some_and(|kind| kind != "AES256") {
         return Err(not_implemented("Server-side encryption other than AES256"));
@@ -77,6 +84,14 @@ mod tests {
         ];
         for options in refused {
             assert_eq!(refuse_unsupported(&options).expect_err("refused").code().as_str(), "NotImplemented");
+        }
+    }
+
+    #[test]
+    fn an_encryption_that_is_none_is_called_so() {
+        for kind in ["", "aes256", "aes:kms", "AES512"] {
+            let options = Refusable { encryption: Some(kind), ..Refusable::default() };
+            assert_eq!(refuse_unsupported(&options).expect_err("refused").code().as_str(), "InvalidArgument", "{kind}");
         }
     }
 

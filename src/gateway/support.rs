@@ -217,6 +217,9 @@ const REFUSED_AT_ONCE: &[&str] = &[
     "x-minio-force-delete",
 ];
 
+/// Headers of ours, which no client may send (trap 13).
+const RESERVED: [&str; 2] = ["x-amz-meta-strongroom", "x-strongroom-"];
+
 /// Parameters that name an operation of their own besides those of the tables.
 const OF_LISTED: [&str; 2] = ["attributes", "versions"];
 
@@ -235,6 +238,11 @@ pub(super) fn why_refused(operation: &str) -> Option<&'static str> {
 /// A header of the request with which no operation can be served.
 pub(super) fn refused_header(headers: &HeaderMap) -> Option<&'static str> {
     REFUSED_AT_ONCE.iter().copied().find(|name| headers.contains_key(*name))
+}
+
+/// Whether a header, or the field of a form that stands for one, is the proxy's own; `name` in lower case.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]

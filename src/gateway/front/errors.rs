@@ -1,4 +1,5 @@
 //! Error answers: the right code for what went wrong with a body, and the ids that SDKs and operators look for.
+use super::super::xml::push_element;
 use super::progress::{Fault, Progress};
 use crate::s3::RequestId;
 use http::header::{CONNECTION, CONTENT_LENGTH};
@@ -107,23 +108,6 @@ pub(super) fn identify(response: &mut HttpResponse, path: &str, id: RequestId, h
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(start)?;
     rest.split_once(end).map(|(inside, _)| inside)
-}
-
-fn push_element(xml: &mut String, name: &str, value: &str) {
-    xml.extend(["<", name, ">"]);
-    for character in value.chars() {
-        match character {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '"' => xml.push_str("&quot;"),
-            '\'' => xml.push_str("&apos;"),
-            // XML 1.0 has no way to write these.
-            character if character.is_control() => xml.push('\u{fffd}'),
-            character => xml.push(character),
-        }
-    }
-    xml.extend(["</", name, ">"]);
 }
 
 #[cfg(test)]

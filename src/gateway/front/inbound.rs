@@ -1,5 +1,6 @@
 //! The body of a request on its way in: notices when the client stalls, hangs up, sends too much or ends too early,
 //! hashes XML, and gives back what nobody read so that an early answer is not lost in a reset connection.
+use super::super::form::Recorder;
 use super::framing::Framing;
 use super::patience::Patience;
 use super::progress::{Fault, Progress};
@@ -31,6 +32,7 @@ pub(super) struct Inbound<B> {
     stall_timeout: Duration,
     xml: Option<Xml>,
     framing: Option<Framing>,
+    form: Option<Recorder>,
     ended: bool,
 }
 
@@ -90,6 +92,7 @@ where
             stall_timeout: settings.stall_timeout,
             xml,
             framing: Framing::of(&head.headers),
+            form: head.extensions.get::<Recorder>().cloned(),
         }
     }
 
@@ -130,6 +133,9 @@ where
         self.progress.took(data.len());
         if let Some(framing) = &mut self.framing {
             framing.take(data);
+        }
+        if let Some(form) = &self.form {
+            form.take(data);
         }
         if let Some(xml) = &mut self.xml
             && !xml.take(data)

@@ -47,6 +47,7 @@ pub use patience::Patience;
 pub use settings::{FrontError, FrontSettings, Guards};
 
 use super::access::{Access, Auth};
+use super::form::Recorder;
 use super::metadata::join_repeated;
 use super::{Gateway, Service};
 use crate::audit::AuditLog;
@@ -210,11 +211,16 @@ impl Front {
 // === impl Inner ===
 
 impl Inner {
-    async fn answer<B>(self: Arc<Self>, head: Parts, body: B, mut exchange: Exchange) -> Response<FrontBody>
+    async fn answer<B>(self: Arc<Self>, mut head: Parts, body: B, mut exchange: Exchange) -> Response<FrontBody>
     where
         B: Body<Data = Bytes> + Send + Sync + Unpin + 'static,
         B::Error: Into<s3s::StdError>,
     {
+        if head.method == http::Method::POST
+            && let Some(recorder) = Recorder::of(&head.headers)
+        {
+            head.extensions.insert(recorder);
+        }
         let inbound = Inbound::new(&self.settings, &head, exchange.target(), body, exchange.progress().clone());
         let leftover = inbound.leftover();
         let crossing = cross::Page::of(self.gateway.as_ref(), &head, exchange.target());
@@ -248,7 +254,9 @@ impl Inner {
         let passed = routes::mark(&mut head, exchange.target());
         let mended = if head.method.is_safe() && !passed { Mended::of(&head) } else { None };
         let second = mended.map(|mended| Second::after(&mut head, mended));
+        let form = head.extensions.get::<Recorder>().cloned();
         let response = self.pass(Request::from_parts(head, inbound.into_s3s()), exchange).await;
+        let response = form.and_then(|form| form.answer()).unwrap_or(response);
         match second.and_then(|second| second.verified(&response)) {
             Some((head, mended)) => {
                 let mut response = self.pass(Request::from_parts(head, s3s::Body::empty()), exchange).await;

@@ -1,4 +1,5 @@
 //! What is refused before `s3s` sees it, because it would let it through or misread it.
+use super::super::support::is_reserved;
 use super::routes::row_of;
 use super::settings::FrontSettings;
 use super::signature;
@@ -8,8 +9,7 @@ use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
-/// Headers of ours, which no client may send (trap 13).
-const RESERVED: [&str; 2] = ["x-amz-meta-strongroom", "x-strongroom-"];
+const COPY_SOURCE: &str = "x-amz-copy-source";
 
 /// What a request is about, as far as its address tells; for the log before anything is verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub(super) fn screen(settings: &FrontSettings, head: &Parts, target: &Target) ->
     let query = head.uri.query().unwrap_or_default();
     signature::screen(&head.headers, query, crate::clock::now())?;
     refuse_split_responses(query)?;
+    refuse_empty_source(&head.headers)?;
     refuse_unmeasured(head, target)?;
     refuse_long_xml(settings, head, target)
 }
@@ -87,8 +88,7 @@ fn refuse_bad_address(head: &Parts) -> S3Result<()> {
 }
 
 fn refuse_reserved_headers(headers: &HeaderMap) -> S3Result<()> {
-    let reserved = headers.keys().find(|name| RESERVED.iter().any(|prefix| name.as_str().starts_with(prefix)));
-    match reserved {
+    match headers.keys().find(|name| is_reserved(name.as_str())) {
         None => Ok(()),
         Some(name) => {
             let message = format!("The header {name} is reserved.");
@@ -110,6 +110,15 @@ fn refuse_split_responses(query: &str) -> S3Result<()> {
     Ok(())
 }
 
+/// `s3s` has another code for it.
+fn refuse_empty_source(headers: &HeaderMap) -> S3Result<()> {
+    if headers.get(COPY_SOURCE).is_some_and(|source| source.is_empty()) {
+        let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
+        return Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message));
+    }
+    Ok(())
+}
+
 /// HTTP takes a missing length for an empty body. S3 does not: an upload that lost its length must not become an
 /// empty object. A form's file must be measurable too, or it would be held in memory.
 fn refuse_unmeasured(head: &Parts, target: &Target) -> S3Result<()> {
@@ -121,7 +130,7 @@ fn refuse_unmeasured(head: &Parts, target: &Target) -> S3Result<()> {
         && target.key.is_some()
         && row_of(head, target).is_none()
         && !headers.contains_key(TRANSFER_ENCODING)
-        && !headers.contains_key("x-amz-copy-source");
+        && !headers.contains_key(COPY_SOURCE);
     let form = head.method == Method::POST && is_form(headers);
     if upload || form { Err(S3Error::new(S3ErrorCode::MissingContentLength)) } else { Ok(()) }
 }
@@ -218,6 +227,11 @@ mod tests {
         assert_eq!(refusal("PUT", "/b", &[]), None);
         let form = ("content-type", "multipart/form-data; boundary=x");
         assert_eq!(refusal("POST", "/b", &[form]).as_deref(), Some("MissingContentLength"));
+    }
+
+    #[test]
+    fn a_copy_needs_a_source() {
+        assert_eq!(refusal("PUT", "/b/k", &[("x-amz-copy-source", "")]).as_deref(), Some("InvalidArgument"));
     }
 
     #[test]

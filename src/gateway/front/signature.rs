@@ -40,6 +40,9 @@ pub(super) fn screen(headers: &HeaderMap, query: &str, now: OffsetDateTime) -> S
     if in_query_two || scheme == Some(Scheme::Two) {
         version_two::refuse_uncovered(query)?;
     }
+    if in_query_two {
+        version_two::refuse_bad_expiry(query)?;
+    }
     match scheme {
         None => Ok(()),
         Some(Scheme::Two) => about_now(date(headers, true), now),
@@ -172,6 +175,7 @@ mod tests {
         );
         assert_eq!(refused(&dated, "AWSAccessKeyId=a&Signature=b").as_deref(), Some("InvalidArgument"));
         assert_eq!(refused(&[], "AWSAccessKeyId=a&Signature=b&Expires=1&retention").as_deref(), Some("AccessDenied"));
+        assert_eq!(refused(&[], "AWSAccessKeyId=a&Signature=b&Expires=soon").as_deref(), Some("AccessDenied"));
         assert_eq!(refused(&dated, "prefix=Signature"), None);
     }
 }

@@ -52,6 +52,17 @@ pub(super) fn refuse_uncovered(query: &str) -> S3Result<()> {
     }
 }
 
+/// # Errors
+/// AccessDenied when a presigned URL does not say in seconds until when it is good; `s3s` has another code for it.
+pub(super) fn refuse_bad_expiry(query: &str) -> S3Result<()> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("Expires="));
+    if value.is_some_and(|value| value.parse::<i64>().is_ok()) {
+        return Ok(());
+    }
+    let message = "Query-string authentication requires a date in Expires, in seconds since 1970.";
+    Err(S3Error::with_message(S3ErrorCode::AccessDenied, message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +73,10 @@ mod tests {
         for covered in ["acl", "versionId=1", "tagging", "response-content-type=a", "prefix=a"] {
             assert!(refuse_uncovered(&format!("{signed}&{covered}")).is_ok(), "{covered}");
         }
+        for expires in ["", "Expires=", "Expires=soon", "Expires=1.5", "Expires=99999999999999999999999"] {
+            assert!(refuse_bad_expiry(expires).is_err(), "{expires}");
+        }
+        assert!(refuse_bad_expiry(signed).is_ok() && refuse_bad_expiry("Expires=-1").is_ok());
         for uncovered in ["retention", "legal-hold", "%65ncryption", "publicAccessBlock", "attributes"] {
             assert!(refuse_uncovered(&format!("{signed}&{uncovered}")).is_err(), "{uncovered}");
         }

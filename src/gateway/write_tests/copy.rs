@@ -166,8 +166,8 @@ async fn spans_outside_the_source_and_malformed_ones_are_refused() {
     bed.upload_object("from", b"0123456789", &[]).await.expect(200);
     let upload = bed.create("object", &[]).await;
     for (range, expected) in [
-        ("bytes=0-10", error(400, "InvalidArgument")),
-        ("bytes=10-20", error(400, "InvalidRequest")),
+        ("bytes=0-10", error(416, "InvalidRange")),
+        ("bytes=10-20", error(416, "InvalidRange")),
         ("bytes=5-", error(400, "InvalidArgument")),
         ("bytes=-5", error(400, "InvalidArgument")),
         ("bytes=7-3", error(400, "InvalidArgument")),
