@@ -269,10 +269,10 @@ def test_a_copied_range_past_the_end_is_refused(s3, bucket):
     upload = Upload(s3, bucket)
     source = {"CopySource": {"Bucket": bucket, "Key": "source"}, "CopySourceRange": "bytes=10-1000"}
     code, status = error_of(s3.upload_part_copy, **upload.where, PartNumber=1, **source)
-    assert status in (400, 416) and code in ("InvalidRange", "InvalidArgument")
+    assert (code, status) == ("InvalidRange", 416)
     source["CopySourceRange"] = "bytes=1000-1000"
     code, status = error_of(s3.upload_part_copy, **upload.where, PartNumber=1, **source)
-    assert status in (400, 416) and code in ("InvalidRange", "InvalidRequest")
+    assert (code, status) == ("InvalidRange", 416)
     s3.abort_multipart_upload(**upload.where)
 
 

@@ -8,16 +8,22 @@ from side import Step
 
 @dataclasses.dataclass(frozen=True)
 class Meant:
-    """A difference that is meant. Each pattern is a shell's: of backends, cases, and `step.field`s."""
+    """A difference that is meant. Each pattern is a shell's: of backends, cases, `step.field`s, and what is answered directly."""
 
     reason: str
     field: str
     case: str = "*"
     backend: str = "*"
+    direct: str = "*"
 
-    def covers(self, backend: str, case: str, field: str) -> bool:
+    def covers(self, backend: str, case: str, found: "Difference") -> bool:
         """Whether it is this one."""
-        pairs = ((backend, self.backend), (case, self.case), (field, self.field))
+        pairs = (
+            (backend, self.backend),
+            (case, self.case),
+            (found.field, self.field),
+            (str(found.direct), self.direct),
+        )
         return all(fnmatch.fnmatchcase(value, pattern) for value, pattern in pairs)
 
 

@@ -24,6 +24,8 @@ _BY_PRESENCE = {
     "DeleteMarkerVersionId",
     "CopySourceVersionId",
     "UploadId",
+    "UploadIdMarker",
+    "NextUploadIdMarker",
     "ID",
     "DisplayName",
     "NextContinuationToken",

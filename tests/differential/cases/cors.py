@@ -70,6 +70,15 @@ def of_a_real_request(side, method, origin):
     side.raw("GET", "", headers={"Origin": "foo.suffix"})
 
 
+@cases(get=("GET",), put=("PUT",), delete=("DELETE",))
+def of_a_real_request_that_names_a_method(side, named):
+    _configured(side)
+    for origin in ("foo.suffix", "foo.put", "foo.bar"):
+        headers = {"Origin": origin, "Access-Control-Request-Method": named}
+        side.raw("PUT", "foo", b"bar", headers=headers)
+        side.raw("GET", "foo", headers=headers)
+
+
 @case
 def without_a_configuration(side):
     side.raw("OPTIONS", "foo", headers={"Origin": "a", "Access-Control-Request-Method": "GET"}, sign=False)

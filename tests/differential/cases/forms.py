@@ -8,6 +8,7 @@ import json
 
 import requests
 from cases import case, cases
+from common.checksums import ALGORITHMS
 from common.wire import Answer
 
 _TEXT = ["starts-with", "$Content-Type", "text/plain"]
@@ -29,6 +30,8 @@ class Form:
         self.fields = {"key": "foo.txt", "acl": "private", "Content-Type": "text/plain"}
         self.file: tuple = ("bar",)
         self.spoil = {}
+        self.renamed: dict[str, str] = {}
+        self.behind_the_file: list[tuple[str, str]] = []
 
     def conditions(self, *added, without=()):
         """More conditions, and fewer."""
@@ -61,8 +64,9 @@ class Form:
             fields.pop(name, None)
             if value is not None:
                 fields[name] = value
-        parts = [(name, (None, value)) for name, value in fields.items()]
+        parts = [(self.renamed.get(name, name), (None, value)) for name, value in fields.items()]
         parts.append(("file", self.file if len(self.file) > 1 else (None, self.file[0])))
+        parts += [(name, (None, value)) for name, value in self.behind_the_file]
         url = f"{self.side.target.endpoint}/{self.side.bucket}"
         answer = requests.post(url, files=parts, timeout=30, allow_redirects=False)
         self.side.answered("form", Answer(answer.status_code, answer.headers, answer.content))
@@ -212,6 +216,80 @@ def key_from_the_file(side, version, key, filename):
 def case_of_field_names(side, version):
     form = Form(side, version)
     form.fields = {"kEy": "foo.txt", "aCl": "private", "Content-Type": "text/plain"}
+    form.renamed = {"policy": "pOLICy"}
+    form.send()
+
+
+@both(private=("private",), public=("public-read",), none=("no-such-acl",))
+def acl(side, version, name):
+    form = Form(side, version)
+    form.conditions({"acl": name}, without=[_PRIVATE])
+    form.fields["acl"] = name
+    form.send()
+    side.get_object_acl(Key="foo.txt")
+
+
+@both(
+    two=("<Tagging><TagSet><Tag><Key>0</Key><Value>a b</Value></Tag><Tag><Key>1</Key><Value>&amp;</Value></Tag></TagSet></Tagging>",),
+    none=("<Tagging><TagSet></TagSet></Tagging>",),
+    no_xml=("a=b",),
+    too_many=(f"<Tagging><TagSet>{''.join(f'<Tag><Key>{n}</Key><Value>1</Value></Tag>' for n in range(11))}</TagSet></Tagging>",),
+)
+def tags(side, version, xml):
+    form = Form(side, version)
+    form.conditions(["starts-with", "$tagging", "<Tagging" if xml.startswith("<") else ""])
+    form.fields["tagging"] = xml
+    form.send()
+    side.get_object_tagging(Key="foo.txt")
+
+
+@both(
+    storage_class=("x-amz-storage-class", "STANDARD"),
+    disposition=("Content-Disposition", "inline"),
+    caching=("Cache-Control", "no-cache"),
+    language=("Content-Language", "de"),
+    redirect=("x-amz-website-redirect-location", "/there"),
+    checksum=("x-amz-checksum-sha256", ALGORITHMS["SHA256"](b"bar")),
+    wrong_checksum=("x-amz-checksum-sha256", "A" * 43 + "="),
+    hold=("x-amz-object-lock-legal-hold", "OFF"),
+    customer_key=("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+    token=("x-amz-security-token", "abc"),
+)
+def further_field(side, version, name, value):
+    form = Form(side, version)
+    form.conditions(["eq", f"${name}", value])
+    form.fields[name] = value
+    form.send()
+    side.head_object(Key="foo.txt")
+
+
+@both(status=("success_action_status", "many"), empty=("success_action_status", ""), no_redirect=("success_action_redirect", ""))
+def answer_that_is_none(side, version, name, value):
+    form = Form(side, version)
+    form.conditions(["eq", f"${name}", value])
+    form.fields[name] = value
+    form.send()
+
+
+@both(nonsense=())
+def redirect_to_nonsense_with_a_status(side, version):
+    form = Form(side, version)
+    form.conditions({"success_action_redirect": "no address"}, {"success_action_status": "201"})
+    form.fields.update(success_action_redirect="no address", success_action_status="201")
+    form.send()
+
+
+@both(submit=())
+def fields_behind_the_file(side, version):
+    form = Form(side, version)
+    form.behind_the_file = [("submit", "Upload")]
+    form.send()
+
+
+@both(nothing=())
+def empty_file(side, version):
+    form = Form(side, version)
+    form.file = ("foo.txt", b"")
     form.send()
 
 

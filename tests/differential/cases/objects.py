@@ -92,3 +92,52 @@ def many_removed_is_bad_xml(side):
 @case
 def too_many_removed(side):
     side.delete_objects(Delete={"Objects": [{"Key": f"k{index}"} for index in range(1001)]})
+
+
+@cases(none=(None,), empty=("",), unreadable=("\x07",), long=("a" * 3000,))
+def user_agent(side, value):
+    side.raw("PUT", "foo", b"bar", headers={} if value is None else {"User-Agent": value})
+    side.raw("GET", "foo", headers={} if value is None else {"User-Agent": value})
+
+
+@case
+def without_a_body_or_a_length(side):
+    side.answered("PUT", side.wire.raw(side.wire.head("PUT", f"/{side.bucket}/foo"), "PUT"))
+    side.answered("PUT", side.wire.raw(side.wire.head("PUT", f"/{side.name()}"), "PUT"))
+    side.put_object(Key="foo", Body=b"bar")
+    head = side.wire.head("PUT", f"/{side.bucket}/foo", query={"acl": ""}, headers={"x-amz-acl": "private"})
+    side.answered("PUT", side.wire.raw(head, "PUT"))
+
+
+@cases(chunked=(["a"] * 3,), many=([f"{n:02}" for n in range(40)],))
+def repeated_headers(side, values):
+    lines = "".join(f"x-amz-meta-a: {value}\r\n" for value in values)
+    joined = ",".join(values)
+    head = side.wire.head("PUT", f"/{side.bucket}/foo", headers={"x-amz-meta-a": joined, "Content-Length": "3"}, payload="UNSIGNED-PAYLOAD")
+    head = head.replace(f"x-amz-meta-a: {joined}\r\n".encode(), lines.encode())
+    side.answered("PUT", side.wire.raw(head + b"bar", "PUT"))
+    side.head_object(Key="foo")
+
+
+@case
+def head_of_a_bucket(side):
+    side.raw("HEAD", "")
+    side.raw("HEAD", path="/no-such-bucket-anywhere")
+    side.raw("GET", "", query={"location": ""})
+
+
+@case
+def torrent_restore_select(side):
+    side.put_object(Key="foo", Body=b"bar")
+    side.raw("GET", "foo", query={"torrent": ""})
+
+
+@case
+def object_in_a_bucket_that_is_gone(side):
+    side.put_object(Key="foo", Body=b"bar")
+    side.delete_object(Key="foo")
+    side.delete_bucket()
+    for method in ("GET", "HEAD", "DELETE"):
+        side.raw(method, "foo")
+    side.raw("PUT", "foo", b"bar")
+    side.list_objects_v2()
