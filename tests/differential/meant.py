@@ -159,6 +159,7 @@ _LOCALSTACK = [
     _localstack("If-Match silences If-Unmodified-Since (RFC 9110, section 13.2.2)", "*", "conditions.of_a_read.match_and_*"),
     _localstack("LocalStack ignores dates that are to come", "*.answer", "conditions.of_a_read.modified_since_later"),
     _localstack("LocalStack takes max-keys=0 for none, and does not cut it to 1,000", "*", "listings.asked.none"),
+    _localstack("LocalStack takes max-keys=0 for none, and does not cut it to 1,000", "*.MaxKeys", "versioning.listed.none"),
     _localstack("LocalStack takes max-keys=0 for none, and does not cut it to 1,000", "*.MaxKeys", "listings.asked.thousands"),
     _localstack("the next marker is told without a delimiter, too, as Ceph does", "*.list_objects.NextMarker"),
     _localstack("LocalStack takes a last page of prefixes for truncated", "*", "listings.paged.*"),

@@ -19,6 +19,7 @@ def of_parts(side, arguments):
     parts = []
     for number, body in ((1, b"a" * (5 << 20)), (2, b"b")):
         answer = side.upload_part(Key="foo", UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="SHA256")
-        parts.append({"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": answer["ChecksumSHA256"]})
+        sums = {name: value for name, value in answer.items() if name == "ChecksumSHA256"}
+        parts.append({"PartNumber": number, "ETag": answer["ETag"], **sums})
     side.complete_multipart_upload(Key="foo", UploadId=upload, MultipartUpload={"Parts": parts})
     side.get_object_attributes(Key="foo", ObjectAttributes=["ObjectParts", "ETag", "Checksum"], **arguments)
