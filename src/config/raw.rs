@@ -191,6 +191,11 @@ table! {
         retain_for: Field<String>,
         unsealed: Field<String>,
         metadata: Field<String>,
+        classification: Field<String>,
+        max_size: Field<String>,
+        require_tls: Field<bool>,
+        content_types: Option<Vec<Spanned<String>>>,
+        client_keys: Option<Vec<Spanned<String>>>,
     }
 }
 

@@ -1,7 +1,10 @@
 //! `[[rule]]`: patterns, keys and modes, checked one by one and as a list.
 use super::raw::{Field, RawConfig, RawRule};
 use super::value::Reader;
-use crate::policy::{DEFAULT, Deletes, MetadataForm, Pattern, Replication, Rule, RuleSet, Unsealed};
+use crate::policy::{
+    DEFAULT, Deletes, KeyTemplate, MediaRange, MetadataForm, Pattern, PolicyError, Replication, Rule, RuleSet, Terms,
+    Unsealed, is_word,
+};
 use std::time::Duration;
 use toml::Spanned;
 
@@ -26,35 +29,80 @@ pub(super) fn rules(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Vec<Rule> {
 fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize) -> Option<Rule> {
     let (at, raw) = (raw.span().start, raw.get_ref());
     let field = |name: &str| format!("rule[{}].{name}", index + 1);
+    let terms = terms(reader, raw, &field);
+    let text = reader.required(&raw.r#match, &field("match"), Some(at), "match = \"bucket/prefix/**\"")?;
+    let given = raw.r#match.as_ref()?;
+    let pattern =
+        taken(reader, given, &field("match"), Pattern::parse(&text), "write for example \"bucket/prefix/**\"")?;
+    let key = match &raw.key {
+        None => KeyTemplate::fixed(DEFAULT).ok(),
+        Some(given) => {
+            let parsed = KeyTemplate::parse(given.get_ref(), &pattern);
+            taken(reader, given, &field("key"), parsed, "write for example \"ledgers\" or \"client-{client}\"")
+        }
+    };
+    let mut terms = terms?;
+    for given in raw.client_keys.iter().flatten() {
+        let parsed = KeyTemplate::parse(given.get_ref(), &pattern);
+        let fix = "write names of vault keys, for example [\"hr\", \"client-{client}\"]";
+        terms.client_keys.push(taken(reader, given, &field("client_keys"), parsed, fix)?);
+    }
+    let name = raw.name.as_ref().map_or_else(|| format!("rule-{}", index + 1), |name| name.get_ref().clone());
+    Some(Rule { name, pattern, key: key?, terms })
+}
+
+/// Everything but name, pattern and keys.
+fn terms(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> String) -> Option<Terms> {
     let modes: Vec<_> = Replication::ALL.iter().map(|mode| (mode.name(), *mode)).collect();
     let replication = choice(reader, &raw.replication, &field("replication"), &modes);
-    let deletes = deletes(reader, raw, &field);
+    let deletes = deletes(reader, raw, field);
     let kinds: Vec<_> = Unsealed::ALL.iter().map(|kind| (kind.name(), *kind)).collect();
     let unsealed = choice(reader, &raw.unsealed, &field("unsealed"), &kinds);
     let forms: Vec<_> = MetadataForm::ALL.iter().map(|form| (form.name(), *form)).collect();
     let metadata = choice(reader, &raw.metadata, &field("metadata"), &forms);
-    let text = reader.required(&raw.r#match, &field("match"), Some(at), "match = \"bucket/prefix/**\"")?;
-    let pattern = match Pattern::parse(&text) {
-        Ok(pattern) => pattern,
-        Err(why) => {
-            let at = raw.r#match.as_ref().map(|m| m.span().start);
-            let (what, fix) = why.0.rsplit_once("; ").unwrap_or((&why.0, "write for example \"bucket/prefix/**\""));
-            reader.problems.add(at, field("match"), what, fix);
-            return None;
+    let most = 50 * (1 << 40);
+    let max_size = reader.size(&raw.max_size, &field("max_size"), most, 0..=most);
+    let mut content_types = Vec::new();
+    for given in raw.content_types.iter().flatten() {
+        let parsed = MediaRange::parse(given.get_ref());
+        content_types.extend(taken(reader, given, &field("content_types"), parsed, "see the example file"));
+    }
+    let classification = raw.classification.as_ref().map(|given| {
+        if !is_word(given.get_ref()) {
+            let what = format!("{:?} is no classification", given.get_ref());
+            reader.wrong(given, &field("classification"), what, "use 1 to 32 of a-z, 0-9, `.`, `_` and `-`");
         }
-    };
-    let text_or = |value: &Option<Spanned<String>>, default: &str| {
-        value.as_ref().map_or_else(|| default.to_owned(), |text| text.get_ref().clone())
-    };
-    Some(Rule {
-        name: text_or(&raw.name, &format!("rule-{}", index + 1)),
-        pattern,
-        key: text_or(&raw.key, DEFAULT),
+        given.get_ref().clone()
+    });
+    Some(Terms {
         replication: replication?,
         deletes,
         unsealed: unsealed?,
         metadata: metadata?,
+        classification,
+        max_size: raw.max_size.as_ref().map(|_| max_size as u64),
+        require_tls: raw.require_tls.as_ref().is_some_and(|given| *given.get_ref()),
+        content_types,
+        client_keys: Vec::new(),
     })
+}
+
+/// What was parsed; a refusal is reported, with the part behind its last `; ` as the fix.
+fn taken<T>(
+    reader: &mut Reader<'_, '_>,
+    given: &Spanned<String>,
+    field: &str,
+    parsed: Result<T, PolicyError>,
+    fix: &str,
+) -> Option<T> {
+    match parsed {
+        Ok(parsed) => Some(parsed),
+        Err(why) => {
+            let (what, fix) = why.0.rsplit_once("; ").unwrap_or((&why.0, fix));
+            reader.wrong(given, field, what, fix);
+            None
+        }
+    }
 }
 
 /// `deletes` and `retain_for`, which belongs to `"retain"` only.
@@ -87,7 +135,6 @@ fn place(rule: &Spanned<RawRule>, field: &str) -> usize {
     let raw = rule.get_ref();
     let value = match field {
         "name" => &raw.name,
-        "key" => &raw.key,
         _ => &raw.r#match,
     };
     value.as_ref().map_or(rule.span().start, |v| v.span().start)

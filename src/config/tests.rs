@@ -130,7 +130,7 @@ fn the_defaults_the_example_states_are_the_real_ones() {
         .collect::<Vec<_>>()
         .join("\n");
     let (stated, real) = (good(&switched_on), good(EXAMPLE));
-    assert_eq!(stated.rules[0].replication, Replication::Strict, "the example's rule is a valid one");
+    assert_eq!(stated.rules[0].terms.replication, Replication::Strict, "the example's rule is a valid one");
     assert_eq!(stated.limits, real.limits);
     assert_eq!(stated.listen, real.listen);
     assert_eq!((stated.retry, stated.backup_grace), (real.retry, real.backup_grace));
@@ -248,7 +248,7 @@ fn rules_are_read_in_order_and_their_faults_name_their_line() {
     let config = good(&format!("{GOOD}{rules}"));
     let names: Vec<&str> = config.rules.iter().map(|r| r.name.as_str()).collect();
     assert_eq!(names, ["rule-1", "rest"]);
-    assert_eq!((config.rules[0].key.as_str(), config.rules[1].key.as_str()), ("k1", "default"));
+    assert_eq!([0, 1].map(|at: usize| config.rules[at].key.to_string()), ["k1", "default"]);
 
     let bad = format!(
         "{GOOD}[[rule]]\nmatch = \"bkt\"\n[[rule]]\nmatch = \"bkt/**\"\nkey = \"K 1\"\nreplication = \"later\"\n[[rule]]\nmatch = \"bkt/**\"\nkey = \"K 1\"\n"
@@ -294,7 +294,7 @@ fn a_shared_state_has_its_password_elsewhere_and_needs_intents() {
 #[test]
 fn deletes_are_retained_for_a_term_and_only_when_that_is_said() {
     let rule = |lines: &str| format!("{GOOD}[[rule]]\nmatch = \"docs/**\"\n{lines}\n");
-    let deletes = |lines: &str| good(&rule(lines)).rules[0].deletes;
+    let deletes = |lines: &str| good(&rule(lines)).rules[0].terms.deletes;
     let days = |days: u64| Deletes::Retain(std::time::Duration::from_secs(days * 86_400));
     assert_eq!(deletes(""), Deletes::Mirror);
     assert_eq!(deletes("deletes = \"retain\""), days(30));

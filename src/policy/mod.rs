@@ -1,13 +1,32 @@
-//! How is it kept: the first rule that matches a path decides key and replication. PURE.
+//! How is it kept: the first rule that matches a path decides key, replication and terms. PURE.
 //!
 //! Rules come from `[[rule]]` in the configuration, in the order of the file. The first match wins; a rule
 //! named `default` (key `default`, `tee`) stands behind them all, so that every object has a [`Plan`].
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`pattern`], [`glob`] | which paths a rule is for |
+//! | [`template`] | the key's name, made of what the pattern captured |
+//! | [`terms`] | what a rule asks of objects and requests |
+//! | [`rule_set`] | all rules in order |
+//! | [`advice`] | rules that contradict each other or do nothing |
+//! | [`live`] | the rules in force, which a reload replaces |
+mod advice;
+mod glob;
+mod live;
 mod pattern;
 mod rule_set;
+mod template;
+mod terms;
 
+pub use advice::{Advice, advise};
+pub use live::{Change, LiveRules};
 pub use pattern::Pattern;
 pub use rule_set::{Explanation, RuleProblem, RuleSet};
+pub use template::{KeyTemplate, Unfit};
+pub use terms::{MediaRange, Terms, is_word};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Name of the rule, and of the vault key, that apply when no other does.
@@ -60,35 +79,25 @@ pub enum MetadataForm {
 pub struct Rule {
     /// Its name in logs and metrics (from the config or `rule-N`).
     pub name: String,
-    /// `bucket/prefix/**`: `*` within a segment, `**` across segments.
+    /// `bucket/prefix/**`: `*` within a segment, `**` across segments, `{name}` for the key.
     pub pattern: Pattern,
-    /// Vault key name.
-    pub key: String,
-    /// Replication mode.
-    pub replication: Replication,
-    /// What a delete does to the backups.
-    pub deletes: Deletes,
-    /// Objects that are not sealed.
-    pub unsealed: Unsealed,
-    /// User metadata and content headers.
-    pub metadata: MetadataForm,
+    /// How the vault key's name is made.
+    pub key: KeyTemplate,
+    /// Everything else.
+    pub terms: Terms,
 }
 
 /// What a rule set decided for one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The rule that decided (`default` when none matched).
-    pub rule: std::sync::Arc<str>,
-    /// Vault key name.
-    pub key: std::sync::Arc<str>,
-    /// Replication mode.
-    pub replication: Replication,
-    /// What a delete does to the backups.
-    pub deletes: Deletes,
-    /// Objects that are not sealed.
-    pub unsealed: Unsealed,
-    /// User metadata and content headers.
-    pub metadata: MetadataForm,
+    pub rule: Arc<str>,
+    /// Vault key name; or why this path makes none: then nothing can be written there.
+    pub key: Result<Arc<str>, Unfit>,
+    /// Everything else.
+    pub terms: Arc<Terms>,
+    /// Vault keys that a client may ask for by name, besides.
+    pub client_keys: Arc<[Arc<str>]>,
 }
 
 /// Why a rule is refused.

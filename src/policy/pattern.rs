@@ -1,8 +1,9 @@
-//! Path patterns: `*` within one segment, `**` across any number of segments.
+//! Path patterns: `*` within one segment, `**` across any number of segments, `{name}` for what a key is made of.
 use super::PolicyError;
+use super::glob::{self, wildcard};
 
 /// Characters other languages give a meaning to. Refused, so that nobody believes they work here.
-const RESERVED: [char; 6] = ['?', '[', ']', '{', '}', '\\'];
+const RESERVED: [char; 4] = ['?', '[', ']', '\\'];
 
 /// A parsed `match` pattern over `bucket/key`, segment by segment.
 ///
@@ -10,10 +11,23 @@ const RESERVED: [char; 6] = ['?', '[', ']', '{', '}', '\\'];
 /// - `*` stands for any characters of one segment, none included; several may stand in one segment.
 /// - `**` stands alone in its segment, for any number of whole segments, none included:
 ///   `b/logs/**` matches `b/logs`, `b/logs/x` and `b/logs/x/y`, not `b/logs2`.
+/// - `{name}` stands for any characters of one segment, as `*` does, and what it stood for can be asked for
+///   ([`Pattern::capture`]). One a segment, without `*` beside it, and never behind `**`: so there is one answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
     segments: Vec<Segment>,
+    captures: Vec<Capture>,
+}
+
+/// A `{name}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Capture {
+    name: String,
+    /// Which segment; no `**` stands before it, so it has the same place in every path.
+    segment: usize,
+    before: String,
+    after: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,18 +48,58 @@ impl Pattern {
     /// `**` beside other characters, or could never match because its bucket part is no bucket name.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         check_shape(text)?;
-        let segments = text
-            .split('/')
-            .enumerate()
-            .map(|(i, part)| Segment::parse(text, part, i))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { text: text.to_owned(), segments })
+        let mut segments = Vec::new();
+        let mut captures: Vec<Capture> = Vec::new();
+        for (index, part) in text.split('/').enumerate() {
+            let Some(capture) = Capture::parse(text, part, index)? else {
+                segments.push(Segment::parse(text, part, index)?);
+                continue;
+            };
+            if segments.contains(&Segment::AnyDepth) {
+                let why = format!("`{part}` stands behind `**`, so it could stand for several things; move it before");
+                return refuse(text, why);
+            }
+            if captures.iter().any(|other| other.name == capture.name) {
+                return refuse(text, format!("`{{{}}}` stands there twice; give each its own name", capture.name));
+            }
+            segments.push(Segment::parse(text, &format!("{}*{}", capture.before, capture.after), index)?);
+            captures.push(capture);
+        }
+        Ok(Self { text: text.to_owned(), segments, captures })
     }
 
     /// Whether `bucket/key` matches.
     pub fn matches(&self, bucket: &str, key: &str) -> bool {
         let path: Vec<&str> = std::iter::once(bucket).chain(key.split('/')).collect();
         wildcard(&self.segments, &path, |s| *s == Segment::AnyDepth, |s, part| s.matches(part))
+    }
+
+    /// Whether anything in this bucket can match.
+    pub fn may_match_in(&self, bucket: &str) -> bool {
+        self.segments.first().is_some_and(|first| *first == Segment::AnyDepth || first.matches(bucket))
+    }
+
+    /// What `{name}` stands for in a path that matches; it may be empty.
+    pub fn capture<'p>(&self, name: &str, bucket: &'p str, key: &'p str) -> Option<&'p str> {
+        let capture = self.captures.iter().find(|capture| capture.name == name)?;
+        let segment = std::iter::once(bucket).chain(key.split('/')).nth(capture.segment)?;
+        segment.strip_prefix(capture.before.as_str())?.strip_suffix(capture.after.as_str())
+    }
+
+    /// The names of its captures.
+    pub fn captures(&self) -> impl Iterator<Item = &str> {
+        self.captures.iter().map(|capture| capture.name.as_str())
+    }
+
+    /// True when this takes everything that `other` matches. (Never true when it does not; rarely false although it does.)
+    pub fn covers(&self, other: &Self) -> bool {
+        self.matches_everything()
+            || wildcard(&self.segments, &other.segments, |s| *s == Segment::AnyDepth, Segment::covers)
+    }
+
+    /// True when some path matches both.
+    pub fn meets(&self, other: &Self) -> bool {
+        glob::meet(&self.segments, &other.segments, |s| *s == Segment::AnyDepth, Segment::meets)
     }
 
     /// The pattern as written.
@@ -94,6 +148,43 @@ impl Segment {
             }
         }
     }
+
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Glob(one), Self::Glob(other)) => wildcard(one, other, |c| *c == '*', |c, d| c == d && *d != '*'),
+            _ => false,
+        }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Glob(one), Self::Glob(other)) => glob::meet(one, other, |c| *c == '*', |c, d| c == d),
+            _ => true,
+        }
+    }
+}
+
+// === impl Capture ===
+
+impl Capture {
+    /// `before{name}after`, or nothing of the kind.
+    fn parse(whole: &str, part: &str, segment: usize) -> Result<Option<Self>, PolicyError> {
+        if !part.contains(['{', '}']) {
+            return Ok(None);
+        }
+        let inside = part.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+        let Some((before, (name, after))) = inside else {
+            return refuse(whole, format!("the braces of `{part}` do not match; write `{{name}}`"));
+        };
+        if [before, after].iter().any(|text| text.contains(['{', '}', '*'])) {
+            return refuse(whole, format!("`{part}` has another wildcard beside `{{{name}}}`; use one a segment"));
+        }
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || name.len() > 32 || !name.chars().all(legal) {
+            return refuse(whole, format!("`{{{name}}}` has no usable name; use 1 to 32 of a-z, 0-9 and `_`"));
+        }
+        Ok(Some(Self { name: name.to_owned(), segment, before: before.to_owned(), after: after.to_owned() }))
+    }
 }
 
 fn check_shape(text: &str) -> Result<(), PolicyError> {
@@ -120,34 +211,6 @@ fn check_shape(text: &str) -> Result<(), PolicyError> {
 
 fn refuse<T>(pattern: &str, why: String) -> Result<T, PolicyError> {
     Err(PolicyError(format!("the pattern `{pattern}` is refused: {why}")))
-}
-
-/// The classic wildcard match: after a mismatch only the last star seen needs to take one more, so the cost is
-/// at most `pattern.len() * items.len()` whatever a client puts into a key.
-fn wildcard<P, T>(pattern: &[P], items: &[T], is_star: impl Fn(&P) -> bool, one: impl Fn(&P, &T) -> bool) -> bool {
-    let (mut p, mut i) = (0, 0);
-    let mut last_star: Option<(usize, usize)> = None;
-    while i < items.len() {
-        match pattern.get(p) {
-            Some(s) if is_star(s) => {
-                last_star = Some((p, i));
-                p += 1;
-            }
-            Some(s) if one(s, &items[i]) => {
-                p += 1;
-                i += 1;
-            }
-            _ => match last_star {
-                Some((star, from)) => {
-                    last_star = Some((star, from + 1));
-                    p = star + 1;
-                    i = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(is_star)
 }
 
 #[cfg(test)]
@@ -196,7 +259,14 @@ mod tests {
             ("bucket//x", "empty segment"),
             ("bucket/a**", "stands alone"),
             ("bucket/***", "stands alone"),
-            ("clients/{client}/**", "'{'"),
+            ("clients/{client/**", "do not match"),
+            ("clients/}client{/**", "do not match"),
+            ("clients/{a}{b}/**", "one a segment"),
+            ("clients/{a}*/**", "one a segment"),
+            ("clients/{}/**", "no usable name"),
+            ("clients/{Client}/**", "no usable name"),
+            ("clients/**/{client}", "behind `**`"),
+            ("{a}/{a}/**", "twice"),
             ("bucket/a?c", "'?'"),
             ("bucket/[ab]", "'['"),
             ("bucket/a\\*", "'\\\\'"),
@@ -210,8 +280,46 @@ mod tests {
     }
 
     #[test]
+    fn a_capture_says_what_it_stood_for() {
+        let pattern = Pattern::parse("ledgers/clients/{client}/y{year}.d/**").unwrap_or_else(|e| panic!("{e}"));
+        assert!(pattern.matches("ledgers", "clients/acme/y2026.d/a/b"));
+        assert!(!pattern.matches("ledgers", "clients/acme/2026.d/a"));
+        assert_eq!(pattern.captures().collect::<Vec<_>>(), ["client", "year"]);
+        let of = |name, key| pattern.capture(name, "ledgers", key);
+        assert_eq!(of("client", "clients/acme/y2026.d/x"), Some("acme"));
+        assert_eq!(of("year", "clients/acme/y2026.d/x"), Some("2026"));
+        assert_eq!(of("client", "clients//y.d/x"), Some(""), "it may be empty: whoever uses it decides");
+        assert_eq!(of("other", "clients/acme/y2026.d/x"), None);
+        let tenant = Pattern::parse("{tenant}/**").unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(tenant.capture("tenant", "acme", "x/y"), Some("acme"));
+    }
+
+    #[test]
+    fn a_bucket_is_in_reach_of_a_pattern_or_not() {
+        let reaches = |pattern: &str, bucket| Pattern::parse(pattern).is_ok_and(|p| p.may_match_in(bucket));
+        assert!(reaches("docs/a/**", "docs") && reaches("**", "docs") && reaches("d*/x", "docs"));
+        assert!(!reaches("docs/a/**", "other"));
+    }
+
+    #[test]
+    fn one_pattern_covers_or_meets_another() {
+        let pair = |one: &str, other: &str| {
+            let parse = |text| Pattern::parse(text).unwrap_or_else(|e| panic!("{e}"));
+            (parse(one).covers(&parse(other)), parse(one).meets(&parse(other)))
+        };
+        assert_eq!(pair("b/**", "b/x/*.pdf"), (true, true));
+        assert_eq!(pair("b/{c}/**", "b/acme/**"), (true, true));
+        assert_eq!(pair("b/acme/**", "b/{c}/**"), (false, true));
+        assert_eq!(pair("b/*.pdf", "b/x*"), (false, true));
+        assert_eq!(pair("b/x/**", "b/y/**"), (false, false));
+        assert_eq!(pair("b/**/z", "b/a/*"), (false, true));
+        assert_eq!(pair("b/*", "b/**"), (false, true), "`**` goes deeper");
+        assert_eq!(pair("b/a*", "b/*"), (false, true), "a star is no letter");
+    }
+
+    #[test]
     fn catch_alls_are_recognised() {
-        for all in ["**", "*/**", "**/*", "**/**", "*/**/*"] {
+        for all in ["**", "*/**", "**/*", "**/**", "*/**/*", "{bucket}/**"] {
             assert!(Pattern::parse(all).is_ok_and(|p| p.matches_everything()), "{all}");
         }
         for some in ["*/*", "b/**", "**/x", "*/*/**/*", "*/*/*/**"] {
@@ -257,6 +365,21 @@ mod tests {
             let refs: Vec<&str> = path.iter().map(String::as_str).collect();
             let parts: Vec<&str> = pattern.iter().map(String::as_str).collect();
             prop_assert_eq!(parsed.matches(refs[0], &refs[1..].join("/")), by_definition(&parts, &refs));
+        }
+
+        #[test]
+        fn covering_and_meeting_never_contradict_matching(
+            one in proptest::collection::vec(prop_oneof![Just("**".to_owned()), "(a|b|a\\*|\\*b|\\*)"], 2..4),
+            other in proptest::collection::vec(prop_oneof![Just("**".to_owned()), "(a|b|a\\*|\\*b|\\*)"], 2..4),
+            path in proptest::collection::vec("[ab]{0,2}", 2..5),
+        ) {
+            let parse = |parts: &[String]| Pattern::parse(&parts.join("/")).map_err(|e| TestCaseError::fail(e.0));
+            let (one, other) = (parse(&one)?, parse(&other)?);
+            let rest = path[1..].join("/");
+            let (in_one, in_other) = (one.matches(&path[0], &rest), other.matches(&path[0], &rest));
+            prop_assert!(!one.covers(&other) || !in_other || in_one, "{} does not cover {}", one, other);
+            prop_assert!(!(in_one && in_other) || one.meets(&other), "{} meets {}", one, other);
+            prop_assert_eq!(one.meets(&other), other.meets(&one));
         }
 
         #[test]

@@ -1,13 +1,24 @@
 //! All rules in order, with the default behind them; the answer to "which rule applies, and why".
-use super::{DEFAULT, Deletes, MetadataForm, Plan, PolicyError, Replication, Rule, Unsealed};
+use super::{DEFAULT, Deletes, KeyTemplate, MetadataForm, Pattern, Plan, PolicyError, Rule, Terms, Unsealed};
 use crate::s3::{BucketName, ObjectKey};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-/// All rules, in order, with a default behind them. Cheap lookups: a plan is three shared pointers.
+/// All rules, in order, with a default behind them. Cheap lookups: a plan is a few shared pointers.
 #[derive(Clone, Debug)]
 pub struct RuleSet {
-    rules: Vec<(Rule, Plan)>,
+    entries: Vec<Entry>,
     default: Plan,
+    version: String,
+}
+
+/// A rule and what its plans share.
+#[derive(Clone, Debug)]
+struct Entry {
+    rule: Rule,
+    name: Arc<str>,
+    terms: Arc<Terms>,
 }
 
 /// Why an object is kept the way it is: every rule up to the one that decided.
@@ -26,7 +37,7 @@ pub struct Explanation {
 pub struct RuleProblem {
     /// Position in the list, from 0.
     pub index: usize,
-    /// The field of `[[rule]]` at fault: `name`, `match` or `key`.
+    /// The field of `[[rule]]` at fault: `name` or `match`.
     pub field: &'static str,
     /// What is wrong and what to do.
     pub message: String,
@@ -43,11 +54,8 @@ impl RuleSet {
         if let Some(problem) = Self::problems(&rules).into_iter().next() {
             return Err(PolicyError(format!("rule {}: {}", problem.index + 1, problem.message)));
         }
-        let rules = rules.into_iter().map(|rule| {
-            let plan = plan(&rule);
-            (rule, plan)
-        });
-        Ok(Self { rules: rules.collect(), default: default_plan() })
+        let version = version(&rules);
+        Ok(Self { entries: rules.into_iter().map(Entry::of).collect(), default: default_plan(), version })
     }
 
     /// Everything wrong with these rules as a list: names that are used twice, unusable names, patterns that
@@ -62,37 +70,75 @@ impl RuleSet {
             };
             found("name", check_name(rule, &rules[..index]));
             found("match", check_reachable(rule, &rules[..index]));
-            found("key", check_label("vault key name", &rule.key));
         }
         problems
     }
 
     /// The plan for an object.
     pub fn plan(&self, bucket: &BucketName, key: &ObjectKey) -> Plan {
-        let decided = self.rules.iter().find(|(rule, _)| rule.pattern.matches(bucket.as_str(), key.as_str()));
-        decided.map_or(&self.default, |(_, plan)| plan).clone()
+        let (bucket, key) = (bucket.as_str(), key.as_str());
+        let decides = self.entries.iter().find(|entry| entry.rule.pattern.matches(bucket, key));
+        decides.map_or_else(|| self.default.clone(), |entry| entry.plan(bucket, key))
     }
 
     /// Why an object is kept the way it is.
     pub fn explain(&self, bucket: &BucketName, key: &ObjectKey) -> Explanation {
+        let (bucket, key) = (bucket.as_str(), key.as_str());
         let mut passed_over = Vec::new();
-        for (rule, plan) in &self.rules {
-            if rule.pattern.matches(bucket.as_str(), key.as_str()) {
-                return Explanation {
-                    plan: plan.clone(),
-                    passed_over,
-                    matched: Some(rule.pattern.as_str().to_owned()),
-                };
+        for entry in &self.entries {
+            let pattern = entry.rule.pattern.as_str().to_owned();
+            if entry.rule.pattern.matches(bucket, key) {
+                return Explanation { plan: entry.plan(bucket, key), passed_over, matched: Some(pattern) };
             }
-            passed_over.push((rule.name.clone(), rule.pattern.as_str().to_owned()));
+            passed_over.push((entry.rule.name.clone(), pattern));
         }
         Explanation { plan: self.default.clone(), passed_over, matched: None }
     }
 
-    /// Every vault key that some rule names, the default's included; sorted, each once.
+    /// Every vault key that some rule names, whatever the path, and the default's; sorted, each once.
     pub fn keys(&self) -> Vec<String> {
-        let named = self.rules.iter().map(|(rule, _)| rule.key.clone());
+        let named = self.entries.iter().filter_map(|entry| entry.rule.key.literal()).map(|name| name.to_string());
         named.chain([DEFAULT.to_owned()]).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether some rule could seal under this key, or lets a client ask for it.
+    pub fn could_use(&self, key: &str) -> bool {
+        let makes = |template: &KeyTemplate| template.could_make(key);
+        key == DEFAULT || self.entries.iter().any(|e| makes(&e.rule.key) || e.rule.terms.client_keys.iter().any(makes))
+    }
+
+    /// Whether plain HTTP is denied for some object of this bucket, and with it for the bucket's listings.
+    pub fn bucket_requires_tls(&self, bucket: &BucketName) -> bool {
+        self.entries.iter().any(|e| e.terms.require_tls && e.rule.pattern.may_match_in(bucket.as_str()))
+    }
+
+    /// The rules, in order.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.entries.iter().map(|entry| &entry.rule)
+    }
+
+    /// 12 hex digits that name exactly these rules: the first 6 bytes of the SHA-256 of their [`Rule`] lines.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn of(rule: Rule) -> Self {
+        Self { name: rule.name.as_str().into(), terms: Arc::new(rule.terms.clone()), rule }
+    }
+
+    fn plan(&self, bucket: &str, key: &str) -> Plan {
+        let expand = |template: &KeyTemplate| template.expand(&self.name, &self.rule.pattern, bucket, key);
+        Plan {
+            rule: self.name.clone(),
+            key: expand(&self.rule.key),
+            terms: self.terms.clone(),
+            // What a path makes no key of, nobody can ask for.
+            client_keys: self.terms.client_keys.iter().filter_map(|template| expand(template).ok()).collect(),
+        }
     }
 }
 
@@ -104,47 +150,70 @@ impl std::fmt::Display for Explanation {
             writeln!(f, "rule {name} ({pattern}) does not match")?;
         }
         match &self.matched {
-            Some(pattern) => write!(f, "rule {} ({pattern}) decides", self.plan.rule)?,
-            None => write!(f, "no rule matches, the default decides")?,
+            Some(pattern) => write!(f, "rule {} ({pattern}) decides: ", self.plan.rule)?,
+            None => write!(f, "no rule matches, the default decides: ")?,
         }
-        write!(f, ": key {}, replication {}", self.plan.key, self.plan.replication.name())?;
-        if self.plan.deletes != Deletes::default() {
-            write!(f, ", deletes {}", self.plan.deletes)?;
+        match &self.plan.key {
+            Ok(key) => write!(f, "key {key}, {}", self.plan.terms),
+            Err(unfit) => write!(f, "nothing can be written there ({unfit}), {}", self.plan.terms),
         }
-        if self.plan.metadata != MetadataForm::default() {
-            write!(f, ", metadata {}", self.plan.metadata.name())?;
+    }
+}
+
+// === impl Rule ===
+
+/// One line that says all of it.
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "rule {} ({}): key {}, {}", self.name, self.pattern, self.key, self.terms)
+    }
+}
+
+// === impl Terms ===
+
+/// The replication mode, and whatever else is not as usual.
+impl std::fmt::Display for Terms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "replication {}", self.replication.name())?;
+        if self.deletes != Deletes::default() {
+            write!(f, ", deletes {}", self.deletes)?;
         }
-        if self.plan.unsealed != Unsealed::default() {
-            write!(f, ", unsealed {}", self.plan.unsealed.name())?;
+        if self.metadata != MetadataForm::default() {
+            write!(f, ", metadata {}", self.metadata.name())?;
+        }
+        if self.unsealed != Unsealed::default() {
+            write!(f, ", unsealed {}", self.unsealed.name())?;
+        }
+        if let Some(word) = &self.classification {
+            write!(f, ", classification {word}")?;
+        }
+        if let Some(bytes) = self.max_size {
+            write!(f, ", at most {bytes} bytes")?;
+        }
+        if self.require_tls {
+            write!(f, ", TLS only")?;
+        }
+        for (at, range) in self.content_types.iter().enumerate() {
+            write!(f, "{}{range}", if at == 0 { ", content types " } else { " " })?;
+        }
+        for (at, key) in self.client_keys.iter().enumerate() {
+            write!(f, "{}{key}", if at == 0 { ", clients may ask for key " } else { " " })?;
         }
         Ok(())
     }
 }
 
-fn plan(rule: &Rule) -> Plan {
-    Plan {
-        rule: rule.name.as_str().into(),
-        key: rule.key.as_str().into(),
-        replication: rule.replication,
-        deletes: rule.deletes,
-        unsealed: rule.unsealed,
-        metadata: rule.metadata,
-    }
+fn version(rules: &[Rule]) -> String {
+    let lines = rules.iter().fold(Sha256::new(), |hash, rule| hash.chain_update(format!("{rule}\n")));
+    lines.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn default_plan() -> Plan {
-    Plan {
-        rule: DEFAULT.into(),
-        key: DEFAULT.into(),
-        replication: Replication::default(),
-        deletes: Deletes::default(),
-        unsealed: Unsealed::default(),
-        metadata: MetadataForm::default(),
-    }
+    Plan { rule: DEFAULT.into(), key: Ok(DEFAULT.into()), terms: Arc::default(), client_keys: Arc::new([]) }
 }
 
 fn check_name(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
-    check_label("rule name", &rule.name)?;
+    check_label(&rule.name)?;
     if rule.name == DEFAULT {
         return Err("the name `default` belongs to the rule behind all others; choose another".to_owned());
     }
@@ -155,8 +224,7 @@ fn check_name(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
 }
 
 fn check_reachable(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
-    let shadow = earlier.iter().find(|other| other.pattern == rule.pattern || other.pattern.matches_everything());
-    match shadow {
+    match earlier.iter().find(|other| Pattern::covers(&other.pattern, &rule.pattern)) {
         Some(other) => Err(format!(
             "`{}` can never be reached: rule {} (`{}`) stands before it and takes everything it matches; \
              reorder or remove one",
@@ -166,26 +234,25 @@ fn check_reachable(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
     }
 }
 
-/// The alphabet shared by rule names (labels of metrics) and vault keys (`seal::VaultKeyId`).
-fn check_label(what: &str, label: &str) -> Result<(), String> {
+/// The alphabet of rule names (labels of metrics).
+fn check_label(label: &str) -> Result<(), String> {
     let ok_byte = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
     if (1..=64).contains(&label.len()) && label.bytes().all(ok_byte) {
         return Ok(());
     }
-    Err(format!("the {what} {label:?} is refused: use 1 to 64 of a-z, 0-9, `.`, `_` and `-`"))
+    Err(format!("the rule name {label:?} is refused: use 1 to 64 of a-z, 0-9, `.`, `_` and `-`"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Pattern;
+    use super::super::{MediaRange, Replication};
     use super::*;
     use proptest::prelude::*;
 
     fn rule(name: &str, pattern: &str, key: &str) -> Rule {
         let pattern = Pattern::parse(pattern).unwrap_or_else(|e| panic!("{e}"));
-        let (unsealed, metadata) = (Unsealed::default(), MetadataForm::default());
-        let (replication, deletes) = (Replication::Strict, Deletes::Mirror);
-        Rule { name: name.into(), pattern, key: key.into(), replication, deletes, unsealed, metadata }
+        let key = KeyTemplate::parse(key, &pattern).unwrap_or_else(|e| panic!("{e}"));
+        Rule { name: name.into(), pattern, key, terms: Terms { replication: Replication::Strict, ..Terms::default() } }
     }
 
     fn set(rules: Vec<Rule>) -> RuleSet {
@@ -207,7 +274,45 @@ mod tests {
         assert_eq!(rule_for("b/x"), "two");
         let (bucket, key) = object("other", "x");
         let plan = rules.plan(&bucket, &key);
-        assert_eq!((&*plan.rule, &*plan.key, plan.replication), (DEFAULT, DEFAULT, Replication::Tee));
+        assert_eq!((&*plan.rule, plan.key.as_deref()), (DEFAULT, Ok(DEFAULT)));
+        assert_eq!(*plan.terms, Terms::default());
+    }
+
+    #[test]
+    fn a_client_in_the_path_has_its_own_key_and_an_unfit_one_has_none() {
+        let rules =
+            set(vec![rule("clients", "bkt/clients/{client}/**", "client-{client}"), rule("rest", "**", "rest")]);
+        let key_of = |path| {
+            let (bucket, key) = object("bkt", path);
+            rules.plan(&bucket, &key).key.map(|key| key.to_string())
+        };
+        assert_eq!(key_of("clients/acme/2026/a"), Ok("client-acme".to_owned()));
+        assert_eq!(key_of("other/acme"), Ok("rest".to_owned()));
+        let unfit = key_of("clients/ACME/a").expect_err("never the next rule's key");
+        assert_eq!((&*unfit.rule, &*unfit.capture), ("clients", "client"));
+        let (bucket, key) = object("bkt", "clients/ACME/a");
+        assert!(rules.explain(&bucket, &key).to_string().contains("nothing can be written there"));
+        assert_eq!(rules.keys(), [DEFAULT, "rest"], "those that no path has a say in");
+        assert!(rules.could_use("client-x") && !rules.could_use("clients-x") && rules.could_use(DEFAULT));
+    }
+
+    #[test]
+    fn a_bucket_with_a_rule_that_requires_tls_requires_it() {
+        let mut private = rule("private", "bkt/private/**", "k");
+        private.terms.require_tls = true;
+        let rules = set(vec![private]);
+        assert!(rules.bucket_requires_tls(&object("bkt", "x").0));
+        assert!(!rules.bucket_requires_tls(&object("other", "x").0));
+    }
+
+    #[test]
+    fn a_version_names_exactly_these_rules() {
+        let rules = || vec![rule("a", "b-a/**", "k"), rule("b", "b-b/**", "k")];
+        assert_eq!(set(rules()).version(), set(rules()).version());
+        let mut others = rules();
+        others[1].terms.max_size = Some(1);
+        assert_ne!(set(rules()).version(), set(others).version());
+        assert_ne!(set(rules()).version(), set(rules().into_iter().rev().collect()).version(), "the order counts");
     }
 
     #[test]
@@ -229,10 +334,24 @@ mod tests {
 
     #[test]
     fn an_explanation_says_what_is_not_as_usual() {
-        let legacy = Rule { unsealed: Unsealed::Read, metadata: MetadataForm::Clear, ..rule("old", "bkt/**", "k") };
+        let mut legacy = rule("old", "bkt/**", "k");
+        legacy.terms = Terms { unsealed: Unsealed::Read, metadata: MetadataForm::Clear, ..legacy.terms };
         let (bucket, key) = object("bkt", "x");
         let why = set(vec![legacy]).explain(&bucket, &key).to_string();
         assert!(why.ends_with("key k, replication strict, metadata clear, unsealed read"), "{why}");
+        let mut all = rule("all", "bkt/**", "k");
+        all.terms = Terms {
+            classification: Some("secret".into()),
+            max_size: Some(5),
+            require_tls: true,
+            content_types: ["image/*", "text/csv"].iter().filter_map(|t| MediaRange::parse(t).ok()).collect(),
+            client_keys: KeyTemplate::fixed("hr").into_iter().collect(),
+            ..Terms::default()
+        };
+        let why = set(vec![all]).explain(&bucket, &key).to_string();
+        let tail = "key k, replication tee, classification secret, at most 5 bytes, TLS only, \
+                    content types image/* text/csv, clients may ask for key hr";
+        assert!(why.ends_with(tail), "{why}");
     }
 
     #[test]
@@ -249,13 +368,15 @@ mod tests {
             rule("same", "b-b/**", "k"),
             rule("default", "b-c/**", "k"),
             rule("twice", "b-a/**", "k"),
-            rule("Bad Name", "b-d/**", "Bad Key"),
+            rule("Bad Name", "b-d/**", "k"),
             rule("all", "**", "k"),
             rule("late", "b-e/**", "k"),
         ]);
         let at: Vec<_> = problems.iter().map(|p| (p.index, p.field)).collect();
-        assert_eq!(at, [(1, "name"), (2, "name"), (3, "match"), (4, "name"), (4, "key"), (6, "match")]);
-        assert!(problems[5].message.contains("rule all (`**`)"), "{}", problems[5].message);
+        assert_eq!(at, [(1, "name"), (2, "name"), (3, "match"), (4, "name"), (6, "match")]);
+        assert!(problems[4].message.contains("rule all (`**`)"), "{}", problems[4].message);
+        let hidden = RuleSet::problems(&[rule("wide", "b/**", "k"), rule("narrow", "b/x/{client}/**", "k")]);
+        assert_eq!(hidden.first().map(|p| (p.index, p.field)), Some((1, "match")), "nothing is left for it");
     }
 
     #[test]
@@ -278,7 +399,7 @@ mod tests {
             let (bucket, key) = object("bkt", &key);
             let why = rules.explain(&bucket, &key);
             prop_assert_eq!(&why.plan, &rules.plan(&bucket, &key));
-            prop_assert!(rules.keys().iter().any(|k| **k == *why.plan.key));
+            prop_assert!(rules.keys().iter().any(|k| Ok(&**k) == why.plan.key.as_deref()));
         }
     }
 }
