@@ -4,7 +4,8 @@
 //! {"format":1,"id":"default","serial":1,"versions":[
 //!   {"version":1,"state":"enabled","created":"2026-08-01T12:00:00Z","key":"64 hex digits"}]}
 //! ```
-//! sealed under the root key with its object key as the label, so that a copy put in another key's place does not open.
+//! sealed under the root key (`FORMAT.md`, section 8: format 2 has the members of a key's life besides) with its object key as the label, so that a copy put in another key's place does not open.
+use super::state::{KeyState, Limits};
 use crate::seal::{Entropy, SealError, VaultKey, VaultKeyId, VaultKeyRef, open_blob, seal_blob};
 use crate::secret::SecretBytes;
 use bytes::Bytes;
@@ -16,8 +17,10 @@ use zeroize::Zeroizing;
 
 /// The prefix of every keyring object.
 pub(super) const PREFIX: &str = "keyring/v1/";
-/// The one format this build reads and writes.
+/// What a key is as long as nothing was ever changed about it.
 const FORMAT: u32 = 1;
+/// With any of the members below `versions`: a build that does not know them must not take the key for an enabled one.
+const FORMAT_OF_CHANGED: u32 = 2;
 
 /// What a keyring object says. No `Debug`: it holds keys.
 #[derive(Deserialize, Serialize)]
@@ -27,6 +30,27 @@ pub(super) struct Document {
     /// Raised by every change; the highest authentic copy counts.
     pub(super) serial: u64,
     versions: Vec<Version>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) state: KeyState,
+    /// While deletion is pending: when the window ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) window_ends: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) limits: Limits,
+    /// The last change, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) changed: Option<Changed>,
+}
+
+/// Who changed a key last, when and how.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Changed {
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// As the command was told, or `USER@HOST`.
+    pub by: String,
+    /// The change.
+    pub what: String,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -40,7 +64,7 @@ struct Version {
 /// What a version may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum VersionState {
+pub enum VersionState {
     /// Sealing and opening.
     Enabled,
     /// Neither, for now.
@@ -82,7 +106,60 @@ impl Document {
         let key = Secret(SecretBytes::new(*bytes));
         let created = now.format(&Rfc3339).unwrap_or_default();
         let version = Version { version: 1, state: VersionState::Enabled, created, key };
-        Ok(Self { format: FORMAT, id: id.as_str().to_owned(), serial: 1, versions: vec![version] })
+        Ok(Self {
+            format: FORMAT,
+            id: id.as_str().to_owned(),
+            serial: 1,
+            versions: vec![version],
+            state: KeyState::Enabled,
+            window_ends: None,
+            limits: Limits::default(),
+            changed: None,
+        })
+    }
+
+    /// The next serial of the same key, to be changed.
+    pub(super) fn next(&self, changed: Changed) -> Self {
+        let copy = |version: &Version| Version {
+            version: version.version,
+            state: version.state,
+            created: version.created.clone(),
+            key: Secret(version.key.0.duplicate()),
+        };
+        Self {
+            format: FORMAT_OF_CHANGED,
+            id: self.id.clone(),
+            serial: self.serial + 1,
+            versions: self.versions.iter().map(copy).collect(),
+            state: self.state,
+            window_ends: self.window_ends.clone(),
+            limits: self.limits.clone(),
+            changed: Some(changed),
+        }
+    }
+
+    /// Adds a version of fresh randomness; from now on it seals.
+    ///
+    /// # Errors
+    /// [`SealError::NoEntropy`].
+    pub(super) fn add_version(&mut self, now: OffsetDateTime, entropy: &dyn Entropy) -> Result<(), SealError> {
+        let mut bytes = Zeroizing::new([0u8; 32]);
+        entropy.fill(bytes.as_mut())?;
+        let version = self.versions.last().map_or(1, |last| last.version + 1);
+        let created = now.format(&Rfc3339).unwrap_or_default();
+        let key = Secret(SecretBytes::new(*bytes));
+        self.versions.push(Version { version, state: VersionState::Enabled, created, key });
+        Ok(())
+    }
+
+    /// Forgets every version's key.
+    pub(super) fn shred(&mut self) {
+        self.versions.clear();
+    }
+
+    /// Number, state and time of making of every version, oldest first.
+    pub(super) fn outline(&self) -> impl Iterator<Item = (u32, VersionState, &str)> {
+        self.versions.iter().map(|version| (version.version, version.state, version.created.as_str()))
     }
 
     /// Sealed for the system bucket.
@@ -112,17 +189,20 @@ impl Document {
     }
 
     fn check(&self, id: &VaultKeyId) -> Result<(), String> {
-        if self.format != FORMAT {
-            return Err(format!("format {} (this build knows {FORMAT}): start a newer build", self.format));
+        if ![FORMAT, FORMAT_OF_CHANGED].contains(&self.format) {
+            return Err(format!(
+                "format {} (this build knows {FORMAT} and {FORMAT_OF_CHANGED}): start a newer build",
+                self.format
+            ));
         }
         if self.id != id.as_str() {
             return Err(format!("the object of key {} speaks of key {}", id.as_str(), self.id));
         }
-        if self.versions.is_empty() {
-            return Err(format!("key {} has no versions", id.as_str()));
+        if self.versions.is_empty() != (self.state == KeyState::Destroyed) {
+            return Err(format!("key {} is {} and has {} versions", id.as_str(), self.state, self.versions.len()));
         }
         let ascending = self.versions.windows(2).all(|pair| pair[0].version < pair[1].version);
-        if self.versions[0].version == 0 || !ascending {
+        if self.versions.first().is_some_and(|first| first.version == 0) || !ascending {
             return Err(format!("the versions of key {} are not numbered upwards from 1", id.as_str()));
         }
         match self.versions.iter().find(|version| version.key.0.is_zero()) {
@@ -146,13 +226,18 @@ impl Document {
 
     /// True when both say the same, keys included. The sealed forms differ all the same (random nonces).
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        self.serial == other.serial
+        (self.serial, self.state, &self.window_ends) == (other.serial, other.state, &other.window_ends)
+            && self.limits == other.limits
             && self.versions.len() == other.versions.len()
             && self.versions.iter().zip(&other.versions).all(|(a, b)| {
                 let same: bool = a.key.0.expose().ct_eq(b.key.0.expose()).into();
                 same && (a.version, a.state) == (b.version, b.state)
             })
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 // === impl Secret ===

@@ -1,4 +1,5 @@
 //! What can go wrong with keys, in words that say what to do.
+use super::state::{KeyState, Use};
 use crate::seal::SealError;
 use crate::site::SiteError;
 
@@ -9,6 +10,15 @@ pub enum KeyError {
     /// No such key or version.
     #[error("vault key {0} version {1} is not in the keyring")]
     NotFound(String, u32),
+    /// The key is there and may not be used in the state that it is in.
+    #[error("vault key {0} is {1}")]
+    State(String, KeyState),
+    /// A limit of the key does not let this caller use it.
+    #[error("vault key {0} may not be used by {1:?} to {2}")]
+    Forbidden(String, String, Use),
+    /// A change that the key's state does not allow.
+    #[error("vault key {0}: {1}")]
+    Refused(String, String),
     /// The keyring at a site does not open under this root key.
     #[error(
         "the keyring at site {site} does not open with this root key: {source}. Start with the root key that made the \

@@ -1,30 +1,43 @@
 //! [`Keyring`]: what the proxy seals and opens with.
 use super::copies;
 use super::document::VersionState;
+use super::ring::{Entry, Ring};
 use super::settle::{Maker, Settled, settle};
-use super::survey::{self, Answer};
+use super::state::{KeyState, Use};
+use super::survey::{self, Answer, Copy};
+use super::watch::Watch;
 use super::{KeyError, RootKey};
 use crate::s3::BucketName;
 use crate::seal::{Entropy, VaultKey, VaultKeyId, VaultKeyRef};
-use crate::site::Sites;
+use crate::site::{Site, Sites};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-/// The opened keyring, in memory. Lookups never do I/O and take no lock.
+/// After a key could not be made or found, how long nobody tries again: the answer would be the same.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The opened keyring, in memory. Lookups never do I/O and take no lock; only what is not there is asked for at the sites.
 pub struct Keyring {
     root: RootKey,
+    ring: Ring,
     /// `None` when it came from a folder.
-    bucket: Option<BucketName>,
-    keys: HashMap<VaultKeyId, Entry>,
+    home: Option<Home>,
 }
 
-/// One vault key.
-struct Entry {
-    settled: Settled,
-    /// The newest enabled version.
-    sealing: Option<Arc<VaultKey>>,
-    /// By version number; a disabled version opens nothing.
-    opening: HashMap<u32, Arc<VaultKey>>,
+/// Where the keyring lies.
+pub(super) struct Home {
+    pub(super) sites: Sites,
+    pub(super) bucket: BucketName,
+    entropy: Arc<dyn Entropy>,
+    pub(super) watch: Watch,
+    flights: Mutex<HashMap<VaultKeyId, Flight>>,
+}
+
+/// A key that is being asked for: whoever comes meanwhile waits for the same answer.
+struct Flight {
+    turn: Weak<tokio::sync::Mutex<()>>,
+    failed: Option<Instant>,
 }
 
 // === impl Keyring ===
@@ -47,6 +60,7 @@ impl Keyring {
         tracing::info!(fingerprint = root.fingerprint(), "opening the keyring with this root key");
         let answers = survey::survey(&root.0, sites, system_bucket, wanted).await?;
         let silent = silent(&answers);
+        let watch = Watch::of(&answers);
         let mut settled = settle(answers)?;
         let maker = Maker { root: &root.0, sites, bucket: system_bucket, entropy: &*entropy };
         for id in wanted {
@@ -54,18 +68,16 @@ impl Keyring {
                 continue;
             }
             if let Some(reasons) = &silent {
-                return Err(KeyError::Unsettled(format!(
-                    "no site that answers has vault key {}, but not all could be asked, so one may exist there: \
-                     {reasons}. Start again when every site answers",
-                    id.as_str()
-                )));
+                return Err(not_certain(id, reasons));
             }
             settled.insert(id.clone(), maker.make(id).await?);
         }
         if let Some(reasons) = silent {
             tracing::warn!(%reasons, "the keyring is opened without some of the sites");
         }
-        let keyring = Self::of(root, Some(system_bucket.clone()), settled)?;
+        let home =
+            Home { sites: sites.clone(), bucket: system_bucket.clone(), entropy, watch, flights: Mutex::default() };
+        let keyring = Self::of(root, Some(home), settled)?;
         keyring.sync_copies(sites).await;
         Ok(keyring)
     }
@@ -79,30 +91,219 @@ impl Keyring {
         Self::of(root, None, settled)
     }
 
-    /// The newest enabled version, for sealing.
+    /// The newest enabled version, for sealing, if it is in memory.
     ///
     /// # Errors
-    /// [`KeyError::NotFound`] (version 0) when the key is not there or has no enabled version.
+    /// [`KeyError::NotFound`] (version 0) when the key is not there; [`KeyError::State`] when it may not be used.
     pub fn for_sealing(&self, id: &VaultKeyId) -> Result<Arc<VaultKey>, KeyError> {
-        let key = self.keys.get(id).and_then(|entry| entry.sealing.clone());
-        key.ok_or_else(|| KeyError::NotFound(id.as_str().to_owned(), 0))
+        let entry = self.ring.get(id).ok_or_else(|| KeyError::NotFound(id.as_str().to_owned(), 0))?;
+        entry.usable(id)?;
+        // Every version is disabled, the key is not.
+        entry.sealing.clone().ok_or_else(|| KeyError::State(id.as_str().to_owned(), KeyState::Disabled))
     }
 
-    /// Exactly this version, for opening.
+    /// The same, and a key that no site has is made: at every site, read back and opened, before this returns. One caller makes it,
+    /// the others wait for that; what another proxy made meanwhile is taken over.
     ///
     /// # Errors
-    /// [`KeyError::NotFound`] when it is not there or disabled.
+    /// As [`Keyring::for_sealing`]; [`KeyError::Unsettled`] when some site cannot be asked and the others have none.
+    pub async fn sealing_key(&self, id: &VaultKeyId) -> Result<Arc<VaultKey>, KeyError> {
+        if self.ring.get(id).is_none() {
+            // Rare, so on the heap: every read and write holds this future.
+            Box::pin(self.fetch(id, true)).await?;
+        }
+        self.for_sealing(id)
+    }
+
+    /// Exactly this version, for opening, if it is in memory.
+    ///
+    /// # Errors
+    /// [`KeyError::NotFound`] when it is not there; [`KeyError::State`] when the key or the version may not be used.
     pub fn for_opening(&self, reference: &VaultKeyRef) -> Result<Arc<VaultKey>, KeyError> {
-        let entry = self.keys.get(&reference.id);
-        let key = entry.and_then(|entry| entry.opening.get(&reference.version).cloned());
-        key.ok_or_else(|| KeyError::NotFound(reference.id.as_str().to_owned(), reference.version))
+        let (id, version) = (&reference.id, reference.version);
+        let not_found = || KeyError::NotFound(id.as_str().to_owned(), version);
+        let entry = self.ring.get(id).ok_or_else(not_found)?;
+        entry.usable(id)?;
+        match entry.opening.get(&version) {
+            Some((VersionState::Enabled, key)) => Ok(key.clone()),
+            Some((VersionState::Disabled, _)) => Err(KeyError::State(id.as_str().to_owned(), KeyState::Disabled)),
+            None => Err(not_found()),
+        }
+    }
+
+    /// The same; a key or version that is not in memory is asked for at the sites: another proxy may have made it just now.
+    ///
+    /// # Errors
+    /// As [`Keyring::for_opening`].
+    pub async fn opening_key(&self, reference: &VaultKeyRef) -> Result<Arc<VaultKey>, KeyError> {
+        match self.for_opening(reference) {
+            Err(KeyError::NotFound(..)) if self.home.is_some() => {
+                match Box::pin(self.fetch(&reference.id, false)).await {
+                    Err(error @ (KeyError::Site(_) | KeyError::WrongRoot { .. })) => return Err(error),
+                    other => drop(other),
+                }
+                self.for_opening(reference)
+            }
+            found => found,
+        }
+    }
+
+    /// Whether a version that was in use a moment ago still may be.
+    ///
+    /// # Errors
+    /// As [`Keyring::for_opening`].
+    pub fn usable(&self, reference: &VaultKeyRef) -> Result<(), KeyError> {
+        self.for_opening(reference).map(drop)
+    }
+
+    /// Whether the credential of this name may use the key. A key that is not there forbids nothing.
+    ///
+    /// # Errors
+    /// [`KeyError::Forbidden`].
+    pub fn may(&self, id: &VaultKeyId, wanted: Use, who: &str) -> Result<(), KeyError> {
+        match self.ring.get(id) {
+            Some(entry) if !entry.settled.document.limits.allow(wanted, who) => {
+                Err(KeyError::Forbidden(id.as_str().to_owned(), who.to_owned(), wanted))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes with every change of any key: what was usable under one number need not be asked again while it stays.
+    pub fn generation(&self) -> u64 {
+        self.ring.generation()
+    }
+
+    /// How many keys are in each state.
+    pub fn states(&self) -> BTreeMap<&'static str, u64> {
+        self.ring.states()
+    }
+
+    /// Looks at every site for keyring objects that changed since, takes over what is newer, and writes anew what a site lacks or has in an
+    /// older serial. Returns at how many sites that failed.
+    pub async fn refresh(&self) -> usize {
+        let Some(home) = &self.home else { return 0 };
+        let looks = home.sites.all().map(|site| async move { usize::from(!self.refresh_at(site).await) });
+        futures_util::future::join_all(looks).await.into_iter().sum()
+    }
+
+    /// The same at one site. True when that succeeded.
+    pub async fn refresh_at(&self, site: &Site) -> bool {
+        let Some(home) = &self.home else { return true };
+        let look = self.refresh_from(home, site).await;
+        if let Err(error) = &look {
+            tracing::warn!(site = %site.name(), %error, "a site's keyring cannot be looked at now");
+        }
+        look.is_ok()
+    }
+
+    async fn refresh_from(&self, home: &Home, site: &Site) -> Result<(), KeyError> {
+        let look = home.watch.look(site, &home.bucket).await?;
+        for (id, etag) in &look.changed {
+            let serial = match survey::copy(&self.root.0, site, &home.bucket, id).await {
+                Ok(Copy::Good { document, sealed, .. }) => {
+                    let serial = document.serial;
+                    self.take_over(id, Settled { document, sealed }, site)?;
+                    serial
+                }
+                Ok(Copy::Closed(error)) => {
+                    tracing::error!(site = %site.name(), key = id.as_str(), %error, "a keyring copy does not open; it is left alone");
+                    u64::MAX
+                }
+                Ok(Copy::Missing) => continue,
+                Err(KeyError::Malformed { site, detail }) => {
+                    tracing::error!(site, detail, "a keyring copy makes no sense; what is known of the key stays");
+                    u64::MAX
+                }
+                Err(error) => return Err(error),
+            };
+            home.watch.seen(site, id, etag.clone(), serial);
+        }
+        for (id, entry) in self.ring.all().iter() {
+            if home.watch.lags(site, &look, id, entry.settled.document.serial) {
+                self.bring_up(home, site, id, entry).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one copy that a site lacks. The next look sees what it has then.
+    async fn bring_up(&self, home: &Home, site: &Site, id: &VaultKeyId, entry: &Entry) -> Result<(), KeyError> {
+        match copies::bring_up(&self.root.0, site, &home.bucket, id, &entry.settled).await {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                tracing::info!(site = %site.name(), key = id.as_str(), "a keyring copy was written");
+                Ok(())
+            }
+            // Changed meanwhile: the next look takes it over.
+            Err(KeyError::Conflict(_)) if self.is_older(id, entry) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a site has, when it is newer than what is known.
+    fn take_over(&self, id: &VaultKeyId, found: Settled, site: &Site) -> Result<(), KeyError> {
+        let (serial, state) = (found.document.serial, found.document.state);
+        if let Some(known) = self.ring.get(id) {
+            let ours = &known.settled.document;
+            if ours.serial == serial && !ours.says_the_same(&found.document) {
+                tracing::error!(
+                    site = %site.name(), key = id.as_str(), serial,
+                    "this site's copy of a key contradicts what this proxy works with; see docs/KEYS.md"
+                );
+            }
+            if ours.serial >= serial {
+                return Ok(());
+            }
+        }
+        if self.ring.insert(id, Entry::of(id, found)?) {
+            tracing::info!(site = %site.name(), key = id.as_str(), serial, %state, "a vault key changed");
+        }
+        Ok(())
+    }
+
+    /// Asks the sites for a key that is not in memory; with `make`, makes it when it is certain that none has it.
+    async fn fetch(&self, id: &VaultKeyId, make: bool) -> Result<(), KeyError> {
+        let Some(home) = &self.home else { return Err(KeyError::NotFound(id.as_str().to_owned(), 0)) };
+        let serial = || self.ring.get(id).map(|entry| entry.settled.document.serial);
+        let before = serial();
+        let turn = home.turn(id)?;
+        let _alone = turn.lock().await;
+        if serial() != before {
+            return Ok(());
+        }
+        if home.failed_just_now(id) {
+            return Err(paused(id));
+        }
+        let fetched = self.fetch_alone(home, id, make).await;
+        if fetched.is_err() || (!make && serial() == before) {
+            home.failed(id);
+        }
+        fetched
+    }
+
+    async fn fetch_alone(&self, home: &Home, id: &VaultKeyId, make: bool) -> Result<(), KeyError> {
+        let answers = survey::ask(&self.root.0, &home.sites, &home.bucket, id).await?;
+        let silent = silent(&answers);
+        let found = settle(answers)?.remove(id);
+        let settled = match (found, silent) {
+            (Some(found), _) => found,
+            (None, _) if !make => return Ok(()),
+            (None, Some(reasons)) => return Err(not_certain(id, &reasons)),
+            (None, None) => {
+                let (root, sites, bucket) = (&self.root.0, &home.sites, &home.bucket);
+                Maker { root, sites, bucket, entropy: &*home.entropy }.make(id).await?
+            }
+        };
+        self.ring.insert(id, Entry::of(id, settled)?);
+        Ok(())
     }
 
     /// Tries again to bring stale or missing copies up to date; how many sites still lack one.
     pub async fn sync_copies(&self, sites: &Sites) -> usize {
-        let Some(bucket) = &self.bucket else { return 0 };
+        let Some(home) = &self.home else { return 0 };
         let synced = sites.all().map(|site| async {
-            let result = self.sync_site(site, bucket).await;
+            let result = self.sync_site(home, site).await;
             if let Err(error) = &result {
                 tracing::warn!(site = %site.name(), %error, "a site lacks a copy of the keyring, or has another one");
             }
@@ -112,38 +313,74 @@ impl Keyring {
     }
 
     /// Every key of the ring, whatever became of the others.
-    async fn sync_site(&self, site: &crate::site::Site, bucket: &BucketName) -> Result<(), KeyError> {
-        survey::ensure_bucket(site, bucket).await?;
+    async fn sync_site(&self, home: &Home, site: &Site) -> Result<(), KeyError> {
+        survey::ensure_bucket(site, &home.bucket).await?;
         let mut outcome = Ok(());
-        for (id, entry) in &self.keys {
-            match copies::bring_up(&self.root.0, site, bucket, id, &entry.settled).await {
-                Ok(false) => {}
-                Ok(true) => tracing::info!(site = %site.name(), key = id.as_str(), "a keyring copy was written"),
-                Err(error) => outcome = Err(error),
+        for (id, entry) in self.ring.all().iter() {
+            if let Err(error) = self.bring_up(home, site, id, entry).await {
+                outcome = Err(error);
             }
         }
         outcome
     }
 
-    fn of(root: RootKey, bucket: Option<BucketName>, settled: BTreeMap<VaultKeyId, Settled>) -> Result<Self, KeyError> {
-        let entries = settled.into_iter().map(|(id, settled)| Entry::of(&id, settled).map(|entry| (id, entry)));
-        Ok(Self { root, bucket, keys: entries.collect::<Result<_, _>>()? })
+    fn is_older(&self, id: &VaultKeyId, entry: &Entry) -> bool {
+        self.ring.get(id).is_some_and(|now| now.settled.document.serial > entry.settled.document.serial)
+    }
+
+    fn of(root: RootKey, home: Option<Home>, settled: BTreeMap<VaultKeyId, Settled>) -> Result<Self, KeyError> {
+        let entries = settled.into_iter().map(|(id, settled)| {
+            let entry = Entry::of(&id, settled)?;
+            Ok::<_, KeyError>((id, Arc::new(entry)))
+        });
+        Ok(Self { root, home, ring: Ring::new(entries.collect::<Result<_, _>>()?) })
     }
 }
 
-// === impl Entry ===
+// === impl Home ===
 
-impl Entry {
-    fn of(id: &VaultKeyId, settled: Settled) -> Result<Self, KeyError> {
-        let enabled = settled.document.usable(id)?.into_iter().filter(|usable| usable.state == VersionState::Enabled);
-        let mut entry = Self { settled, sealing: None, opening: HashMap::new() };
-        for usable in enabled {
-            let key = Arc::new(usable.key);
-            entry.opening.insert(key.reference.version, key.clone());
-            entry.sealing = Some(key);
+impl Home {
+    /// The turn of everybody who asks for this key now.
+    fn turn(&self, id: &VaultKeyId) -> Result<Arc<tokio::sync::Mutex<()>>, KeyError> {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = |flight: &Flight| flight.failed.is_some_and(|at| at.elapsed() < PAUSE);
+        if let Some(flight) = flights.get(id) {
+            if recent(flight) {
+                return Err(paused(id));
+            }
+            if let Some(turn) = flight.turn.upgrade() {
+                return Ok(turn);
+            }
         }
-        Ok(entry)
+        flights.retain(|_, flight| flight.turn.strong_count() > 0 || recent(flight));
+        let turn = Arc::default();
+        flights.insert(id.clone(), Flight { turn: Arc::downgrade(&turn), failed: None });
+        Ok(turn)
     }
+
+    fn failed_just_now(&self, id: &VaultKeyId) -> bool {
+        let flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        flights.get(id).and_then(|flight| flight.failed).is_some_and(|at| at.elapsed() < PAUSE)
+    }
+
+    fn failed(&self, id: &VaultKeyId) {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get_mut(id) {
+            flight.failed = Some(Instant::now());
+        }
+    }
+}
+
+fn paused(id: &VaultKeyId) -> KeyError {
+    KeyError::Unsettled(format!("vault key {} could not be had a moment ago; it is tried again soon", id.as_str()))
+}
+
+fn not_certain(id: &VaultKeyId, reasons: &str) -> KeyError {
+    KeyError::Unsettled(format!(
+        "no site that answers has vault key {}, but not all could be asked, so one may exist there: {reasons}. Try again \
+         when every site answers",
+        id.as_str()
+    ))
 }
 
 /// Why some sites could not be asked; `None` when all answered.

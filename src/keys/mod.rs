@@ -9,21 +9,30 @@
 //! | [`settle`] | which copy counts; when a key may be made anew |
 //! | [`copies`] | writing copies, and reading back what was written |
 //! | [`keyring`] | the opened keyring: lookups that never do I/O |
+//! | [`ring`], [`watch`] | the keys in memory; what changed at the sites since |
+//! | [`state`], [`admin`] | what a key may be used for; changing that |
 //! | [`folder`] | the keyring out of a folder, for `unseal` |
 //!
 //! One object per vault key: `keyring/v1/ID` = `seal_blob(root, label = its own object key, JSON)`. A site and the root
 //! key are therefore enough to read everything back. See `docs/KEYS.md`.
+mod admin;
 mod copies;
 mod document;
 mod entropy;
 mod error;
 mod folder;
 mod keyring;
+mod ring;
 mod root;
 mod settle;
+mod state;
 mod survey;
+mod watch;
 
+pub use admin::{Done, KeyAdmin, KeyChange, KeyInfo, key_id};
+pub use document::Changed;
 pub use entropy::OsEntropy;
 pub use error::KeyError;
 pub use keyring::Keyring;
 pub use root::{RootKey, RootSource};
+pub use state::{KeyState, Limits, USUAL_WINDOW, Use, WINDOW};

@@ -6,8 +6,12 @@ use crate::seal::{SealError, VaultKeyId};
 use crate::secret::SecretBytes;
 use crate::site::{ListQuery, Location, Site, SiteError, Sites};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Copies that are read at once from one site.
+const AT_ONCE: usize = 16;
 
 /// One site's copy of one keyring object.
 pub(super) enum Copy {
@@ -54,14 +58,35 @@ async fn answer(
     if let Some(error) = unreachable {
         return Ok(Answer { site: site.clone(), copies: Err(error) });
     }
-    for id in ids {
-        match copy(root, site, bucket, id).await {
+    let asked: Vec<_> = ids.iter().map(|id| async move { (id, copy(root, site, bucket, id).await) }).collect();
+    let mut asked = futures_util::stream::iter(asked).buffer_unordered(AT_ONCE);
+    while let Some((id, found)) = asked.next().await {
+        match found {
             Ok(copy) => copies.insert(id.clone(), copy),
             Err(KeyError::Site(error)) => return Ok(Answer { site: site.clone(), copies: Err(error) }),
             Err(error) => return Err(error),
         };
     }
     Ok(Answer { site: site.clone(), copies: Ok(copies) })
+}
+
+/// Asks all sites at once for one key.
+///
+/// # Errors
+/// As [`survey`].
+pub(super) async fn ask(
+    root: &SecretBytes<32>,
+    sites: &Sites,
+    bucket: &BucketName,
+    id: &VaultKeyId,
+) -> Result<Vec<Answer>, KeyError> {
+    let ids = BTreeSet::from([id.clone()]);
+    let ids = &ids;
+    let answers = sites.all().map(|site| async move {
+        let unreachable = ensure_bucket(site, bucket).await.err();
+        answer(root, site, bucket, ids, unreachable).await
+    });
+    join_all(answers).await.into_iter().collect()
 }
 
 /// The copy of one key at one site.
@@ -94,6 +119,14 @@ pub(super) fn location(bucket: &BucketName, id: &VaultKeyId) -> Result<Location,
 /// The keys that a site lists; its system bucket is created when it is missing.
 async fn listed(site: &Site, bucket: &BucketName) -> Result<Vec<VaultKeyId>, SiteError> {
     ensure_bucket(site, bucket).await?;
+    Ok(listing(site, bucket).await?.into_keys().collect())
+}
+
+/// The keys that a site lists, with the ETags of their objects.
+pub(super) async fn listing(
+    site: &Site,
+    bucket: &BucketName,
+) -> Result<BTreeMap<VaultKeyId, Option<SealedETag>>, SiteError> {
     let mut query = ListQuery {
         bucket: bucket.clone(),
         prefix: PREFIX.to_owned(),
@@ -102,18 +135,18 @@ async fn listed(site: &Site, bucket: &BucketName) -> Result<Vec<VaultKeyId>, Sit
         start_after: None,
         max_keys: 1000,
     };
-    let mut ids = Vec::new();
+    let mut found = BTreeMap::new();
     loop {
         let page = site.list(&query).await?;
         for object in page.objects {
             match VaultKeyId::parse(object.key.strip_prefix(PREFIX).unwrap_or_default()) {
-                Ok(id) => ids.push(id),
+                Ok(id) => drop(found.insert(id, object.etag)),
                 Err(_) => tracing::warn!(site = %site.name(), key = object.key, "not a keyring object; left alone"),
             }
         }
         query.token = page.next_token;
         if query.token.is_none() {
-            return Ok(ids);
+            return Ok(found);
         }
     }
 }

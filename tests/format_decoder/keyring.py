@@ -27,7 +27,7 @@ class Keyring:
     def add(self, name: str, blob: bytes) -> None:
         """The object `keyring/v1/NAME` of some site."""
         document = json.loads(open_blob(self._root, f"keyring/v1/{name}", blob))
-        if document["format"] != 1 or document["id"] != name:
+        if document["format"] not in (1, 2) or document["id"] != name:
             raise Refused("a keyring document of another format or name")
         if document["serial"] > self._documents.get(name, {"serial": 0})["serial"]:
             self._documents[name] = document
@@ -40,8 +40,11 @@ class Keyring:
                 self.add(file.name, file.read_bytes())
 
     def find(self, name: str, version: int) -> bytes | None:
-        """The key's 32 bytes."""
-        for entry in self._documents.get(name, {"versions": []})["versions"]:
+        """The key's 32 bytes; none of a key that is not enabled."""
+        document = self._documents.get(name, {"versions": []})
+        if document.get("state", "enabled") != "enabled":
+            return None
+        for entry in document["versions"]:
             if entry["version"] == version:
                 return bytes.fromhex(entry["key"])
         return None

@@ -1,0 +1,97 @@
+//! The keys in memory: read without a lock, replaced as a whole when one changes.
+use super::KeyError;
+use super::document::VersionState;
+use super::settle::Settled;
+use super::state::KeyState;
+use crate::seal::{VaultKey, VaultKeyId};
+use arc_swap::ArcSwap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Every key, by name.
+pub(super) type Keys = HashMap<VaultKeyId, Arc<Entry>>;
+
+/// The keys in memory.
+pub(super) struct Ring {
+    keys: ArcSwap<Keys>,
+    generation: AtomicU64,
+    writing: Mutex<()>,
+}
+
+/// One vault key. A key that may not be used holds no secret in usable form.
+pub(super) struct Entry {
+    pub(super) settled: Settled,
+    /// The newest enabled version.
+    pub(super) sealing: Option<Arc<VaultKey>>,
+    /// By version number.
+    pub(super) opening: HashMap<u32, (VersionState, Arc<VaultKey>)>,
+}
+
+// === impl Ring ===
+
+impl Ring {
+    pub(super) fn new(keys: Keys) -> Self {
+        Self { keys: ArcSwap::from_pointee(keys), generation: AtomicU64::new(0), writing: Mutex::new(()) }
+    }
+
+    pub(super) fn get(&self, id: &VaultKeyId) -> Option<Arc<Entry>> {
+        self.keys.load().get(id).cloned()
+    }
+
+    pub(super) fn all(&self) -> Arc<Keys> {
+        self.keys.load_full()
+    }
+
+    /// Takes a key over unless one of the same or a higher serial is known. True when it was taken.
+    pub(super) fn insert(&self, id: &VaultKeyId, entry: Entry) -> bool {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = Keys::clone(&self.keys.load());
+        let known = keys.get(id).map(|known| known.settled.document.serial);
+        if known.is_some_and(|known| known >= entry.settled.document.serial) {
+            return false;
+        }
+        keys.insert(id.clone(), Arc::new(entry));
+        self.keys.store(Arc::new(keys));
+        self.generation.fetch_add(1, Ordering::Release);
+        true
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(super) fn states(&self) -> BTreeMap<&'static str, u64> {
+        let mut states = BTreeMap::new();
+        for entry in self.keys.load().values() {
+            *states.entry(entry.settled.document.state.name()).or_default() += 1;
+        }
+        states
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    pub(super) fn of(id: &VaultKeyId, settled: Settled) -> Result<Self, KeyError> {
+        let usable = settled.document.state == KeyState::Enabled;
+        let versions = if usable { settled.document.usable(id)? } else { Vec::new() };
+        let mut entry = Self { settled, sealing: None, opening: HashMap::new() };
+        for version in versions {
+            let (state, key) = (version.state, Arc::new(version.key));
+            entry.opening.insert(key.reference.version, (state, key.clone()));
+            if state == VersionState::Enabled {
+                entry.sealing = Some(key);
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Whether the key may be used at all.
+    pub(super) fn usable(&self, id: &VaultKeyId) -> Result<(), KeyError> {
+        match self.settled.document.state {
+            KeyState::Enabled => Ok(()),
+            state => Err(KeyError::State(id.as_str().to_owned(), state)),
+        }
+    }
+}
