@@ -23,6 +23,8 @@
 //! Who may import whom is written down in `docs/ARCHITECTURE.md` and enforced by
 //! `tests/architecture.rs`.
 #![forbid(unsafe_code)]
+// A request is one future, and its layout is computed as deep as its calls go.
+#![recursion_limit = "256"]
 
 pub mod app;
 pub mod cli;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Debug)]
 pub struct Facts {
     pub request_id: RequestId,
+    /// Whether it came over TLS.
+    pub secure: bool,
     pub operation: Operation,
     pub bucket: Option<String>,
     pub key: Option<String>,
@@ -41,6 +43,7 @@ impl Facts {
     pub fn new(request_id: RequestId) -> Self {
         Self {
             request_id,
+            secure: false,
             operation: Operation::Other,
             bucket: None,
             key: None,

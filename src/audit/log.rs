@@ -143,6 +143,17 @@ impl AuditLog {
         self.sender.max_capacity() - self.sender.capacity()
     }
 
+    /// Writes an event that belongs to no request; `event` is one line of JSON with its line end.
+    ///
+    /// # Errors
+    /// When the log is closed.
+    pub async fn note(&self, event: String) -> Result<(), AuditClosed> {
+        let slot = self.slot().await?;
+        let event = slot.shared.wants_events.then_some(event);
+        slot.permit.send(Message::Record { access: None, event });
+        Ok(())
+    }
+
     /// Opens files anew, for log rotation (SIGHUP). Done before the next line is written.
     pub fn reopen(&self) {
         self.shared.reopen.store(true, Ordering::Release);

@@ -5,9 +5,11 @@
 use super::form::Recorder;
 use super::request;
 use super::support;
+use super::terms::{check_transport, is_secure};
 use crate::audit::RequestContext;
 use crate::authz::{Authorizer, Permit};
 use crate::identity::Credentials;
+use crate::policy::LiveRules;
 use crate::s3::{BucketName, NameError, ObjectKey, Operation};
 use percent_encoding::percent_decode_str;
 use s3s::access::{S3Access, S3AccessContext};
@@ -49,6 +51,7 @@ pub(super) struct Asking<'a> {
 pub(super) struct Access {
     pub(super) credentials: Arc<Credentials>,
     pub(super) authorizer: Arc<Authorizer>,
+    pub(super) rules: Arc<LiveRules>,
 }
 
 // === impl Auth ===
@@ -89,6 +92,8 @@ impl S3Access for Access {
         let narrowed =
             self.authorizer.permit(of_bucket.principal(), Operation::PutObject, of_bucket.bucket(), Some(&key));
         let narrowed = narrowed.map_err(|_| denied())?;
+        let secure = is_secure(req.extensions.get::<RequestContext>());
+        check_transport(&self.rules, secure, of_bucket.bucket(), Some(&key))?;
         if let Some(context) = req.extensions.get::<RequestContext>() {
             context.with(|facts| facts.key = Some(key.as_str().to_owned()));
         }
@@ -138,7 +143,10 @@ impl Access {
         refuse_session_token(asking)?;
         let bucket = asking.bucket.map(BucketName::parse).transpose().map_err(|error| name_error(&error))?;
         let key = asking.key.map(ObjectKey::parse).transpose().map_err(|error| name_error(&error))?;
-        self.authorizer.permit(&principal, asking.operation, bucket.as_ref(), key.as_ref()).map_err(|_| denied())
+        let permit = self.authorizer.permit(&principal, asking.operation, bucket.as_ref(), key.as_ref());
+        let permit = permit.map_err(|_| denied())?;
+        check_transport(&self.rules, is_secure(asking.context), bucket.as_ref(), key.as_ref())?;
+        Ok(permit)
     }
 
     /// A copy reads its source, so what is hidden cannot be one.

@@ -41,7 +41,8 @@ pub(super) async fn get_object_attributes(
     gateway: &Arc<Gateway>,
     req: S3Request<GetObjectAttributesInput>,
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
-    let at = request::object_of(&request::permit(&req)?)?;
+    let permit = request::permit(&req)?;
+    let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
     refuse_sse_c(input.sse_customer_algorithm.as_deref(), input.sse_customer_key.as_deref())?;
@@ -62,6 +63,7 @@ pub(super) async fn get_object_attributes(
         found => found,
     };
     let (opened, output) = found?;
+    request::may_read(gateway, &permit, &opened)?;
     request::note_object(gateway, context.as_ref(), &at, &opened);
     let mut headers = http::HeaderMap::new();
     request::name_site(gateway, &opened.site, &mut headers);

@@ -3,6 +3,7 @@
 use super::Gateway;
 use super::checksum::{Declared, algorithm_by_name, object_text, set_checksum, type_name};
 use super::conditions::Conditions;
+use super::encryption::Told;
 use super::metadata::{UserMetadata, from_input};
 use super::open::Opened;
 use super::put::{NewObject, Stored, condition, store};
@@ -13,10 +14,7 @@ use crate::s3::Operation;
 use crate::seal::ChecksumAlgorithm;
 use crate::site::Location;
 use reuse::Reuse;
-use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, ETag, MetadataDirective, ServerSideEncryption,
-    TaggingDirective,
-};
+use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, ETag, MetadataDirective, TaggingDirective};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use source::{Asked, Found, Source};
 use std::sync::Arc;
@@ -37,16 +35,19 @@ pub(super) async fn copy_object(
     let mut options = refusable!(input);
     options.customer_key |=
         input.copy_source_sse_customer_algorithm.is_some() || input.copy_source_sse_customer_key.is_some();
-    refuse_unsupported(&options)?;
+    let encryption = refuse_unsupported(&options)?;
     let replaced = replaced(input)?;
-    let (from, version) = source::locate(gateway, &permit, &input.copy_source)?;
+    let (from, version) = source::locate(gateway, &permit, &input.copy_source, context.as_ref())?;
     if from == at && version.is_none() {
         refuse_no_change(input, replaced)?;
     }
     let asked_algorithm = input.checksum_algorithm.as_ref().map(|name| algorithm_by_name(name.as_str())).transpose()?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
     let asked = Asked { at: from, version, conditions: conditions(input), range: None };
-    let metadata = |opened: &Opened| if replaced { from_input!(input) } else { kept_metadata(opened, input) };
+    let metadata = |opened: &Opened| {
+        let metadata = if replaced { from_input!(input) } else { kept_metadata(opened, input) };
+        UserMetadata { kms: encryption.is_kms(), ..metadata }
+    };
     let may_reuse = |opened: &Opened| reuse::is_possible(gateway, opened, asked_algorithm, &condition);
     let found = source::find_unless(gateway, &asked, may_reuse).await?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
@@ -55,6 +56,7 @@ pub(super) async fn copy_object(
         Found::Read(source) => &source.opened,
         Found::Unread(opened) => opened,
     };
+    request::may_read(gateway, &permit, opened)?;
     let kept = kept_headers(&req.headers, input, &asked.at, opened).await?;
     let source = match found {
         Found::Read(source) => *source,
@@ -66,9 +68,12 @@ pub(super) async fn copy_object(
                 opened: opened.clone(),
                 at: at.clone(),
                 condition: condition.clone(),
+                encryption: encryption.clone(),
+                who: permit.principal().name.clone(),
             };
             if let Some(stored) = reuse::copy(gateway, reuse, context.clone()).await? {
-                return Ok(answer(&opened, stored, opened.object.part_count()));
+                let told = encryption.told(gateway, &stored.key);
+                return Ok(answer(&opened, stored, opened.object.part_count(), told));
             }
             source::find(gateway, &asked).await?
         }
@@ -85,10 +90,13 @@ pub(super) async fn copy_object(
             .expecting(opened.object.unsealed_md5()),
         trailers: None,
         condition,
+        encryption: encryption.clone(),
+        who: permit.principal().name.clone(),
     };
     let stored = store(gateway, object, Operation::CopyObject, context.as_ref()).await;
     let stored = stored.map_err(|error| fault.or(of_source(error)))?;
-    Ok(answer(&opened, stored, 1))
+    let told = encryption.told(gateway, &stored.key);
+    Ok(answer(&opened, stored, 1, told))
 }
 
 /// What the sites are to keep: what the client says, and the source's tags unless it brings others. A lock or an ACL is not copied
@@ -114,7 +122,7 @@ async fn kept_headers(
     Ok(kept)
 }
 
-fn answer(opened: &Opened, stored: Stored, parts: u32) -> S3Response<CopyObjectOutput> {
+fn answer(opened: &Opened, stored: Stored, parts: u32, told: Told) -> S3Response<CopyObjectOutput> {
     let mut result = CopyObjectResult {
         e_tag: Some(ETag::Strong(stored.content.etag(parts).as_str().to_owned())),
         last_modified: Some(crate::clock::now().into()),
@@ -127,7 +135,8 @@ fn answer(opened: &Opened, stored: Stored, parts: u32) -> S3Response<CopyObjectO
     S3Response::new(CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: opened.version_id.clone(),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key_id,
         version_id: stored.committed.primary.version_id,
         expiration: stored.committed.primary.expiration,
         ..CopyObjectOutput::default()

@@ -16,7 +16,8 @@ pub(super) async fn head_object(
     gateway: &Arc<Gateway>,
     req: S3Request<HeadObjectInput>,
 ) -> S3Result<S3Response<HeadObjectOutput>> {
-    let at = request::object_of(&request::permit(&req)?)?;
+    let permit = request::permit(&req)?;
+    let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
     refuse_sse_c(input.sse_customer_algorithm.as_deref(), input.sse_customer_key.as_deref())?;
@@ -30,8 +31,10 @@ pub(super) async fn head_object(
     let question = Question::new(input.range, input.part_number, if_range, conditions, input.version_id.clone())?;
 
     let (opened, selection) = look(gateway, &at, &question).await?;
+    request::may_read(gateway, &permit, &opened)?;
     request::note_object(gateway, context.as_ref(), &at, &opened);
-    let mut output = without_body(answer::describe(&opened, &selection, asks_checksum(input.checksum_mode.as_ref())));
+    let mut output =
+        without_body(answer::describe(gateway, &opened, &selection, asks_checksum(input.checksum_mode.as_ref())));
     override_headers(input, &mut output);
     output.replication_status = replication::status(gateway, &at).await;
     let mut response = S3Response::with_headers(output, answer::extra_headers(gateway, &opened));
@@ -122,6 +125,7 @@ fn without_body(output: GetObjectOutput) -> HeadObjectOutput {
         metadata: output.metadata,
         parts_count: output.parts_count,
         server_side_encryption: output.server_side_encryption,
+        ssekms_key_id: output.ssekms_key_id,
         version_id: output.version_id,
         website_redirect_location: output.website_redirect_location,
         ..HeadObjectOutput::default()

@@ -37,6 +37,9 @@ pub struct UserMetadata {
     /// `x-amz-meta-*` without the prefix, lower case.
     #[serde(rename = "m", skip_serializing_if = "BTreeMap::is_empty")]
     pub user: BTreeMap<String, String>,
+    /// True when the client asked for `aws:kms`: it is told so again whenever it reads the object.
+    #[serde(rename = "k", skip_serializing_if = "std::ops::Not::not")]
+    pub kms: bool,
 }
 
 /// S3's limit on user metadata: the sum of names and values, bytes
@@ -61,6 +64,7 @@ macro_rules! from_input {
             expires: $input.expires.clone(),
             website_redirect: $input.website_redirect_location.clone(),
             user: $input.metadata.clone().into_iter().flatten().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect(),
+            kms: false,
         }
     };
 }
@@ -98,6 +102,7 @@ impl UserMetadata {
             expires: one("expires"),
             website_redirect: one("x-amz-website-redirect-location"),
             user: user.collect(),
+            kms: false,
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::authz::Authorizer;
 use crate::identity::Credentials;
 use crate::keys::Keyring;
-use crate::policy::RuleSet;
+use crate::policy::LiveRules;
 use crate::s3::Aliases;
 use crate::seal::Entropy;
 use crate::site::tee::Tee;
@@ -21,6 +21,7 @@ mod conditions;
 mod copy;
 mod cors;
 mod delete;
+mod encryption;
 mod form;
 mod get;
 mod head;
@@ -37,6 +38,7 @@ mod replication;
 mod request;
 mod respond;
 pub mod support;
+mod terms;
 mod xml;
 
 #[cfg(test)]
@@ -53,7 +55,7 @@ pub struct Gateway {
     pub(crate) sites: Sites,
     pub(crate) tee: Tee,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) rules: Arc<RuleSet>,
+    pub(crate) rules: Arc<LiveRules>,
     pub(crate) aliases: Aliases,
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) credentials: Arc<Credentials>,
@@ -73,7 +75,7 @@ pub struct Parts {
     pub sites: Sites,
     pub tee: Tee,
     pub keyring: Arc<Keyring>,
-    pub rules: Arc<RuleSet>,
+    pub rules: Arc<LiveRules>,
     /// Names under which objects may have been sealed.
     pub aliases: Aliases,
     pub authorizer: Arc<Authorizer>,

@@ -1,12 +1,14 @@
 //! PutObject: one message, one footer, every site.
 use super::Gateway;
 use super::checksum::{Declared, set_checksum, type_name};
+use super::encryption::Encryption;
 use super::ingest::{Ingest, declared_length};
 use super::metadata::{UserMetadata, check_sealed, from_input};
 use super::open;
 use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
 use super::respond::{GatewayError, not_implemented};
+use super::terms;
 use crate::audit::RequestContext;
 use crate::policy::{Deletes, Plan, Replication};
 use crate::s3::{Operation, PlainLen};
@@ -16,7 +18,7 @@ use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition};
 use crate::state::IndexEntry;
 use bytes::Bytes;
 use futures_util::Stream;
-use s3s::dto::{ETag, ETagCondition, PutObjectInput, PutObjectOutput, ServerSideEncryption};
+use s3s::dto::{ETag, ETagCondition, PutObjectInput, PutObjectOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, StdError, TrailingHeaders};
 use std::sync::Arc;
 
@@ -34,11 +36,16 @@ pub(super) struct NewObject<B> {
     pub(super) declared: Declared,
     pub(super) trailers: Option<TrailingHeaders>,
     pub(super) condition: WriteCondition,
+    pub(super) encryption: Encryption,
+    /// Whose credential asks for it.
+    pub(super) who: Arc<str>,
 }
 
 /// What a written object is known by.
 pub(super) struct Stored {
     pub(super) content: ContentInfo,
+    /// The vault key it is sealed under.
+    pub(super) key: VaultKeyId,
     pub(super) committed: Committed,
 }
 
@@ -46,11 +53,12 @@ pub(super) async fn put_object(
     gateway: &Arc<Gateway>,
     mut req: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
-    let at = request::object_of(&request::permit(&req)?)?;
+    let permit = request::permit(&req)?;
+    let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let declared = Declared::from_headers(&req.headers)?;
     let input = &mut req.input;
-    refuse_unsupported(&refusable!(input))?;
+    let encryption = refuse_unsupported(&refusable!(input))?;
     let kept = kept(&req.headers)?;
     if input.write_offset_bytes.is_some() {
         return Err(not_implemented("Appending to an object"));
@@ -59,16 +67,20 @@ pub(super) async fn put_object(
     if length.0 > MAX_PUT {
         return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
     }
-    let metadata = from_input!(input);
+    let metadata = UserMetadata { kms: encryption.is_kms(), ..from_input!(input) };
+    terms::check_object(&gateway.rules.plan(&at.bucket, &at.key), &metadata, length)?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
     let body = input.body.take().ok_or_else(|| S3Error::new(S3ErrorCode::IncompleteBody))?;
     let trailers = req.trailing_headers.clone();
-    let object = NewObject { at, body, length, metadata, kept, declared, trailers, condition };
+    let (asked, who) = (encryption.clone(), permit.principal().name.clone());
+    let object = NewObject { at, body, length, metadata, kept, declared, trailers, condition, encryption, who };
     let stored = store(gateway, object, Operation::PutObject, context.as_ref()).await?;
 
+    let told = asked.told(gateway, &stored.key);
     let mut output = PutObjectOutput {
         e_tag: Some(ETag::Strong(stored.content.etag(1).as_str().to_owned())),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key_id,
         version_id: stored.committed.primary.version_id.clone(),
         expiration: stored.committed.primary.expiration.clone(),
         ..PutObjectOutput::default()
@@ -89,7 +101,8 @@ where
     B: Stream<Item = Result<Bytes, StdError>> + Unpin,
 {
     let plan = gateway.rules.plan(&object.at.bucket, &object.at.key);
-    let sealer = new_sealer(gateway, &plan)?;
+    terms::check_object(&plan, &object.metadata, object.length)?;
+    let sealer = new_sealer(gateway, &plan, &object.encryption, &object.who).await?;
     let entropy = gateway.entropy.as_ref();
     let sealed = sealed_len(object.length)?;
     let metadata = seal_metadata(gateway, &object.metadata, &sealer)?;
@@ -116,8 +129,10 @@ where
     let name = ObjectName { bucket: &object.at.bucket, key: &object.at.key };
     let footer = sealer.footer(&name, std::slice::from_ref(&ingested.entry), &content, entropy)?;
     ingested.rest.extend_from_slice(&footer);
+    // The body may have taken long: nothing is finished under a key that was disabled meanwhile.
+    gateway.keyring.usable(sealer.key_ref())?;
     let committed = write.commit(ingested.rest.freeze()).await?;
-    let stored = Stored { content, committed };
+    let stored = Stored { content, key: sealer.key_ref().id.clone(), committed };
     note_stored(gateway, &object.at, &stored, 1);
     gateway.metrics.moved(operation, object.length.0, sealed.0);
     note_write(context, &plan, &sealer, &stored.committed, object.length, sealed.0);
@@ -145,19 +160,24 @@ pub(super) fn headers(
     sealed: Option<&SealedMetadata>,
     kept: Vec<(&'static str, String)>,
 ) -> ObjectHeaders {
-    let clear = metadata.in_clear(plan.metadata);
+    let clear = metadata.in_clear(plan.terms.metadata);
     ObjectHeaders { metadata: sealed.map(|sealed| sealed.value.clone()), kept, clear }
 }
 
-/// A fresh DEK and object id under the plan's vault key.
-pub(super) fn new_sealer(gateway: &Gateway, plan: &Plan) -> Result<ObjectSealer, GatewayError> {
-    let vault = gateway.keyring.for_sealing(&VaultKeyId::parse(&plan.key)?)?;
+/// A fresh DEK and object id under the vault key of the plan, or the one that was asked for.
+pub(super) async fn new_sealer(
+    gateway: &Gateway,
+    plan: &Plan,
+    encryption: &Encryption,
+    who: &str,
+) -> Result<ObjectSealer, GatewayError> {
+    let vault = encryption.key(gateway, plan, who).await?;
     Ok(ObjectSealer::generate(&vault, gateway.entropy.as_ref())?)
 }
 
 /// The plan's replication, in the tee's terms.
 pub(super) fn mode(plan: &Plan) -> Mode {
-    match plan.replication {
+    match plan.terms.replication {
         Replication::Tee => Mode::Tee,
         Replication::Strict => Mode::Strict,
         Replication::Async => Mode::Async,
@@ -166,7 +186,7 @@ pub(super) fn mode(plan: &Plan) -> Mode {
 
 /// The plan of a delete that is asked for now, in the tee's terms.
 pub(super) fn fate(plan: &Plan) -> Fate {
-    let retain_until = match plan.deletes {
+    let retain_until = match plan.terms.deletes {
         Deletes::Mirror => None,
         Deletes::Retain(term) => {
             let seconds = i64::try_from(term.as_secs()).unwrap_or(i64::MAX);

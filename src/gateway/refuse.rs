@@ -1,4 +1,5 @@
 //! Options of a write that are not served, refused rather than dropped in silence; and those that the sites keep, passed on.
+use super::encryption::Encryption;
 use super::respond::not_implemented;
 use crate::site::KEPT;
 use http::HeaderMap;
@@ -11,8 +12,10 @@ const KINDS: [&str; 4] = ["AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"];
 #[derive(Default)]
 pub(super) struct Refusable<'a> {
     pub(super) encryption: Option<&'a str>,
-    /// A KMS key or context.
-    pub(super) kms: bool,
+    /// A KMS key.
+    pub(super) kms_key: Option<&'a str>,
+    /// A KMS context.
+    pub(super) kms_context: bool,
     /// Any SSE-C header.
     pub(super) customer_key: bool,
 }
@@ -22,26 +25,20 @@ macro_rules! refusable {
     ($input:expr) => {
         $crate::gateway::refuse::Refusable {
             encryption: $input.server_side_encryption.as_ref().map(|kind| kind.as_str()),
-            kms: $input.ssekms_key_id.is_some() || $input.ssekms_encryption_context.is_some(),
+            kms_key: $input.ssekms_key_id.as_deref(),
+            kms_context: $input.ssekms_encryption_context.is_some(),
             customer_key: $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some(),
         }
     };
 }
 pub(super) use refusable;
 
-/// What clients send by default is accepted: `AES256`.
-pub(super) fn refuse_unsupported(options: &Refusable<'_>) -> S3Result<()> {
+/// What the client wants the object sealed with.
+pub(super) fn refuse_unsupported(options: &Refusable<'_>) -> S3Result<Encryption> {
     if options.customer_key {
         return Err(not_implemented("Server-side encryption with customer-provided keys (SSE-C)"));
     }
-    if options.encryption.is_some_and(|kind| !KINDS.contains(&kind)) {
-        let message = "The encryption method specified is not supported";
-        return Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message));
-    }
-    if options.kms || options.encryption.is_some_and(|kind| kind != "AES256") {
-        return Err(not_implemented("Server-side encryption other than AES256"));
-    }
-    Ok(())
+    Encryption::of(options.encryption, options.kms_key, options.kms_context)
 }
 
 /// What the sites are to keep of an object: as the client sent it.
@@ -78,8 +75,7 @@ mod tests {
     #[test]
     fn what_would_be_dropped_in_silence_is_refused() {
         let refused = [
-            Refusable { encryption: Some("aws:kms"), ..Refusable::default() },
-            Refusable { kms: true, ..Refusable::default() },
+            Refusable { encryption: Some("aws:kms"), kms_context: true, ..Refusable::default() },
             Refusable { customer_key: true, ..Refusable::default() },
         ];
         for options in refused {

@@ -1,8 +1,10 @@
 //! What every read takes from a request: the permit, the place it is for, the facts for the access log.
 use super::Gateway;
 use super::open::Opened;
+use super::respond::GatewayError;
 use crate::audit::{Facts, RequestContext};
 use crate::authz::Permit;
+use crate::keys::Use;
 use crate::s3::BucketName;
 use crate::site::{Location, Site};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
@@ -37,6 +39,14 @@ pub(super) fn context<T>(req: &S3Request<T>) -> Option<RequestContext> {
 pub(super) fn note(context: Option<&RequestContext>, change: impl FnOnce(&mut Facts)) {
     if let Some(context) = context {
         context.with(change);
+    }
+}
+
+/// Whether the key that an object is sealed under may be used by this caller for reading.
+pub(super) fn may_read(gateway: &Gateway, permit: &Permit, opened: &Opened) -> Result<(), GatewayError> {
+    match opened.object.key_ref() {
+        Some(key) => Ok(gateway.keyring.may(&key.id, Use::Decrypt, &permit.principal().name)?),
+        None => Ok(()),
     }
 }
 

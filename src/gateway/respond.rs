@@ -2,7 +2,7 @@
 //!
 //! A client is told what S3 would tell it. What only the operator can mend (a site refuses our credential, a key is missing) is logged here, with
 //! its cause, and answered as a fault of the service.
-use crate::keys::KeyError;
+use crate::keys::{KeyError, KeyState};
 use crate::seal::SealError;
 use crate::site::tee::TeeError;
 use crate::site::{SiteError, SiteName};
@@ -252,6 +252,25 @@ fn of_key(error: KeyError) -> S3Error {
         KeyError::NotFound(..) => {
             tracing::error!(%error, "an object or rule names a vault key that is not there");
             custom("KMS.NotFoundException", StatusCode::BAD_REQUEST, "The vault key of this object does not exist.")
+        }
+        KeyError::State(_, KeyState::Destroyed) => {
+            tracing::warn!(%error, "a destroyed vault key was asked for");
+            custom("KMS.NotFoundException", StatusCode::BAD_REQUEST, "The vault key of this object was destroyed.")
+        }
+        KeyError::State(_, KeyState::PendingDeletion) => {
+            tracing::warn!(%error, "a vault key was asked for that is about to be destroyed");
+            custom("KMS.KMSInvalidStateException", StatusCode::BAD_REQUEST, "The vault key is pending deletion.")
+        }
+        KeyError::State(..) => {
+            tracing::warn!(%error, "a disabled vault key was asked for");
+            custom("KMS.DisabledException", StatusCode::BAD_REQUEST, "The vault key is disabled.")
+        }
+        KeyError::Forbidden(..) => {
+            tracing::warn!(%error, "a limit of the key denies it");
+            S3Error::with_message(
+                S3ErrorCode::AccessDenied,
+                "Access Denied: this credential may not use the vault key.",
+            )
         }
         KeyError::Site(error) => of_site(error),
         error => {

@@ -6,7 +6,7 @@ use crate::audit::{Facts, RequestContext};
 use crate::authz::Authorizer;
 use crate::identity::{Credential, Credentials, Principal};
 use crate::keys::{Keyring, OsEntropy, RootKey};
-use crate::policy::{DEFAULT, MetadataForm, Pattern, Replication, Rule, RuleSet, Unsealed};
+use crate::policy::{DEFAULT, KeyTemplate, LiveRules, MetadataForm, Pattern, Rule, RuleSet, Terms, Unsealed};
 use crate::replication::Journal;
 use crate::s3::{BucketName, ObjectKey, Operation, PlainLen, RequestId};
 use crate::seal::{
@@ -326,11 +326,8 @@ fn rules(unsealed: Unsealed, metadata: MetadataForm) -> RuleSet {
     let rule = Rule {
         name: "tested".to_owned(),
         pattern: Pattern::parse(&format!("{BUCKET}/**")).expect("a pattern"),
-        key: DEFAULT.to_owned(),
-        replication: Replication::Tee,
-        deletes: crate::policy::Deletes::default(),
-        unsealed,
-        metadata,
+        key: KeyTemplate::fixed(DEFAULT).expect("a key"),
+        terms: Terms { unsealed, metadata, ..Terms::default() },
     };
     RuleSet::new(vec![rule]).expect("a rule")
 }
@@ -353,7 +350,7 @@ async fn gateway(sites: Sites, state: State, rules: RuleSet) -> Gateway {
         tee: Tee::new(sites.clone(), journal, Duration::from_secs(5)),
         sites,
         keyring: Arc::new(keyring),
-        rules: Arc::new(rules),
+        rules: Arc::new(LiveRules::new(rules)),
         aliases: crate::s3::Aliases::default(),
         authorizer: Arc::new(Authorizer::new(system)),
         credentials: Arc::new(Credentials::new(vec![credential]).expect("credentials")),
@@ -387,6 +384,7 @@ fn site_config(name: &str, address: std::net::SocketAddr) -> SiteConfig {
 fn no_facts(operation: Operation) -> Facts {
     Facts {
         request_id: RequestId::from_bits(1),
+        secure: false,
         operation,
         bucket: None,
         key: None,

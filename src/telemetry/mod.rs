@@ -2,6 +2,7 @@
 //!
 //! The hot path never formats a label: what belongs to an operation is looked up once, at start.
 mod codes;
+mod keys;
 mod metrics;
 mod operations;
 mod process;

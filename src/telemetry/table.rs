@@ -173,6 +173,12 @@ table! {
     drill_rto: Gauge, "strongroom_drill_recovery_time_seconds", [],
         "Recovery time of that drill, for the whole of what the backup holds, at the speed that was measured.";
 
+    // Keys.
+    vault_keys: IntGaugeVec, "strongroom_vault_keys", ["state"],
+        "Vault keys in the keyring, by state: enabled, disabled, pending deletion, destroyed.";
+    keyring_looked: GaugeVec, "strongroom_keyring_looked_timestamp_seconds", ["site"],
+        "When the keyring at a site was last looked at, in Unix time. Changes of keys are taken over by these looks.";
+
     // Integrity and caches.
     integrity_failures: IntCounterVec, "strongroom_integrity_failures_total", ["site"],
         "Sealed objects of a site that did not authenticate: damage or tampering. Nothing of them was released.";

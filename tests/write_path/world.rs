@@ -12,7 +12,7 @@ use strongroom::gateway::md5::Md5Pool;
 use strongroom::gateway::{Gateway, Parts, Service};
 use strongroom::identity::{Credential, Credentials, Principal};
 use strongroom::keys::{Keyring, OsEntropy, RootKey};
-use strongroom::policy::{Deletes, MetadataForm, Pattern, Replication, Rule, RuleSet, Unsealed};
+use strongroom::policy::{KeyTemplate, LiveRules, Pattern, Replication, Rule, RuleSet, Terms};
 use strongroom::replication::{BackOff, Journal, ReplicationObserver, run};
 use strongroom::s3::{BucketName, ObjectKey, Operation, RequestId};
 use strongroom::seal::VaultKeyId;
@@ -95,7 +95,7 @@ impl World {
             sites,
             tee: tee.clone(),
             keyring: Arc::new(keyring),
-            rules: Arc::new(rules()),
+            rules: Arc::new(LiveRules::new(rules())),
             aliases: strongroom::s3::Aliases::default(),
             authorizer: authorizer.clone(),
             credentials: Arc::new(credentials()),
@@ -330,13 +330,10 @@ fn site(name: &str, endpoint: &str) -> Site {
 
 fn rules() -> RuleSet {
     let strict = Rule {
-        deletes: Deletes::Mirror,
         name: "strict".to_owned(),
         pattern: Pattern::parse(&format!("{STRICT}/**")).expect("a pattern"),
-        key: STRICT_KEY.to_owned(),
-        replication: Replication::Strict,
-        unsealed: Unsealed::default(),
-        metadata: MetadataForm::default(),
+        key: KeyTemplate::fixed(STRICT_KEY).expect("a key"),
+        terms: Terms { replication: Replication::Strict, ..Terms::default() },
     };
     RuleSet::new(vec![strict]).expect("rules")
 }

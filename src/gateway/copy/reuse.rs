@@ -4,15 +4,17 @@
 //! salts, the part structure, ETag and checksum. Its footer is sealed for the new name under the vault key of the new rule.
 use crate::audit::RequestContext;
 use crate::gateway::Gateway;
+use crate::gateway::encryption::Encryption;
 use crate::gateway::metadata::UserMetadata;
 use crate::gateway::multipart::{Ending, abort_at, abort_where_missing, end};
 use crate::gateway::open::{Opened, layout, trailer_bytes};
 use crate::gateway::put::{Stored, headers, mode, note_stored, note_write, now, seal_metadata};
 use crate::gateway::request;
 use crate::gateway::respond::{GatewayError, not_sealed};
+use crate::gateway::terms;
 use crate::policy::Plan;
 use crate::s3::Operation;
-use crate::seal::{ChecksumAlgorithm, ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId};
+use crate::seal::{ChecksumAlgorithm, ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata};
 use crate::site::tee::{CopySource, SiteParts, SiteUploads, TeeError};
 use crate::site::{Location, WriteCondition};
 use bytes::Bytes;
@@ -30,6 +32,9 @@ pub(super) struct Reuse {
     pub(super) metadata: UserMetadata,
     pub(super) kept: Vec<(&'static str, String)>,
     pub(super) condition: WriteCondition,
+    pub(super) encryption: Encryption,
+    /// Whose credential asks for it.
+    pub(super) who: Arc<str>,
 }
 
 /// What the copy consists of.
@@ -111,7 +116,7 @@ async fn run(
         }
     };
     abort_where_missing(gateway, &reuse.at, &uploads, &committed);
-    let stored = Stored { content, committed };
+    let stored = Stored { content, key: sealer.key_ref().id.clone(), committed };
     let object = &reuse.opened.object;
     note_stored(gateway, &reuse.at, &stored, object.part_count());
     note_write(context, &plan, &sealer, &stored.committed, object.plain_len(), sealed);
@@ -124,7 +129,8 @@ async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Prepared, Gate
     let (from, opened) = (&reuse.from, &reuse.opened);
     let object = opened.object.sealed().ok_or_else(not_sealed)?;
     let plan = gateway.rules.plan(&reuse.at.bucket, &reuse.at.key);
-    let vault = gateway.keyring.for_sealing(&VaultKeyId::parse(&plan.key)?)?;
+    terms::check_object(&plan, &reuse.metadata, object.plain_len())?;
+    let vault = reuse.encryption.key(gateway, &plan, &reuse.who).await?;
     let sealer = ObjectSealer::rewrap(object, &vault, gateway.entropy.as_ref())?;
     let metadata = seal_metadata(gateway, &reuse.metadata, &sealer)?;
     let (layout, last_bytes) = tokio::try_join!(layout(gateway, from, opened), trailer_bytes(from, opened))?;

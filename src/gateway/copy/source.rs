@@ -1,4 +1,5 @@
 //! The source of CopyObject and UploadPartCopy: may the client read it, do the conditions hold, and its plaintext.
+use crate::audit::RequestContext;
 use crate::authz::Permit;
 use crate::gateway::Gateway;
 use crate::gateway::conditions::{Conditions, Verdict};
@@ -8,6 +9,7 @@ use crate::gateway::open::{
 };
 use crate::gateway::put::MAX_PUT;
 use crate::gateway::respond::{GatewayError, not_implemented};
+use crate::gateway::terms::{check_transport, is_secure};
 use crate::s3::{BucketName, ByteRange, ObjectKey, Operation, PlainLen, PlainSpan};
 use crate::site::{Location, Site};
 use bytes::Bytes;
@@ -57,6 +59,7 @@ pub(in crate::gateway) fn locate(
     gateway: &Gateway,
     permit: &Permit,
     source: &CopySource,
+    context: Option<&RequestContext>,
 ) -> S3Result<(Location, Option<String>)> {
     let CopySource::Bucket { bucket, key, version_id } = source else {
         return Err(not_implemented("Copying from an access point"));
@@ -69,6 +72,7 @@ pub(in crate::gateway) fn locate(
     let key = ObjectKey::parse(key).map_err(|_| invalid())?;
     let allowed = gateway.authorizer.permit(permit.principal(), Operation::GetObject, Some(&bucket), Some(&key));
     allowed.map_err(|_| S3Error::new(S3ErrorCode::AccessDenied))?;
+    check_transport(&gateway.rules, is_secure(context), Some(&bucket), Some(&key))?;
     let version = version_id.as_deref().filter(|version| !version.is_empty()).map(str::to_owned);
     Ok((Location { bucket, key }, version))
 }

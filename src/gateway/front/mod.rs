@@ -121,6 +121,7 @@ impl Front {
         let guards = Guards {
             credentials: gateway.credentials.clone(),
             authorizer: gateway.authorizer.clone(),
+            rules: gateway.rules.clone(),
             metrics: gateway.metrics.clone(),
         };
         Self::build(Service(gateway.clone()), Some(gateway), guards, audit, settings)
@@ -146,14 +147,14 @@ impl Front {
         audit: AuditLog,
         settings: FrontSettings,
     ) -> Result<Self, FrontError> {
-        let Guards { credentials, authorizer, metrics } = guards;
+        let Guards { credentials, authorizer, rules, metrics } = guards;
         let mut builder = S3ServiceBuilder::new(operations);
         builder.set_config(settings.s3s_config()?);
         if let Some(host) = settings.s3s_host()? {
             builder.set_host(host);
         }
         builder.set_auth(Auth(credentials.clone()));
-        let access = Access { credentials, authorizer };
+        let access = Access { credentials, authorizer, rules };
         builder.set_access(access.clone());
         builder.set_route(Routes { gateway: gateway.clone(), access });
         let mut node = [0; 16];

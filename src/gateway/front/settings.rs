@@ -2,6 +2,7 @@
 use crate::authz::Authorizer;
 use crate::clock::RandomError;
 use crate::identity::Credentials;
+use crate::policy::LiveRules;
 use crate::telemetry::Metrics;
 use s3s::config::{S3Config, S3ConfigProvider, StaticConfigProvider};
 use s3s::host::{DomainError, SingleDomain};
@@ -42,6 +43,8 @@ pub struct Guards {
     pub credentials: Arc<Credentials>,
     /// Who may do what.
     pub authorizer: Arc<Authorizer>,
+    /// Where TLS is required.
+    pub rules: Arc<LiveRules>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }

@@ -1,6 +1,7 @@
 //! The headers of a GET or HEAD, all of the plaintext.
 use super::select::Selection;
 use crate::gateway::Gateway;
+use crate::gateway::encryption::Told;
 use crate::gateway::open::Opened;
 use crate::gateway::request::name_site;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ChecksumValue};
@@ -16,8 +17,14 @@ const UNSEALED: &str = "x-strongroom-unsealed";
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 
 /// Everything but the body.
-pub(in crate::gateway) fn describe(opened: &Opened, selection: &Selection, with_checksum: bool) -> GetObjectOutput {
+pub(in crate::gateway) fn describe(
+    gateway: &Gateway,
+    opened: &Opened,
+    selection: &Selection,
+    with_checksum: bool,
+) -> GetObjectOutput {
     let metadata = &opened.metadata;
+    let told = Told::of(gateway, opened);
     let span = &selection.span;
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -33,7 +40,8 @@ pub(in crate::gateway) fn describe(opened: &Opened, selection: &Selection, with_
         last_modified: Some(opened.last_modified.into()),
         metadata: Some(metadata.user.iter().map(|(name, value)| (name.clone(), value.clone())).collect()),
         parts_count: selection.part.and_then(|(parts, _)| i32::try_from(parts).ok()),
-        server_side_encryption: opened.object.sealed().map(|_| aes256()),
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key_id,
         version_id: opened.version_id.clone(),
         website_redirect_location: metadata.website_redirect.clone(),
         ..GetObjectOutput::default()
@@ -42,10 +50,6 @@ pub(in crate::gateway) fn describe(opened: &Opened, selection: &Selection, with_
         add_checksum(&mut output, opened, selection);
     }
     output
-}
-
-fn aes256() -> dto::ServerSideEncryption {
-    dto::ServerSideEncryption::from_static(dto::ServerSideEncryption::AES256)
 }
 
 /// Headers that S3 has no field for.

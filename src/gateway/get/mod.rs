@@ -29,7 +29,8 @@ pub(super) async fn get_object(
     gateway: &Arc<Gateway>,
     req: S3Request<GetObjectInput>,
 ) -> S3Result<S3Response<GetObjectOutput>> {
-    let at = request::object_of(&request::permit(&req)?)?;
+    let permit = request::permit(&req)?;
+    let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
     refuse_sse_c(input.sse_customer_algorithm.as_deref(), input.sse_customer_key.as_deref())?;
@@ -43,8 +44,9 @@ pub(super) async fn get_object(
     let question = Question::new(input.range, input.part_number, if_range, conditions, input.version_id.clone())?;
 
     let (opened, selection, stream) = find(gateway, &at, &question).await?;
+    request::may_read(gateway, &permit, &opened)?;
     request::note_object(gateway, context.as_ref(), &at, &opened);
-    let mut output = answer::describe(&opened, &selection, asks_checksum(input.checksum_mode.as_ref()));
+    let mut output = answer::describe(gateway, &opened, &selection, asks_checksum(input.checksum_mode.as_ref()));
     output.replication_status = replication::status(gateway, &at).await;
     output.body = Some(body(stream.booked(Operation::GetObject, context), selection.span.len().0));
     Ok(S3Response::with_headers(output, answer::extra_headers(gateway, &opened)))
@@ -132,7 +134,7 @@ async fn find_selected(
     question: &Question,
 ) -> Result<Found, GatewayError> {
     if question.version_id.is_none()
-        && let Some(opened) = gateway.objects.last(at, site)
+        && let Some(opened) = gateway.objects.last(&gateway.keyring, at, site)
         && !opened.metadata_missing
         && let Ok(selection) = question.select(gateway, at, &opened).await
         && !selection.span.is_empty()

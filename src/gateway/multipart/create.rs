@@ -1,12 +1,13 @@
 //! CreateMultipartUpload: the object's key is made here; every part is sealed with it.
-use super::session::{Extra, aes256, checksum_type};
+use super::session::{Extra, checksum_type};
 use crate::gateway::Gateway;
 use crate::gateway::checksum::{algorithm_by_name, algorithm_name, default_type, is_allowed, type_name};
-use crate::gateway::metadata::from_input;
+use crate::gateway::metadata::{UserMetadata, from_input};
 use crate::gateway::put::{headers, mode, new_sealer, seal_metadata};
 use crate::gateway::refuse::{kept, refusable, refuse_unsupported};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
+use crate::gateway::terms;
 use crate::seal::{ChecksumAlgorithm, ChecksumType};
 use crate::state::Upload;
 use base64::Engine as _;
@@ -22,13 +23,14 @@ pub(in crate::gateway) async fn create_multipart_upload(
     let permit = request::permit(&req)?;
     let at = request::object_of(&permit)?;
     let input = &req.input;
-    refuse_unsupported(&refusable!(input))?;
+    let encryption = refuse_unsupported(&refusable!(input))?;
     let kept = kept(&req.headers)?;
     let checksum = checksum(input)?;
-    let metadata = from_input!(input);
+    let metadata = UserMetadata { kms: encryption.is_kms(), ..from_input!(input) };
 
     let plan = gateway.rules.plan(&at.bucket, &at.key);
-    let sealer = new_sealer(gateway, &plan)?;
+    terms::check_type(&plan, &metadata)?;
+    let sealer = new_sealer(gateway, &plan, &encryption, &permit.principal().name).await?;
     let sealed = seal_metadata(gateway, &metadata, &sealer)?;
     let headers = headers(&plan, &metadata, sealed.as_ref(), kept);
     let acting = gateway.tee.acting(&at, true, mode(&plan)).await;
@@ -45,7 +47,7 @@ pub(in crate::gateway) async fn create_multipart_upload(
         checksum_type: checksum.map_or("", |(_, kind)| type_name(kind)).to_owned(),
         initiator: permit.principal().access_key_id.to_string(),
         created_at: crate::clock::now().unix_timestamp(),
-        extra: serde_json::to_string(&Extra::of(mode(&plan))).map_err(S3Error::internal_error)?,
+        extra: serde_json::to_string(&Extra::of(mode(&plan), &encryption)).map_err(S3Error::internal_error)?,
     };
     if let Err(error) = gateway.state.create_upload(&upload).await {
         // Nobody will ever name these: they would lie at the sites for good.
@@ -58,13 +60,15 @@ pub(in crate::gateway) async fn create_multipart_upload(
         facts.vault_key_version = Some(sealer.key_ref().version);
         facts.sites_written = sites.iter().map(|(site, _)| site.to_string()).collect();
     });
+    let told = encryption.told(gateway, &sealer.key_ref().id);
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(at.bucket.as_str().to_owned()),
         key: Some(at.key.as_str().to_owned()),
         upload_id: Some(upload.id),
         checksum_algorithm: checksum.map(|(algorithm, _)| algorithm_name(algorithm).to_owned().into()),
         checksum_type: checksum.map(|(_, kind)| type_name(kind).to_owned().into()),
-        server_side_encryption: Some(aes256()),
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key_id,
         ..CreateMultipartUploadOutput::default()
     }))
 }

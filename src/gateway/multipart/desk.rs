@@ -3,6 +3,7 @@
 //! Complete and Abort have an upload to themselves; a part shares it, and only while it is stored and recorded: the client's bytes are read
 //! before. Two uploads of one part number are stored one after the other, so that every site ends with the one that the state knows.
 use crate::gateway::checksum::type_name;
+use crate::gateway::encryption::Told;
 use crate::seal::{ChecksumAlgorithm, ChecksumType};
 use s3s::dto::CompleteMultipartUploadOutput;
 use std::collections::HashMap;
@@ -38,6 +39,7 @@ pub(super) struct Answer {
     /// The object's checksum in S3's text form, where there is one.
     pub(super) checksum: Option<(ChecksumAlgorithm, String, ChecksumType)>,
     pub(super) version_id: Option<String>,
+    pub(super) told: Told,
     pub(super) expiration: Option<String>,
 }
 
@@ -105,7 +107,8 @@ impl Answer {
             key: Some(key.to_owned()),
             location: Some(format!("/{bucket}/{key}")),
             e_tag: Some(s3s::dto::ETag::Strong(self.etag.clone())),
-            server_side_encryption: Some(super::session::aes256()),
+            server_side_encryption: self.told.encryption.clone(),
+            ssekms_key_id: self.told.key_id.clone(),
             version_id: self.version_id.clone(),
             expiration: self.expiration.clone(),
             ..CompleteMultipartUploadOutput::default()

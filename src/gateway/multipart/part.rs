@@ -1,5 +1,5 @@
 //! UploadPart and UploadPartCopy. Whoever sends the bytes, they are stored in one way.
-use super::session::{Session, aes256, no_such_upload, part_number};
+use super::session::{Session, no_such_upload, part_number};
 use super::staging;
 use crate::audit::RequestContext;
 use crate::gateway::Gateway;
@@ -11,6 +11,7 @@ use crate::gateway::put::{MAX_PUT, note_write};
 use crate::gateway::refuse::{Refusable, refuse_unsupported};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
+use crate::gateway::terms;
 use crate::s3::{Operation, PlainETag, PlainLen};
 use crate::seal::{PartEntry, message_len};
 use crate::site::tee::{Committed, TeeWrite};
@@ -57,10 +58,12 @@ pub(in crate::gateway) async fn upload_part(
     let body = input.body.take().ok_or_else(|| S3Error::new(S3ErrorCode::IncompleteBody))?;
     let declared = declared.also(session.algorithm())?;
     let part = NewPart { number, body, length, declared, trailers };
+    let told = session.told(gateway);
     let entry = store(gateway, session, part, Operation::UploadPart, context.as_ref()).await?;
     let mut output = UploadPartOutput {
         e_tag: Some(etag(&entry)),
-        server_side_encryption: Some(aes256()),
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key_id,
         ..UploadPartOutput::default()
     };
     set_checksum!(output, entry.checksum.as_ref());
@@ -82,7 +85,7 @@ pub(in crate::gateway) async fn upload_part_copy(
             || input.copy_source_sse_customer_key.is_some(),
     )?;
     let number = part_number(input.part_number)?;
-    let (from, version) = source::locate(gateway, &permit, &input.copy_source)?;
+    let (from, version) = source::locate(gateway, &permit, &input.copy_source, context.as_ref())?;
     let asked = source::Asked {
         at: from,
         version,
@@ -91,9 +94,11 @@ pub(in crate::gateway) async fn upload_part_copy(
     };
     let session = Session::find(gateway, &at, &input.upload_id).await?;
     let source::Source { opened, span, body, fault } = source::find(gateway, &asked).await?;
+    request::may_read(gateway, &permit, &opened)?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
     let declared = Declared::default().also(session.algorithm())?;
     let part = NewPart { number, body, length: span.len(), declared, trailers: None };
+    let told = session.told(gateway);
     let entry = store(gateway, session, part, Operation::UploadPartCopy, context.as_ref()).await;
     let entry = entry.map_err(|error| fault.or(error))?;
     let mut result = CopyPartResult {
@@ -105,7 +110,8 @@ pub(in crate::gateway) async fn upload_part_copy(
     Ok(S3Response::new(UploadPartCopyOutput {
         copy_part_result: Some(result),
         copy_source_version_id: opened.version_id.clone(),
-        server_side_encryption: Some(aes256()),
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key_id,
         ..UploadPartCopyOutput::default()
     }))
 }
@@ -126,6 +132,8 @@ where
     if sealed > MAX_PUT {
         return Err(S3Error::new(S3ErrorCode::EntityTooLarge).into());
     }
+    let plan = gateway.rules.plan(&session.at.bucket, &session.at.key);
+    terms::check_part(gateway, &plan, &session.upload.id, number, length).await?;
     let (uploads, tee) = session.uploads(gateway, true).await?;
     let staged = staging::is_staged(length).then(|| staging::new_place(gateway, &session.upload.id, number));
     let staged = staged.transpose()?;
@@ -152,7 +160,6 @@ where
     // To its end, even when the client has gone away: what a site has must be in the state.
     let task = tokio::spawn(finish(Arc::clone(gateway), pending));
     let (session, committed) = task.await.map_err(S3Error::internal_error)??;
-    let plan = gateway.rules.plan(&session.at.bucket, &session.at.key);
     gateway.metrics.moved(operation, length.0, sealed);
     note_write(context, &plan, &session.sealer, &committed, length, sealed);
     Ok(entry)
@@ -198,7 +205,7 @@ fn etag(entry: &PartEntry) -> ETag {
 }
 
 fn refuse_customer_key(customer_key: bool) -> S3Result<()> {
-    refuse_unsupported(&Refusable { customer_key, ..Refusable::default() })
+    refuse_unsupported(&Refusable { customer_key, ..Refusable::default() }).map(drop)
 }
 
 fn conditions(input: &UploadPartCopyInput) -> Conditions {

@@ -2,6 +2,7 @@
 use super::leftover::is_leftover;
 use crate::gateway::Gateway;
 use crate::gateway::checksum::algorithm_by_name;
+use crate::gateway::encryption::{Encryption, Told};
 use crate::gateway::respond::GatewayError;
 use crate::s3::BucketName;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ObjectSealer};
@@ -9,7 +10,6 @@ use crate::site::Location;
 use crate::site::SiteName;
 use crate::site::tee::{Mode, SiteUploads, Tee};
 use crate::state::Upload;
-use s3s::dto::ServerSideEncryption;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 /// The parts of one upload that a client may send: the last of S3's 10,000 numbers is kept for the footer.
@@ -23,6 +23,8 @@ pub(super) struct Extra {
     pub(super) strict: bool,
     /// True when only the primary is written at once.
     pub(super) later: bool,
+    /// True when the client asked for `aws:kms`.
+    pub(super) kms: bool,
 }
 
 /// An upload under way.
@@ -30,6 +32,8 @@ pub(super) struct Session {
     pub(super) upload: Upload,
     pub(super) at: Location,
     pub(super) mode: Mode,
+    /// As it was asked for when the upload was created.
+    pub(super) encryption: Encryption,
     pub(super) sealer: ObjectSealer,
     /// Algorithm and type that the object's checksum is to have.
     pub(super) checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
@@ -46,8 +50,8 @@ impl Extra {
         }
     }
 
-    pub(super) fn of(mode: Mode) -> Self {
-        Self { strict: mode == Mode::Strict, later: mode == Mode::Async }
+    pub(super) fn of(mode: Mode, encryption: &Encryption) -> Self {
+        Self { strict: mode == Mode::Strict, later: mode == Mode::Async, kms: encryption.is_kms() }
     }
 }
 
@@ -62,10 +66,11 @@ impl Session {
         let upload = find_row(gateway, at, id).await?;
         let extra: Extra = serde_json::from_str(&upload.extra).unwrap_or_default();
         let mode = extra.mode();
-        let vault = gateway.keyring.for_opening(&ObjectSealer::wrapped_key_ref(&upload.wrapped)?)?;
+        let encryption = if extra.kms { Encryption::Kms(None) } else { Encryption::Usual };
+        let vault = gateway.keyring.opening_key(&ObjectSealer::wrapped_key_ref(&upload.wrapped)?).await?;
         let sealer = ObjectSealer::from_wrapped(&upload.wrapped, &vault)?;
         let checksum = checksum_of(&upload)?;
-        Ok(Self { at: at.clone(), mode, sealer, checksum, upload })
+        Ok(Self { at: at.clone(), mode, encryption, sealer, checksum, upload })
     }
 
     /// The backend uploads, and the tee that they go on at: the primary's, or, while that is out, a backup's.
@@ -86,6 +91,11 @@ impl Session {
     /// The backend uploads of whatever sites took part.
     pub(super) fn all_uploads(&self) -> SiteUploads {
         uploads_of(&self.upload)
+    }
+
+    /// How answers tell of its encryption.
+    pub(super) fn told(&self, gateway: &Gateway) -> Told {
+        self.encryption.told(gateway, &self.sealer.key_ref().id)
     }
 
     pub(super) fn algorithm(&self) -> Option<ChecksumAlgorithm> {
@@ -125,11 +135,6 @@ pub(super) fn uploads_of(upload: &Upload) -> SiteUploads {
 pub(super) fn no_such_upload() -> S3Error {
     let message = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
     S3Error::with_message(S3ErrorCode::NoSuchUpload, message)
-}
-
-/// What every write of ours answers.
-pub(super) fn aes256() -> ServerSideEncryption {
-    ServerSideEncryption::from_static(ServerSideEncryption::AES256)
 }
 
 /// A part number from 1 to 9,999.

@@ -2,9 +2,10 @@
 //! Decryption runs inline on the connection's task (a hand-off would cost more than the work).
 use super::rescue::{Continuation, Rescuer, Whence};
 use crate::audit::RequestContext;
+use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
 use crate::s3::Operation;
-use crate::seal::{SealError, SpanReader};
+use crate::seal::{SealError, SpanReader, VaultKeyRef};
 use crate::site::{SealedBody, Site, SiteError, SiteName};
 use crate::telemetry::Metrics;
 use bytes::{Bytes, BytesMut};
@@ -33,12 +34,21 @@ pub(in crate::gateway) struct PlainStream {
     out: BytesMut,
     /// Plaintext to drop: it is known already.
     skip: usize,
+    /// The key may be disabled while the bytes still flow.
+    guard: Option<Guard>,
     /// The bytes are plain in storage, and nobody can verify them.
     verbatim: bool,
     meter: Meter,
     /// `None` before the first batch (another site can still give the whole answer), and when nothing can go wrong any more.
     rescuer: Option<Box<Rescuer>>,
     whence: Option<Whence>,
+}
+
+/// Asks again whether the key may be used whenever some key has changed.
+struct Guard {
+    gateway: Arc<Gateway>,
+    key: VaultKeyRef,
+    generation: u64,
 }
 
 /// Counts what moved; reports once, when the stream is dropped.
@@ -48,6 +58,25 @@ struct Meter {
     context: Option<RequestContext>,
     plain: u64,
     sealed: u64,
+}
+
+// === impl Guard ===
+
+impl Guard {
+    /// Its first check asks in any case: the key may have changed since it was looked up.
+    fn of(whence: &Whence) -> Option<Self> {
+        let key = whence.opened.object.key_ref()?.clone();
+        Some(Self { gateway: whence.gateway.clone(), key, generation: u64::MAX })
+    }
+
+    fn check(&mut self) -> Result<(), GatewayError> {
+        let generation = self.gateway.keyring.generation();
+        if generation != self.generation {
+            self.gateway.keyring.usable(&self.key)?;
+            self.generation = generation;
+        }
+        Ok(())
+    }
 }
 
 // === impl PlainStream ===
@@ -65,6 +94,7 @@ impl PlainStream {
             behind,
             out: BytesMut::new(),
             skip: 0,
+            guard: Guard::of(&whence),
             verbatim: false,
             meter: Meter { metrics, operation: None, context: None, plain: 0, sealed: 0 },
             rescuer: None,
@@ -87,6 +117,7 @@ impl PlainStream {
             behind: 0,
             out: plain,
             skip: 0,
+            guard: None,
             verbatim: false,
             meter: Meter { metrics: metrics.clone(), operation: None, context: None, plain: 0, sealed },
             rescuer: None,
@@ -125,6 +156,9 @@ impl PlainStream {
 
     /// Ready with a full batch, or with the last bytes (and the source gone), or with an error.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), GatewayError>> {
+        if let Some(guard) = &mut self.guard {
+            guard.check()?;
+        }
         loop {
             if self.missing == 0 {
                 self.finish()?;

@@ -2,6 +2,7 @@
 //! is first confirmed by an answer of the site that names the same sealed ETag.
 use super::Opened;
 use super::trailer::Stored;
+use crate::keys::Keyring;
 use crate::site::{Location, Site};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,14 +28,26 @@ impl ObjectCache {
         Self { entries: builder.time_to_live(TIME_TO_LIVE).build() }
     }
 
-    /// What was last opened at `site`; the caller pins its further requests to that version.
-    pub(in crate::gateway) fn last(&self, at: &Location, site: &Site) -> Option<Arc<Opened>> {
-        self.entries.get(at).filter(|opened| opened.site.name() == site.name())
+    /// What was last opened at `site`; the caller pins its further requests to that version. What is sealed under a key that cannot be used
+    /// now is forgotten, the DEK with it.
+    pub(in crate::gateway) fn last(&self, keyring: &Keyring, at: &Location, site: &Site) -> Option<Arc<Opened>> {
+        let opened = self.entries.get(at)?;
+        if opened.object.key_ref().is_some_and(|key| keyring.usable(key).is_err()) {
+            self.entries.invalidate(at);
+            return None;
+        }
+        Some(opened).filter(|opened| opened.site.name() == site.name())
     }
 
     /// The entry for exactly what `site` has just answered, metadata included.
-    pub(super) fn confirmed(&self, at: &Location, site: &Site, stored: &Stored) -> Option<Arc<Opened>> {
-        self.last(at, site).filter(|opened| stored.is_of(opened))
+    pub(super) fn confirmed(
+        &self,
+        keyring: &Keyring,
+        at: &Location,
+        site: &Site,
+        stored: &Stored,
+    ) -> Option<Arc<Opened>> {
+        self.last(keyring, at, site).filter(|opened| stored.is_of(opened))
     }
 
     pub(super) fn keep(&self, at: &Location, opened: &Arc<Opened>) {

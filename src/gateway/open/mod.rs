@@ -96,7 +96,7 @@ pub(super) async fn open_version_at(
     let named = gateway.sites.version_at(site, at, version).await?.ok_or_else(|| sites::no_such_version(site))?;
     let (stored, bytes) = last_bytes(site, at, None, Some(&named)).await?;
     // The cache holds current versions; a named one would push the current one out.
-    let mut opened = trailer::unseal(gateway, site, at, stored, &bytes)?;
+    let mut opened = trailer::unseal(gateway, site, at, stored, &bytes).await?;
     opened.named_version = Some(named);
     Ok(Arc::new(opened))
 }
@@ -109,12 +109,12 @@ pub(super) async fn open_at(
     pin: Option<&SealedETag>,
 ) -> Result<Arc<Opened>, GatewayError> {
     let (stored, bytes) = last_bytes(site, at, pin, None).await?;
-    let cached = gateway.objects.confirmed(at, site, &stored);
+    let cached = gateway.objects.confirmed(&gateway.keyring, at, site, &stored);
     gateway.metrics.trailer_cache(cached.is_some());
     if let Some(opened) = cached {
         return Ok(opened);
     }
-    let opened = Arc::new(trailer::unseal(gateway, site, at, stored, &bytes)?);
+    let opened = Arc::new(trailer::unseal(gateway, site, at, stored, &bytes).await?);
     gateway.objects.keep(at, &opened);
     Ok(opened)
 }
@@ -127,7 +127,7 @@ pub(super) async fn glimpse_at(
     version: Option<&str>,
 ) -> Result<Glimpse, GatewayError> {
     let (stored, bytes) = last_bytes(site, at, None, version).await?;
-    let object = trailer::authenticate(gateway, site, at, stored.total, &bytes)?;
+    let object = trailer::authenticate(gateway, site, at, stored.total, &bytes).await?;
     Ok(Glimpse {
         etag: object.etag(),
         sealed_etag: stored.etag,

@@ -10,6 +10,7 @@
 //!   version, or one that was deleted. The client then gets the primary's error, never a stale object.
 use crate::gateway::Gateway;
 use crate::gateway::respond::{GatewayError, not_sealed};
+use crate::keys::KeyError;
 use crate::policy;
 use crate::seal::SealError;
 use crate::site::tee::TeeError;
@@ -162,6 +163,8 @@ impl<'a> Candidates<'a> {
     fn failed(&mut self, site: &Site, error: GatewayError) -> Result<(), GatewayError> {
         let go_on = match &error {
             GatewayError::Site(e) => e.is_outage() || (e.is_not_found() && !self.is_primary(site)),
+            // A key that may not be used now may not be used for another site's copy either.
+            GatewayError::Key(KeyError::State(..)) => false,
             GatewayError::Integrity { .. } | GatewayError::Key(_) => true,
             _ => false,
         };
@@ -223,7 +226,8 @@ impl<'a> Candidates<'a> {
     fn is_plain(&self) -> bool {
         let at_primary =
             matches!(&self.primary_error, Some(GatewayError::Integrity { source: SealError::NotSealed(_), .. }));
-        let allowed = |at: &Location| self.gateway.rules.plan(&at.bucket, &at.key).unsealed == policy::Unsealed::Read;
+        let allowed =
+            |at: &Location| self.gateway.rules.plan(&at.bucket, &at.key).terms.unsealed == policy::Unsealed::Read;
         self.home.is_none() && at_primary && !self.refuted && self.at.is_some_and(allowed)
     }
 

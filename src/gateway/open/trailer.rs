@@ -49,14 +49,14 @@ impl Stored {
 }
 
 /// Authenticates the last bytes of an object, then its metadata.
-pub(super) fn unseal(
+pub(super) async fn unseal(
     gateway: &Gateway,
     site: &Site,
     at: &Location,
     stored: Stored,
     last_bytes: &[u8],
 ) -> Result<Opened, GatewayError> {
-    let object = authenticate(gateway, site, at, stored.total, last_bytes)?;
+    let object = authenticate(gateway, site, at, stored.total, last_bytes).await?;
     let (metadata, metadata_missing) = open_metadata(&object, stored.metadata.as_deref()).map_err(damaged(site))?;
     if metadata_missing {
         tracing::warn!(bucket = %at.bucket, site = %site.name(), "an object has lost its sealed metadata");
@@ -78,7 +78,7 @@ pub(super) fn unseal(
 }
 
 /// Authenticates the trailer alone: enough for a listing.
-pub(super) fn authenticate(
+pub(super) async fn authenticate(
     gateway: &Gateway,
     site: &Site,
     at: &Location,
@@ -87,7 +87,7 @@ pub(super) fn authenticate(
 ) -> Result<OpenObject, GatewayError> {
     let cut = last_bytes.len().saturating_sub(TRAILER_LEN as usize);
     let trailer = Trailer::parse(last_bytes.get(cut..).unwrap_or_default(), total).map_err(damaged(site))?;
-    let vault = gateway.keyring.for_opening(trailer.key_ref())?;
+    let vault = gateway.keyring.opening_key(trailer.key_ref()).await?;
     let name = ObjectName { bucket: &at.bucket, key: &at.key };
     trailer.open_aliased(&vault, &name, &gateway.aliases).map_err(damaged(site))
 }

@@ -32,12 +32,12 @@ async fn small(
 ) -> Result<(Arc<Opened>, PlainStream), GatewayError> {
     let stored = Stored::of(&got);
     let bytes = collect(site, &mut got).await?;
-    let cached = gateway.objects.confirmed(at, site, &stored);
+    let cached = gateway.objects.confirmed(&gateway.keyring, at, site, &stored);
     gateway.metrics.trailer_cache(cached.is_some());
     let opened = match cached {
         Some(opened) => opened,
         None => {
-            let opened = Arc::new(unseal(gateway, site, at, stored, &bytes)?);
+            let opened = Arc::new(unseal(gateway, site, at, stored, &bytes).await?);
             gateway.objects.keep(at, &opened);
             opened
         }
@@ -72,7 +72,7 @@ async fn large(
     at: &Location,
     got: GotObject,
 ) -> Result<(Arc<Opened>, PlainStream), GatewayError> {
-    let opened = match gateway.objects.confirmed(at, site, &Stored::of(&got)) {
+    let opened = match gateway.objects.confirmed(&gateway.keyring, at, site, &Stored::of(&got)) {
         Some(opened) => {
             gateway.metrics.trailer_cache(true);
             opened

@@ -12,6 +12,7 @@ fn full() -> UserMetadata {
         expires: Some("Wed, 21 Oct 2026 07:28:00 GMT".to_owned()),
         website_redirect: Some("/elsewhere".to_owned()),
         user: [("colour".to_owned(), "blue".to_owned()), ("x-y".to_owned(), "1".to_owned())].into(),
+        kms: false,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::gateway::multipart::session::Session;
 use crate::gateway::multipart::staging;
 use crate::gateway::put::{Stored, condition, note_stored, note_write, now};
 use crate::gateway::respond::{GatewayError, not_implemented};
+use crate::gateway::terms;
 use crate::s3::{Operation, PlainLen, PlainSpan};
 use crate::seal::{Layout, ObjectName, OpenObject, SealError, Trailer, sealed_len};
 use crate::site::tee::{Committed, SiteParts, SiteUploads, Tee, TeeError};
@@ -32,6 +33,8 @@ pub(super) async fn complete(
     let uploaded = gateway.state.parts(&asked.upload, 0, u32::from(u16::MAX)).await?;
     let staged: Vec<String> = staging::keys_of(&uploaded).into_iter().map(str::to_owned).collect();
     let plan = Plan::new(asked, &session, uploaded, now())?;
+    let rule = gateway.rules.plan(&asked.at.bucket, &asked.at.key);
+    terms::check_size(&rule, plan.length)?;
     let condition = write_condition(gateway, asked).await?;
     let (uploads, tee) = session.uploads(gateway, condition == WriteCondition::Always).await?;
     let committed = match commit(gateway, &tee, &session, &uploads, &plan, &condition).await {
@@ -43,11 +46,16 @@ pub(super) async fn complete(
         checksum: plan.checksum(),
         version_id: committed.primary.version_id.clone(),
         expiration: committed.primary.expiration.clone(),
+        told: session.told(gateway),
     };
-    let rule = gateway.rules.plan(&asked.at.bucket, &asked.at.key);
     let parts = plan.entries.len() as u32;
     note_write(context, &rule, &session.sealer, &committed, plan.length, 0);
-    note_stored(gateway, &asked.at, &Stored { content: plan.content, committed: committed.clone() }, parts);
+    note_stored(
+        gateway,
+        &asked.at,
+        &Stored { content: plan.content, key: session.sealer.key_ref().id.clone(), committed: committed.clone() },
+        parts,
+    );
     forget(gateway, &session, &committed, &staged).await?;
     let (bucket, key) = (asked.at.bucket.to_string(), asked.at.key.to_string());
     let answered = Answered { bucket, key, asked: asked.digest(), answer: answer.clone() };

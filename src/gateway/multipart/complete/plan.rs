@@ -201,7 +201,8 @@ mod tests {
             created_at: 0,
             extra: String::new(),
         };
-        Session { upload, at: Location { bucket, key }, mode: Mode::Tee, sealer, checksum }
+        let encryption = crate::gateway::encryption::Encryption::Usual;
+        Session { upload, at: Location { bucket, key }, mode: Mode::Tee, encryption, sealer, checksum }
     }
 
     fn uploaded(session: &Session, number: u16, plain_len: PlainLen) -> (Part, AskedPart) {
