@@ -6,6 +6,7 @@ mod background;
 mod drill;
 mod front;
 mod reconcile;
+mod reload;
 mod signals;
 
 pub use signals::stop_signal;
@@ -16,7 +17,7 @@ use crate::gateway::md5::Md5Pool;
 use crate::gateway::{Gateway, Parts};
 use crate::identity::{self, IdentityError};
 use crate::keys::{KeyError, Keyring, OsEntropy, RootKey};
-use crate::policy::{PolicyError, RuleSet};
+use crate::policy::{LiveRules, PolicyError, RuleSet};
 use crate::recovery::object::Opener;
 use crate::recovery::pace::Pace;
 use crate::recovery::reconcile::Physician;
@@ -29,7 +30,9 @@ use crate::state::{State, StateError};
 use crate::telemetry::Metrics;
 use background::Background;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// A started proxy: listening, not yet serving.
@@ -38,6 +41,7 @@ pub struct App {
     background: Background,
     journal: Arc<Journal>,
     state: State,
+    rules: Arc<LiveRules>,
 }
 
 /// Why the proxy does not start, or stopped with an error.
@@ -80,14 +84,14 @@ impl App {
     /// serve, and it is tried again.
     pub async fn start(config: Config) -> Result<Self, AppError> {
         let credentials = Arc::new(identity::load(&config.credentials_file)?);
-        let rules = Arc::new(RuleSet::new(config.rules)?);
+        let rules = Arc::new(LiveRules::new(RuleSet::new(config.rules)?));
         let metrics = Metrics::new();
         let sites = build_sites(config.primary, config.backups, metrics.clone())?;
         sites.all().for_each(|site| metrics.declare_site(&site.name().0));
         let unprobed = probe_all(&sites, &config.system_bucket).await;
         let state = open_state(&config.state).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-        let wanted = vault_keys(&rules)?;
+        let wanted = vault_keys(&rules.current())?;
         let root = RootKey::load(&config.root_key)?;
         let keyring = Arc::new(Keyring::open(root, &sites, &config.system_bucket, &wanted, entropy.clone()).await?);
         let backups = sites.backups.iter().map(Site::name);
@@ -106,7 +110,7 @@ impl App {
             sites: sites.clone(),
             tee: tee.clone(),
             keyring: keyring.clone(),
-            rules,
+            rules: rules.clone(),
             aliases: config.aliases.clone(),
             authorizer: Arc::new(Authorizer::new(config.system_bucket.clone())),
             credentials,
@@ -137,14 +141,25 @@ impl App {
         };
         let physician = Arc::new(Physician::new(tee.clone(), opener, state.clone()));
         background.replicate(config.pace, journal.clone(), tee.clone(), metrics.clone(), physician);
-        background.sync_keyring(keyring.clone(), sites);
+        background.watch_keyring(&keyring, &sites, &metrics);
         background.sweep(gateway, config.abandoned_after);
         let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring, state.clone(), config.aliases);
         if let Some(schedule) = compared {
             background.reconcile(schedule, config.system_bucket.clone(), metrics);
         }
         background.probe_later(unprobed, config.system_bucket);
-        Ok(Self { front, background, journal, state })
+        Ok(Self { front, background, journal, state, rules })
+    }
+
+    /// Reads the rules again from this file on SIGHUP and when it changes.
+    ///
+    /// # Errors
+    /// When the operating system refuses the handler.
+    pub fn reload_from(&mut self, file: PathBuf) -> std::io::Result<()> {
+        let hangup = signal(SignalKind::hangup())?;
+        let reload = reload::Reload { file, rules: self.rules.clone(), audit: self.front.audit().clone() };
+        self.background.reload(reload, hangup);
+        Ok(())
     }
 
     /// Where S3 is served.

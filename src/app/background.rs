@@ -1,5 +1,7 @@
 //! Work beside the requests: replication, the keyring's copies, abandoned uploads, sites that were down at the start.
 use super::reconcile::Schedule;
+use super::reload::Reload;
+use crate::clock;
 use crate::config::{Pace, Retry};
 use crate::gateway::Gateway;
 use crate::keys::Keyring;
@@ -17,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 /// Between two looks for abandoned uploads: a quarter of the age that makes one, within these bounds.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(250);
 const LONGEST_SWEEP: Duration = Duration::from_secs(3600);
+
+/// Between two looks at the sites' keyrings. A disabled key has to stop every proxy within 5 seconds.
+const KEYRING_PAUSE: Duration = Duration::from_millis(1500);
 
 /// Every background task, and the one way to end them.
 pub(super) struct Background {
@@ -55,11 +60,32 @@ impl Background {
         self.tasks.spawn(replication::run_with(settings, journal, tee, observer, self.stop.clone()));
     }
 
-    /// Writes missing copies of the keyring until every site has one.
-    pub(super) fn sync_keyring(&mut self, keyring: Arc<Keyring>, sites: Sites) {
-        self.until_done(move || {
-            let (keyring, sites) = (keyring.clone(), sites.clone());
-            async move { keyring.sync_copies(&sites).await == 0 }
+    /// Takes over what operators and other proxies change in the keyring, and writes copies that a site lacks.
+    pub(super) fn watch_keyring(&mut self, keyring: &Arc<Keyring>, sites: &Sites, metrics: &Arc<Metrics>) {
+        let counted = keyring.clone();
+        metrics.before_scrape(move |metrics| metrics.vault_keys(&counted.states()));
+        // A site that hangs must not hide what another one says.
+        for site in sites.all().cloned() {
+            let (keyring, metrics, stop) = (keyring.clone(), metrics.clone(), self.stop.clone());
+            self.tasks.spawn(async move {
+                let work = async {
+                    loop {
+                        if keyring.refresh_at(&site).await {
+                            metrics.keyring_looked(&site.name().0, clock::now().unix_timestamp() as f64);
+                        }
+                        tokio::time::sleep(KEYRING_PAUSE).await;
+                    }
+                };
+                stop.run_until_cancelled(work).await.unwrap_or(());
+            });
+        }
+    }
+
+    /// Keeps the rules as the configuration file says.
+    pub(super) fn reload(&mut self, reload: Reload, hangup: tokio::signal::unix::Signal) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let _ = stop.run_until_cancelled(reload.run(hangup)).await;
         });
     }
 

@@ -91,6 +91,10 @@ impl Front {
         self.server.address()
     }
 
+    pub(super) fn audit(&self) -> &AuditLog {
+        &self.audit
+    }
+
     pub(super) fn admin(&self) -> SocketAddr {
         self.server.admin()
     }

@@ -1,13 +1,13 @@
 //! `strongroom check`: is the configuration right, what can the sites do, does the keyring open? Changes nothing
 //! but what the probe needs in the system bucket.
-use super::Usage;
+use super::policy::explain;
 use crate::app;
 use crate::config::{Config, LogFormat};
 use crate::identity;
 use crate::keys::{RootKey, RootSource};
 use crate::policy::RuleSet;
 use crate::recovery::ring;
-use crate::s3::{BucketName, ObjectKey};
+use crate::s3::BucketName;
 use crate::site::{Capabilities, Site, Unobserved};
 use std::io::Write;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ impl Check {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = super::load(&self.config)?;
         if let Some(path) = &self.explain {
-            return explain(config, path);
+            return explain(config, path, "--explain");
         }
         super::start_tracing("error", LogFormat::Text);
         let mut out = std::io::stdout().lock();
@@ -38,16 +38,6 @@ impl Check {
         writeln!(out, "{}", if well { "all well" } else { "not all is well, see above" })?;
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_FAILURE) })
     }
-}
-
-fn explain(config: Config, path: &str) -> anyhow::Result<ExitCode> {
-    let unusable = |why: String| Usage(format!("--explain {path:?}: {why}; write for example docs/2026/letter.pdf"));
-    let (bucket, key) = path.split_once('/').ok_or_else(|| unusable("it has no key".to_owned()))?;
-    let bucket = BucketName::parse(bucket).map_err(|e| unusable(e.to_string()))?;
-    let key = ObjectKey::parse(key).map_err(|e| unusable(e.to_string()))?;
-    let why = RuleSet::new(config.rules)?.explain(&bucket, &key);
-    writeln!(std::io::stdout(), "{why}")?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Goes on after a failure: the operator wants to see all of them. True when there was none.

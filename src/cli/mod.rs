@@ -4,7 +4,9 @@ mod check;
 mod demo;
 mod drill;
 mod init;
+mod key;
 mod place;
+mod policy;
 mod progress;
 mod reconcile;
 mod replication;
@@ -56,6 +58,10 @@ enum Command {
     /// The part of `drill` that restores.
     #[command(hide = true)]
     DrillIsolated(drill::Isolated),
+    /// See vault keys, and change what may be done with them.
+    Key(key::Key),
+    /// See which rule decides, and whether the rules say what was meant.
+    Policy(policy::Policy),
     /// See what the sites still miss, and have it tried again.
     Replication(replication::Replication),
     /// Decrypt what was copied straight from a site, offline: keyring and root key are enough.
@@ -90,6 +96,8 @@ pub fn main() -> ExitCode {
         Command::Restore(command) => command.run(),
         Command::Drill(command) => command.run(),
         Command::DrillIsolated(command) => command.run(),
+        Command::Key(command) => command.run(),
+        Command::Policy(command) => command.run(),
         Command::Replication(command) => command.run(),
         Command::Unseal(command) => command.run(),
     };

@@ -40,6 +40,11 @@ impl Place {
         Ok(Self { sites, system_bucket, state, aliases, root: root_key })
     }
 
+    /// The root key that the configuration names.
+    pub(super) fn root_key(&self) -> anyhow::Result<RootKey> {
+        Ok(RootKey::load(&self.root)?)
+    }
+
     /// One of the configuration's sites.
     pub(super) fn site(&self, name: &str) -> Result<Site, Usage> {
         let found = self.sites.by_name(&SiteName(name.into())).cloned();

@@ -20,7 +20,8 @@ impl Serve {
             let stop = stop_signal().context("the signal handlers cannot be set")?;
             // A signal during a slow start (a site that does not answer) ends it.
             let started = stop.run_until_cancelled(App::start(config)).await;
-            let Some(app) = started.transpose()? else { return Ok(ExitCode::SUCCESS) };
+            let Some(mut app) = started.transpose()? else { return Ok(ExitCode::SUCCESS) };
+            app.reload_from(self.config).context("the handler of SIGHUP cannot be set")?;
             tracing::info!(s3 = %app.address(), admin = %app.admin(), "serving");
             app.run(stop).await?;
             Ok(ExitCode::SUCCESS)

@@ -51,6 +51,7 @@ impl Encryption {
             }
             (None | Some(ServerSideEncryption::AES256), None) => Ok(Self::Usual),
             (Some("aws:kms:dsse"), None) => Err(not_implemented("Dual-layer encryption (aws:kms:dsse)")),
+            (Some("aws:fsx"), None) => Err(not_implemented("Encryption by FSx (aws:fsx)")),
             (Some(_), None) => {
                 let message = "The encryption method specified is not supported";
                 Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message))

@@ -5,9 +5,6 @@ use crate::site::KEPT;
 use http::HeaderMap;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
-/// What S3 knows, of which one is served here.
-const KINDS: [&str; 4] = ["AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"];
-
 /// The options of any write that are looked at here.
 #[derive(Default)]
 pub(super) struct Refusable<'a> {

@@ -1,0 +1,174 @@
+//! `strongroom key`: the vault keys, worked on at the sites. The proxies see a change within five seconds.
+use super::Usage;
+use super::place::Place;
+use crate::clock;
+use crate::config::LogFormat;
+use crate::keys::{Done, KeyAdmin, KeyChange, KeyInfo, KeyState, Limits, OsEntropy, USUAL_WINDOW, key_id};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// See vault keys, and change what may be done with them.
+#[derive(clap::Args)]
+pub(super) struct Key {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Every key: its state, versions, and last change.
+    List(At),
+    /// One key, version by version.
+    Show(Named),
+    /// Make a key before it is needed; rules make theirs on first use.
+    Create(Named),
+    /// Add a version; what is written from now on is sealed under it. Nothing is encrypted anew.
+    Rotate(Named),
+    /// Stop a key: nothing is sealed under it or opened with it, until it is enabled again.
+    Disable(Named),
+    /// Put a disabled key back into use.
+    Enable(Named),
+    /// Stop a key; when its window is over it can be destroyed.
+    ScheduleDeletion(Schedule),
+    /// Give a key back whose deletion is pending. It is disabled then.
+    Cancel(Named),
+    /// Say which credentials may seal under a key and open with it.
+    Limit(Limit),
+}
+
+#[derive(clap::Args)]
+struct At {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Who does this, for the record. Default: the user and machine that run it.
+    #[arg(long, value_name = "WHO")]
+    by: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct Named {
+    #[command(flatten)]
+    at: At,
+    /// The key's name.
+    name: String,
+}
+
+#[derive(clap::Args)]
+struct Schedule {
+    #[command(flatten)]
+    named: Named,
+    /// Days until it can be destroyed, 7 to 30.
+    #[arg(long, value_name = "DAYS", default_value_t = USUAL_WINDOW)]
+    days: u16,
+}
+
+#[derive(clap::Args)]
+struct Limit {
+    #[command(flatten)]
+    named: Named,
+    /// Names of credentials that may seal under it. Without this: all of them.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    encrypt: Option<Vec<String>>,
+    /// Names of credentials that may open with it. Without this: all of them.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    decrypt: Option<Vec<String>>,
+}
+
+impl Key {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        super::start_tracing("error", LogFormat::Text);
+        super::runtime()?.block_on(self.command.run())
+    }
+}
+
+impl Command {
+    fn at(&self) -> &At {
+        match self {
+            Self::List(at) => at,
+            Self::Show(named)
+            | Self::Create(named)
+            | Self::Rotate(named)
+            | Self::Disable(named)
+            | Self::Enable(named)
+            | Self::Cancel(named) => &named.at,
+            Self::ScheduleDeletion(schedule) => &schedule.named.at,
+            Self::Limit(limit) => &limit.named.at,
+        }
+    }
+
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let place = Place::load(&self.at().config)?;
+        let (root, entropy) = (place.root_key()?, OsEntropy);
+        let by = self.at().by.clone().unwrap_or_else(somebody);
+        let admin =
+            KeyAdmin { root: &root, sites: &place.sites, bucket: &place.system_bucket, entropy: &entropy, by: &by };
+        let mut out = std::io::stdout().lock();
+        // A site that was not asked what it can do would be believed to do nothing.
+        for site in place.sites.all() {
+            let _ = site.probe(&place.system_bucket).await;
+        }
+        let id = |name: &str| key_id(name).map_err(|error| Usage(format!("the key name {name:?} is refused: {error}")));
+        let (name, change) = match self {
+            Self::List(_) => {
+                for info in admin.list().await? {
+                    writeln!(out, "{}", line(&info))?;
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
+            Self::Show(named) => {
+                show(&admin.show(&id(&named.name)?).await?, &mut out)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            Self::Create(named) => {
+                writeln!(out, "{}", line(&admin.create(&id(&named.name)?).await?))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            Self::Rotate(named) => (named.name, KeyChange::Rotate),
+            Self::Disable(named) => (named.name, KeyChange::Disable),
+            Self::Enable(named) => (named.name, KeyChange::Enable),
+            Self::ScheduleDeletion(Schedule { named, days }) => (named.name, KeyChange::ScheduleDeletion { days }),
+            Self::Cancel(named) => (named.name, KeyChange::CancelDeletion),
+            Self::Limit(Limit { named, encrypt, decrypt }) => {
+                (named.name, KeyChange::Limit(Limits { encrypt, decrypt }))
+            }
+        };
+        let Done { info, missing } = admin.change(&id(&name)?, &change, clock::now()).await?;
+        writeln!(out, "{}", line(&info))?;
+        for (site, why) in missing {
+            eprintln!("strongroom: site {site} does not have this yet; the proxies write it there: {why}");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// `USER@HOST`, as far as the environment tells.
+fn somebody() -> String {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{user}@{}", host.trim())
+}
+
+/// A key in one line: name, state, newest version, serial, last change.
+fn line(info: &KeyInfo) -> String {
+    let newest = info.versions.last().map_or("no version".to_owned(), |(version, ..)| format!("version {version}"));
+    let mut line = format!("{}\t{}\t{newest}\tserial {}", info.id, info.state, info.serial);
+    if let (KeyState::PendingDeletion, Some(ends)) = (info.state, &info.window_ends) {
+        line += &format!("\twindow ends {ends}");
+    }
+    if let Some(changed) = &info.changed {
+        line += &format!("\t{} at {} by {}", changed.what, changed.at, changed.by);
+    }
+    line
+}
+
+fn show(info: &KeyInfo, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "{}", line(info))?;
+    for (version, enabled, created) in &info.versions {
+        writeln!(out, "  version {version}\t{}\tmade {created}", if *enabled { "enabled" } else { "disabled" })?;
+    }
+    let names = |names: &Option<Vec<String>>| names.as_ref().map_or("everybody".to_owned(), |names| names.join(", "));
+    writeln!(out, "  may encrypt: {}", names(&info.limits.encrypt))?;
+    writeln!(out, "  may decrypt: {}", names(&info.limits.decrypt))
+}
