@@ -38,6 +38,8 @@ class Settings:
     database: str | None = None
     state: dict = dataclasses.field(default_factory=dict)
     rule: dict = dataclasses.field(default_factory=dict)
+    # Before that one.
+    rules: list[dict] = dataclasses.field(default_factory=list)
     worker: dict = dataclasses.field(default_factory=dict)
 
 
@@ -101,6 +103,7 @@ class Proxy(StrongroomProcess):
             _table("[replication]", {"retry_min": "100ms", "retry_max": "1s", **settings.worker}),
             _table("[limits]", settings.limits),
             _table("[uploads]", settings.uploads),
+            *(_table("[[rule]]", rule) for rule in settings.rules),
             _table("[[rule]]", self._rule()),
         ]
         if settings.tls:
