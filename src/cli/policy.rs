@@ -51,7 +51,13 @@ impl Policy {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         super::start_tracing("error", LogFormat::Text);
         match self.command {
-            Command::Explain(command) => explain(super::load(&command.config)?, &command.object, "policy explain"),
+            Command::Explain(command) => {
+                let config = super::load(&command.config)?;
+                let rules = RuleSet::new(config.rules.clone())?;
+                let done = explain(config, &command.object, "policy explain")?;
+                writeln!(std::io::stdout(), "policy version {}", rules.version())?;
+                Ok(done)
+            }
             Command::Check(command) => command.run(),
         }
     }
@@ -65,11 +71,7 @@ pub(super) fn explain(config: Config, object: &str, command: &str) -> anyhow::Re
     let (bucket, key) = path.split_once('/').ok_or_else(|| unusable("it has no key".to_owned()))?;
     let bucket = BucketName::parse(bucket).map_err(|e| unusable(e.to_string()))?;
     let key = ObjectKey::parse(key).map_err(|e| unusable(e.to_string()))?;
-    let rules = RuleSet::new(config.rules)?;
-    let why = rules.explain(&bucket, &key);
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{why}")?;
-    writeln!(out, "policy version {}", rules.version())?;
+    writeln!(std::io::stdout(), "{}", RuleSet::new(config.rules)?.explain(&bucket, &key))?;
     Ok(ExitCode::SUCCESS)
 }
 

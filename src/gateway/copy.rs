@@ -3,7 +3,7 @@
 use super::Gateway;
 use super::checksum::{Declared, algorithm_by_name, object_text, set_checksum, type_name};
 use super::conditions::Conditions;
-use super::encryption::Told;
+use super::encryption::{Encryption, Told};
 use super::metadata::{UserMetadata, from_input};
 use super::open::Opened;
 use super::put::{NewObject, Stored, condition, store};
@@ -32,10 +32,7 @@ pub(super) async fn copy_object(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    let mut options = refusable!(input);
-    options.customer_key |=
-        input.copy_source_sse_customer_algorithm.is_some() || input.copy_source_sse_customer_key.is_some();
-    let encryption = refuse_unsupported(&options)?;
+    let encryption = asked_encryption(input)?;
     let replaced = replaced(input)?;
     let (from, version) = source::locate(gateway, &permit, &input.copy_source, context.as_ref())?;
     if from == at && version.is_none() {
@@ -44,10 +41,7 @@ pub(super) async fn copy_object(
     let asked_algorithm = input.checksum_algorithm.as_ref().map(|name| algorithm_by_name(name.as_str())).transpose()?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
     let asked = Asked { at: from, version, conditions: conditions(input), range: None };
-    let metadata = |opened: &Opened| {
-        let metadata = if replaced { from_input!(input) } else { kept_metadata(opened, input) };
-        UserMetadata { kms: encryption.is_kms(), ..metadata }
-    };
+    let metadata = |opened: &Opened| new_metadata(opened, input, replaced, encryption.is_kms());
     let may_reuse = |opened: &Opened| reuse::is_possible(gateway, opened, asked_algorithm, &condition);
     let found = source::find_unless(gateway, &asked, may_reuse).await?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
@@ -141,6 +135,19 @@ fn answer(opened: &Opened, stored: Stored, parts: u32, told: Told) -> S3Response
         expiration: stored.committed.primary.expiration,
         ..CopyObjectOutput::default()
     })
+}
+
+fn asked_encryption(input: &CopyObjectInput) -> S3Result<Encryption> {
+    let mut options = refusable!(input);
+    options.customer_key |=
+        input.copy_source_sse_customer_algorithm.is_some() || input.copy_source_sse_customer_key.is_some();
+    refuse_unsupported(&options)
+}
+
+/// The metadata of the copy: the client's or the source's, and how its encryption was asked for.
+fn new_metadata(opened: &Opened, input: &CopyObjectInput, replaced: bool, kms: bool) -> UserMetadata {
+    let metadata = if replaced { from_input!(input) } else { kept_metadata(opened, input) };
+    UserMetadata { kms, ..metadata }
 }
 
 /// The record of the source's read.
