@@ -65,8 +65,8 @@ impl Background {
         let counted = keyring.clone();
         metrics.before_scrape(move |metrics| metrics.vault_keys(&counted.states()));
         // A site that hangs must not hide what another one says.
-        for site in sites.all().cloned() {
-            let (keyring, metrics, stop) = (keyring.clone(), metrics.clone(), self.stop.clone());
+        for site in sites.all() {
+            let (site, keyring, metrics, stop) = (site.clone(), keyring.clone(), metrics.clone(), self.stop.clone());
             self.tasks.spawn(async move {
                 let work = async {
                     loop {

@@ -203,7 +203,7 @@ impl Keyring {
             let serial = match survey::copy(&self.root.0, site, &home.bucket, id).await {
                 Ok(Copy::Good { document, sealed, .. }) => {
                     let serial = document.serial;
-                    self.take_over(id, Settled { document, sealed }, site)?;
+                    self.take_over(id, Settled { document: *document, sealed }, site)?;
                     serial
                 }
                 Ok(Copy::Closed(error)) => {

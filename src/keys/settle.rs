@@ -32,7 +32,7 @@ pub(super) fn settle(answers: Vec<Answer>) -> Result<BTreeMap<VaultKeyId, Settle
                 Copy::Missing => {}
                 Copy::Closed(source) => closed.push((id, site.clone(), source)),
                 Copy::Good { document, sealed, .. } => {
-                    take(&mut settled, id, Settled { document, sealed }, &site)?;
+                    take(&mut settled, id, Settled { document: *document, sealed }, &site)?;
                 }
             }
         }
@@ -114,7 +114,7 @@ impl Maker<'_> {
 
     async fn read_back(&self, site: &Site, id: &VaultKeyId) -> Result<Settled, KeyError> {
         match survey::copy(self.root, site, self.bucket, id).await? {
-            Copy::Good { document, sealed, .. } => Ok(Settled { document, sealed }),
+            Copy::Good { document, sealed, .. } => Ok(Settled { document: *document, sealed }),
             Copy::Closed(source) => Err(KeyError::WrongRoot { site: site.name().to_string(), source }),
             Copy::Missing => Err(KeyError::Unsettled(format!(
                 "site {} accepted the key {} and does not have it",

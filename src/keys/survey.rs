@@ -18,7 +18,7 @@ pub(super) enum Copy {
     /// The site says for certain that it has none.
     Missing,
     /// Authentic.
-    Good { document: Document, sealed: Bytes, etag: SealedETag },
+    Good { document: Box<Document>, sealed: Bytes, etag: SealedETag },
     /// Does not open under our root key. Never overwritten by us: it may be somebody's only copy.
     Closed(SealError),
 }
@@ -104,7 +104,7 @@ pub(super) async fn copy(
         other => other?,
     };
     match Document::open(root, id, &sealed) {
-        Ok(document) => Ok(Copy::Good { document, sealed, etag }),
+        Ok(document) => Ok(Copy::Good { document: Box::new(document), sealed, etag }),
         Err(DocumentError::Closed(source)) => Ok(Copy::Closed(source)),
         Err(DocumentError::Malformed(detail)) => Err(KeyError::Malformed { site: site.name().to_string(), detail }),
     }
