@@ -3,6 +3,7 @@ mod pair;
 
 use pair::{Pair, bucket};
 use std::sync::Arc;
+use strongroom::clock;
 use strongroom::keys::{
     Done, KeyAdmin, KeyChange, KeyError, KeyInfo, KeyState, Keyring, Limits, OsEntropy, RootKey, Use,
 };
@@ -45,7 +46,7 @@ async fn change_at(sites: &Sites, name: &str, change: KeyChange, now: OffsetDate
 }
 
 async fn change(sites: &Sites, name: &str, change: KeyChange) -> Done {
-    change_at(sites, name, change, OffsetDateTime::now_utc()).await.unwrap_or_else(|error| panic!("{error}"))
+    change_at(sites, name, change, clock::now()).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 async fn show(sites: &Sites, name: &str) -> KeyInfo {
@@ -142,7 +143,7 @@ async fn every_change_reaches_a_running_keyring_with_its_next_look() {
 async fn a_key_is_destroyed_after_its_window_and_for_good() {
     let pair = Pair::start().await;
     let ring = open(&pair.clients()).await;
-    let (sites, now) = (pair.clients(), OffsetDateTime::now_utc());
+    let (sites, now) = (pair.clients(), clock::now());
     assert!(change_at(&sites, "default", KeyChange::Destroy, now).await.is_err(), "it is in use");
     for days in [0, 6, 31] {
         assert!(change_at(&sites, "default", KeyChange::ScheduleDeletion { days }, now).await.is_err(), "{days}");
@@ -168,7 +169,7 @@ async fn a_key_is_stopped_at_a_backup_while_the_primary_is_down_and_the_primary_
     let mut pair = Pair::start().await;
     let ring = open(&pair.clients()).await;
     pair.primary.stop().await;
-    let refused_change = change_at(&pair.clients(), "default", KeyChange::Rotate, OffsetDateTime::now_utc()).await;
+    let refused_change = change_at(&pair.clients(), "default", KeyChange::Rotate, clock::now()).await;
     assert!(
         matches!(refused_change.map(drop), Err(KeyError::Unsettled(_))),
         "only what stops a key may go on without it"
