@@ -237,6 +237,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_an_older_build_wrote_comes_along() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(STATE_FILE);
+        folder::prepare_file(folder.path(), STATE_FILE).expect("a file");
+        let older = schema::Schema { version: schema::STATE.version, steps: &schema::STATE.steps[..2] };
+        let database = Database::open(&path, true, &older).await.ok().expect("a file of the second version");
+        let row = "INSERT INTO misses (generation, site, bucket, object_key, reason, attempts, recorded_at, not_before,
+            last_error, bytes, parked, retain_until) VALUES (3, 'backup', 'bucket', x'6b6579', 'down', 2, 10, 20, '', 7, 'denied', 0)";
+        sqlx::query(row).execute(&database.writer).await.expect("a row");
+        database.close().await;
+
+        let state = State::open(folder.path()).await.expect("a state");
+        let parked = state.resting(false, 10).await.expect("rows");
+        let [one] = &parked[..] else { panic!("{parked:?}") };
+        assert_eq!((one.reason.as_str(), one.row.site.as_str()), ("denied", "backup"));
+        assert_eq!((one.row.generation, one.row.attempts, one.row.bytes), (3, 2, 7));
+        assert_eq!(one.row.key.as_ref().map(ObjectKey::as_str), Some("key"));
+    }
+
+    #[tokio::test]
     async fn a_full_disk_is_an_error_that_passes_with_its_cause() {
         let folder = tempfile::tempdir().expect("a folder");
         let state = State::open(folder.path()).await.expect("opens");

@@ -182,7 +182,7 @@ async fn racing_writers_leave_the_same_object_at_both_sites() {
 async fn what_would_be_dropped_in_silence_is_refused() {
     let world = World::start().await;
     let cases: [(&str, &str, &str); 10] = [
-        ("x-amz-server-side-encryption", "aws:kms", "NotImplemented"),
+        ("x-amz-server-side-encryption", "aws:kms:dsse", "NotImplemented"),
         ("x-amz-server-side-encryption-customer-algorithm", "AES256", "NotImplemented"),
         ("x-amz-acl", "public-read", "AccessControlListNotSupported"),
         ("x-amz-grant-read", "id=x", "AccessControlListNotSupported"),
@@ -190,7 +190,7 @@ async fn what_would_be_dropped_in_silence_is_refused() {
         ("x-amz-tagging", "a=b", "NotImplemented"),
         ("x-amz-object-lock-legal-hold", "ON", "NotImplemented"),
         ("x-amz-write-offset-bytes", "5", "NotImplemented"),
-        ("x-amz-server-side-encryption-aws-kms-key-id", "a-key", "NotImplemented"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "a-key", "InvalidArgument"),
         ("x-amz-meta-strongroom", "mine", "InvalidArgument"),
     ];
     for (name, value, code) in cases {
