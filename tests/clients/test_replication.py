@@ -83,7 +83,8 @@ def test_an_outage_stays_pending_and_a_refusal_is_parked_until_it_is_mended(star
     proxy.write_config()
     proxy.start()
     # A start tries what is parked once more.
-    until(lambda: status(s3, bucket, "refused") == "COMPLETED", "it is mended", 30)
+    until(lambda: s3.head_object(Bucket=bucket, Key="refused")["ReplicationStatus"] == "COMPLETED", "it is mended", 30)
+    assert status(s3, bucket, "refused") == "COMPLETED"
     audit.check_bucket(targets.of_proxy(proxy, "parked"), bucket)
 
 

@@ -52,7 +52,7 @@ impl Tee {
             (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
                 let accepted = heir.delete_locked(&at, options, fate, false).await;
                 if accepted.is_err() {
-                    self.unclear(&at.bucket, std::slice::from_ref(&at.key), &error, fate).await?;
+                    self.undecided(&at.bucket, std::slice::from_ref(&at.key), &error, fate.retain_until).await?;
                 }
                 (accepted, heir)
             }
@@ -80,7 +80,7 @@ impl Tee {
             Ok(deleted) => deleted,
             Err(error) => {
                 if !has_heir {
-                    self.unclear(&at.bucket, key, &error, fate).await?;
+                    self.undecided(&at.bucket, key, &error, fate.retain_until).await?;
                 }
                 return Err(error.into());
             }
@@ -165,7 +165,7 @@ impl Tee {
             (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
                 let accepted = heir.delete_all_locked(bucket, doomed, &keys, (bypass, false), fate).await;
                 if accepted.as_ref().map_or(true, |answers| answers.iter().any(Result::is_err)) {
-                    self.unclear(bucket, &keys, &error, fate).await?;
+                    self.undecided(bucket, &keys, &error, fate.retain_until).await?;
                 }
                 accepted
             }
@@ -194,14 +194,14 @@ impl Tee {
             Ok(answers) => answers,
             Err(error) => {
                 if !has_heir {
-                    self.unclear(bucket, keys, &error, fate).await?;
+                    self.undecided(bucket, keys, &error, fate.retain_until).await?;
                 }
                 return Err(error.into());
             }
         };
         for (one, answer) in doomed.iter().zip(&answers) {
             if let Err(error) = answer {
-                self.unclear(bucket, std::slice::from_ref(&one.key), error, fate).await?;
+                self.undecided(bucket, std::slice::from_ref(&one.key), error, fate.retain_until).await?;
             }
         }
         let gone: Vec<usize> = (0..doomed.len()).filter(|at| answers.get(*at).is_some_and(Result::is_ok)).collect();
@@ -251,20 +251,6 @@ impl Tee {
 
     fn told(&self, deleted: Deleted) -> Deleted {
         Deleted { version_id: self.inner.told_version(deleted.version_id), ..deleted }
-    }
-
-    /// The primary did not say what became of a delete.
-    async fn unclear(
-        &self,
-        bucket: &BucketName,
-        keys: &[ObjectKey],
-        error: &SiteError,
-        fate: Fate,
-    ) -> Result<(), TeeError> {
-        if error.is_outage() {
-            self.later(bucket, keys, error, fate.retain_until).await?;
-        }
-        Ok(())
     }
 
     /// The primary deleted it, the backups keep it for a term.

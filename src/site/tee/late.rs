@@ -142,8 +142,17 @@ impl Tee {
         bucket: &BucketName,
         keys: &[ObjectKey],
         error: &SiteError,
+        retain_until: Option<i64>,
     ) -> Result<(), MissError> {
-        if error.is_outage() { self.later(bucket, keys, error, None).await } else { Ok(()) }
+        if !error.is_outage() {
+            return Ok(());
+        }
+        self.later(bucket, keys, error, retain_until).await?;
+        if !keys.is_empty() {
+            // The primary may yet do it.
+            self.inner.look_again(self.misses(bucket, keys, error, retain_until));
+        }
+        Ok(())
     }
 
     /// Records these names for every backup.
@@ -154,9 +163,12 @@ impl Tee {
         why: &SiteError,
         retain_until: Option<i64>,
     ) -> Result<(), MissError> {
-        let all =
-            self.inner.sites.backups.iter().flat_map(|backup| misses(backup.name(), bucket, keys, why, retain_until));
-        self.inner.misses.record_all(all.collect()).await
+        self.inner.misses.record_all(self.misses(bucket, keys, why, retain_until)).await
+    }
+
+    fn misses(&self, bucket: &BucketName, keys: &[ObjectKey], why: &SiteError, retain_until: Option<i64>) -> Vec<Miss> {
+        let backups = self.inner.sites.backups.iter();
+        backups.flat_map(|backup| misses(backup.name(), bucket, keys, why, retain_until)).collect()
     }
 }
 

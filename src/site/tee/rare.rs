@@ -92,7 +92,7 @@ impl Tee {
             (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
                 let accepted = heir.complete_locked(at, shared, WriteCondition::Always, (mode, false)).await;
                 if accepted.is_err() {
-                    self.undecided(&at.bucket, std::slice::from_ref(&at.key), &error).await?;
+                    self.undecided(&at.bucket, std::slice::from_ref(&at.key), &error, None).await?;
                 }
                 accepted
             }
@@ -134,7 +134,7 @@ impl Tee {
             Ok(written) => written,
             Err(error) => {
                 if !has_heir {
-                    self.undecided(&at.bucket, key, &error).await?;
+                    self.undecided(&at.bucket, key, &error, None).await?;
                 }
                 return Err(error.into());
             }
@@ -231,7 +231,7 @@ impl Tee {
         if let Err(error) = &primary
             && !exists(error)
         {
-            self.undecided(bucket, &[], error).await?;
+            self.undecided(bucket, &[], error, None).await?;
             return primary.map_err(Into::into);
         }
         let shared = Arc::new((bucket.clone(), location.map(str::to_owned), headers.to_vec()));
@@ -263,7 +263,7 @@ impl Tee {
 
     async fn delete_bucket_under(&self, bucket: &BucketName) -> Result<(), TeeError> {
         if let Err(error) = self.inner.sites.primary.delete_bucket(bucket).await {
-            self.undecided(bucket, &[], &error).await?;
+            self.undecided(bucket, &[], &error, None).await?;
             return Err(error.into());
         }
         let delete = |site: Site| {

@@ -286,9 +286,11 @@ impl TeeWrite {
             let miss =
                 Miss { site: leg.site.name().clone(), bucket, key, reason, bytes, retain_until: None, home_from: None };
             self.inner.misses.record(miss.clone()).await?;
+            // Either of the two may yet do what it did not answer to.
+            let undecided = matches!(primary, Primary::Unknown) || (is_undecided(leg) && leg.failure.is_some());
             match leg.late() {
                 Some(late) => self.inner.follow(late, vec![miss]),
-                None if is_undecided(leg) && leg.failure.is_some() => self.inner.look_again(vec![miss]),
+                None if undecided => self.inner.look_again(vec![miss]),
                 None => {}
             }
         }
