@@ -67,6 +67,20 @@ async fn a_part_uploaded_again_replaces_the_former_and_hands_it_back() {
 }
 
 #[tokio::test]
+async fn the_length_of_an_upload_leaves_out_the_part_that_comes_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path()).await;
+    state.create_upload(&upload("u", "key")).await.expect("created");
+    assert_eq!(state.length_without("u", 1).await.expect("read"), PlainLen(0));
+    for (number, length) in [(1, 5), (2, 70), (9999, 900)] {
+        let part = Part { plain_len: PlainLen(length), ..part(number, 0) };
+        state.put_part("u", &part).await.expect("put");
+    }
+    assert_eq!(state.length_without("u", 2).await.expect("read"), PlainLen(905));
+    assert_eq!(state.length_without("u", 3).await.expect("read"), PlainLen(975));
+}
+
+#[tokio::test]
 async fn a_part_of_no_upload_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = open(folder.path()).await;

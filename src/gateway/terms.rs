@@ -82,9 +82,8 @@ pub(super) async fn check_part(
         return Ok(());
     }
     check_size(plan, length)?;
-    let parts = gateway.state.parts(upload, 0, u32::from(u16::MAX)).await?;
-    let others = parts.iter().filter(|part| part.part_number != number).map(|part| part.plain_len.0);
-    Ok(check_size(plan, PlainLen(others.fold(length.0, u64::saturating_add)))?)
+    let others = gateway.state.length_without(upload, number).await?;
+    Ok(check_size(plan, PlainLen(length.0.saturating_add(others.0)))?)
 }
 
 #[cfg(test)]

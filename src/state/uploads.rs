@@ -23,6 +23,9 @@ const IDLE: &str = "SELECT id, bucket, object_key, wrapped, sites, metadata_tag,
 const PART: &str = "SELECT part_number, record, plain_len, etags, staged_key, written_at FROM parts
     WHERE upload_id = $1 AND part_number = $2";
 
+const LENGTH_WITHOUT: &str =
+    "SELECT CAST(COALESCE(SUM(plain_len), 0) AS BIGINT) FROM parts WHERE upload_id = $1 AND part_number <> $2";
+
 const PARTS: &str = "SELECT part_number, record, plain_len, etags, staged_key, written_at FROM parts
     WHERE upload_id = $1 AND part_number > $2 ORDER BY part_number LIMIT $3";
 
@@ -113,6 +116,16 @@ impl State {
     pub async fn parts(&self, upload: &str, after: u16, limit: u32) -> Result<Vec<Part>, StateError> {
         let query = sqlx::query(PARTS).bind(upload).bind(i64::from(after)).bind(i64::from(limit));
         query.fetch_all(self.readers()).await?.iter().map(read_part).collect()
+    }
+
+    /// The bytes of all parts but this one.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn length_without(&self, upload: &str, number: u16) -> Result<PlainLen, StateError> {
+        let query = sqlx::query_scalar(LENGTH_WITHOUT).bind(upload).bind(i64::from(number));
+        let length: i64 = query.fetch_one(self.readers()).await?;
+        u64::try_from(length).map(PlainLen).map_err(|_| StateError::unreadable("plain_len"))
     }
 }
 

@@ -15,7 +15,7 @@ from common.data import FIVE_MIB, MIB, content
 from common.sites import keys_of, read
 from common.wait import until
 from conftest import new_bucket
-from s3errors import error_of
+from s3errors import error_of, succeeds
 from test_kill import NEVER_RETRY, Writer, compare
 
 pytestmark = pytest.mark.timeout(300)
@@ -58,21 +58,13 @@ class World:
     def primary_goes_down(self, mode="refuse") -> None:
         """And the proxy has noticed: a write succeeds."""
         self.primary.mode = mode
-        until(lambda: _succeeds(self.put, "first", b"accepted"), "a write is accepted", 60)
+        until(lambda: succeeds(self.put, "first", b"accepted"), "a write is accepted", 60)
 
     def primary_comes_back(self) -> None:
         """And everything is brought home: both sites are the same."""
         self.primary.mode = "pass"
         until_settled(self.proxy, 90)
         audit.check_bucket(self.target, self.bucket)
-
-
-def _succeeds(call, *arguments) -> bool:
-    try:
-        call(*arguments)
-    except (ClientError, BotoCoreError):
-        return False
-    return True
 
 
 @pytest.fixture
@@ -196,7 +188,7 @@ def test_a_strict_rule_is_refused(start_proxy, fault, pool):
     for number in range(6):
         assert error_of(once.put_object, Bucket=bucket, Key=f"{number}", Body=b"x")[1] == 503
     injector.mode = "pass"
-    until(lambda: _succeeds(lambda: proxy.s3().put_object(Bucket=bucket, Key="k", Body=b"x")), "writes go on", 30)
+    until(lambda: succeeds(lambda: proxy.s3().put_object(Bucket=bucket, Key="k", Body=b"x")), "writes go on", 30)
 
 
 def test_kill_9_during_the_outage_loses_nothing_that_was_acknowledged(start_proxy, fault, pool, request):
@@ -208,7 +200,7 @@ def test_kill_9_during_the_outage_loses_nothing_that_was_acknowledged(start_prox
             writer.start()
         time.sleep(random.uniform(0.1, 0.5))
         world.primary.mode = "refuse"
-        until(lambda: _succeeds(world.put, "probe", b"x"), "accepted", 60)
+        until(lambda: succeeds(world.put, "probe", b"x"), "accepted", 60)
         # Who met an error at the moment of the outage has ended; these begin during it.
         writers += [Writer(world.proxy, world.bucket, f"late{n}", known) for n in range(4)]
         for writer in writers[4:]:

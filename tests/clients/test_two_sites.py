@@ -16,7 +16,7 @@ from common.proxy import Proxy
 from common.sites import keys_of, read
 from common.wait import until
 from conftest import new_bucket
-from s3errors import error_of
+from s3errors import error_of, succeeds
 
 pytestmark = pytest.mark.timeout(180)
 QUICK = {"connect_timeout": "500ms", "stall_timeout": "2s"}
@@ -176,17 +176,9 @@ def test_writes_without_the_primary_are_503(world):
     code, status = error_of(once.put_object, Bucket=world.bucket, Key="k", Body=b"x")
     assert status == 503 and code in ("ServiceUnavailable", "SlowDown")
     world.primary.mode = "pass"
-    until(lambda: _succeeds(world.put, "k", b"y"), "writes work again")
+    until(lambda: succeeds(world.put, "k", b"y"), "writes work again")
     assert world.get("k") == b"y"
     world.both_sites_are_same()
-
-
-def _succeeds(call, *arguments) -> bool:
-    try:
-        call(*arguments)
-    except (ClientError, BotoCoreError):
-        return False
-    return True
 
 
 def test_a_read_that_breaks_off_never_ends_cleanly(world):
@@ -245,7 +237,7 @@ def test_kill_9_during_a_large_put_leaves_the_old_object(world):
     world.primary.mode = "slow"
     sent = world.primary.sent
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        running = pool.submit(_succeeds, lambda: once.put_object(Bucket=world.bucket, Key="k", Body=content(20 * MIB)))
+        running = pool.submit(succeeds, lambda: once.put_object(Bucket=world.bucket, Key="k", Body=content(20 * MIB)))
         until(lambda: world.primary.sent > sent + 100_000, "the PUT is under way")
         world.proxy.kill()
         assert running.result() is False
