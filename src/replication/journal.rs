@@ -184,6 +184,10 @@ impl MissRecorder for Journal {
         self.desk.as_ref().is_some_and(|desk| desk.is_changing(at))
     }
 
+    fn is_shared(&self) -> bool {
+        self.state.is_shared()
+    }
+
     fn intend(&self, change: Change) -> Intent {
         self.desk.as_ref().map_or_else(Intent::default, |desk| desk.intend(change))
     }

@@ -10,6 +10,7 @@ use crate::site::tee::{Intent, MissError, Tee};
 use crate::site::{ListedVersion, Location, Site, SiteError, SiteName};
 use crate::state::{Pending, State, StateError, Task};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How often an object that keeps changing under the copy is followed before its turn is over.
 const ROUNDS: u32 = 3;
@@ -37,6 +38,8 @@ pub(super) enum Failure {
     LostAccepted(SiteName),
     #[error("{0}")]
     Heal(String),
+    #[error("an earlier change that the primary did not answer may still come; until then nothing is made equal to it")]
+    Awaited(Duration),
     #[error("the object changes faster than it can be copied")]
     Changing,
     #[error(
@@ -121,12 +124,17 @@ impl Mirror {
                 };
                 Ok(Levelled::Healed(healer.heal(site, &at).await?))
             }
+            Some(key) if let Some(left) = self.awaits(row, key) => Err(Failure::Awaited(left)),
             Some(key) if let Task::Home { from, gone } = &row.task => {
                 self.bring_home(site, row, key, from, *gone).await
             }
             None => Ok(self.bucket(site, &row.bucket).await.map(|()| Levelled::Equal)?),
             Some(key) => self.object(site, row, key).await,
         }
+    }
+
+    fn awaits(&self, row: &Pending, key: &ObjectKey) -> Option<Duration> {
+        self.tee.awaits(&Location { bucket: row.bucket.clone(), key: key.clone() })
     }
 
     fn primary(&self) -> &Site {
@@ -260,7 +268,7 @@ impl Mirror {
         }
         let intent = self.intent(at).await?;
         let _guard = self.tee.lock(at).await;
-        if self.chief(at).await?.name() != chief.name() {
+        if self.chief(at).await?.name() != chief.name() || self.tee.awaits(at).is_some() {
             intent.settle();
             return Ok(false);
         }

@@ -106,7 +106,8 @@ impl Transfer<'_> {
         // A backup may have taken the primary's place meanwhile, or given it back.
         let home = self.tee.home_of(self.at).await.map_err(|error| unknown(self.from, error))?;
         let decides = home.as_ref().unwrap_or(self.tee.sites().primary.name()) == self.from.name();
-        if (self.decides && !decides) || (!self.decides && home.is_some()) {
+        let awaits = self.tee.awaits(self.at).is_some();
+        if (self.decides && (!decides || awaits)) || (!self.decides && home.is_some()) {
             return Ok(None);
         }
         // A named version never changes.

@@ -286,6 +286,10 @@ impl Worker {
             );
             return self.journal.state().park(row, &failure.to_string()).await;
         }
+        if let Failure::Awaited(left) = failure {
+            let not_before = now().saturating_add(i64::try_from(left.as_secs()).unwrap_or(0) + 1);
+            return self.journal.state().postpone(row, not_before, &failure.to_string()).await;
+        }
         self.close_gate(&failure, &row.bucket);
         tracing::warn!(
             site = row.site, bucket = %row.bucket, attempts = row.attempts + 1, error = %failure,

@@ -3,7 +3,8 @@
     with FaultProxy(site_port) as faults:
         faults.mode = "refuse"
 
-Modes: `pass`; `refuse` (connections are reset at once, existing ones too); `hang` (accepted, nothing ever answered);
+Modes: `pass`; `refuse` (connections are reset at once, existing ones too); `hang` (accepted, nothing is answered or passed on until the mode ends);
+`hold` (what hangs already goes on hanging, new connections pass);
 `reset` (the connection breaks after `reset_after` request bytes); `cut` (it breaks after `reset_after` response
 bytes); `slow` (4 KiB each 20 ms in both directions); `500` and `503` (every request is answered with InternalError, SlowDown);
 `wrong` (one bit of what the site sends is flipped in every block that does not end in a head). With `tls` it also terminates TLS. `sent`
@@ -21,7 +22,9 @@ import urllib.parse
 _BLOCK = 65536
 _SLOW_BLOCK = 4096
 _SLOW_PAUSE = 0.02
-_MODES = ("pass", "refuse", "hang", "reset", "cut", "slow", "500", "503", "wrong")
+_LATE = 2
+_HELD = 1024 * 1024
+_MODES = ("pass", "refuse", "hang", "hold", "reset", "cut", "slow", "500", "503", "wrong")
 _ERRORS = {"500": ("Internal Server Error", "InternalError"), "503": ("Slow Down", "SlowDown")}
 
 
@@ -136,14 +139,15 @@ class FaultProxy:
             writer.write(body)
 
     async def _pump(self, reader, writer, breaks_in: str, other) -> None:
-        passed = 0
+        passed, held = 0, False
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             while True:
                 slow = self._mode == "slow"
                 data = await reader.read(_SLOW_BLOCK if slow else _BLOCK)
                 self.injected += self._mode in ("hang", "slow")
-                while self._mode == "hang":
-                    await asyncio.sleep(0.02)
+                while self._mode == "hang" or (held and self._mode == "hold"):
+                    held = True
+                    data += await _more(reader, len(data))
                 if self._mode in _ERRORS and data:
                     # A connection from before: what is under way on it breaks, new ones are answered.
                     self.injected += 1
@@ -164,8 +168,21 @@ class FaultProxy:
                     break
                 writer.write(data)
                 await writer.drain()
+        if held:
+            # Its sender is gone; a server that noticed would not carry it out.
+            await asyncio.sleep(_LATE)
         with contextlib.suppress(OSError):
             writer.close()
+
+
+async def _more(reader: asyncio.StreamReader, held: int) -> bytes:
+    """What else comes within a moment, as a stalled network's buffers would take it."""
+    start = asyncio.get_running_loop().time()
+    with contextlib.suppress(OSError, TimeoutError):
+        if held < _HELD and (data := await asyncio.wait_for(reader.read(_BLOCK), _SLOW_PAUSE)):
+            return data
+    await asyncio.sleep(max(0, start + _SLOW_PAUSE - asyncio.get_running_loop().time()))
+    return b""
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

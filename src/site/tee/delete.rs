@@ -50,6 +50,7 @@ impl Tee {
         let outcome = self.delete_locked(&at, options.clone(), fate, heir.is_some()).await;
         let (outcome, teller) = match (outcome, &heir) {
             (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
+                self.may_come_late(&at.bucket, std::slice::from_ref(&at.key), &error);
                 let accepted = heir.delete_locked(&at, options, fate, false).await;
                 if accepted.is_err() {
                     self.undecided(&at.bucket, std::slice::from_ref(&at.key), &error, fate.retain_until).await?;
@@ -85,6 +86,7 @@ impl Tee {
                 return Err(error.into());
             }
         };
+        self.inner.carried_out_delete(at, options.version.is_some());
         if retain_until.is_some() {
             self.retained(&at.bucket, key, fate).await?;
             return Ok(deleted);
@@ -163,6 +165,7 @@ impl Tee {
         let outcome = self.delete_all_locked(bucket, doomed.clone(), &keys, (bypass, heir.is_some()), fate).await;
         let outcome = match (outcome, &heir) {
             (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
+                self.may_come_late(bucket, &keys, &error);
                 let accepted = heir.delete_all_locked(bucket, doomed, &keys, (bypass, false), fate).await;
                 if accepted.as_ref().map_or(true, |answers| answers.iter().any(Result::is_err)) {
                     self.undecided(bucket, &keys, &error, fate.retain_until).await?;
@@ -200,8 +203,12 @@ impl Tee {
             }
         };
         for (one, answer) in doomed.iter().zip(&answers) {
-            if let Err(error) = answer {
-                self.undecided(bucket, std::slice::from_ref(&one.key), error, fate.retain_until).await?;
+            let at = Location { bucket: bucket.clone(), key: one.key.clone() };
+            match answer {
+                Ok(_) => self.inner.carried_out_delete(&at, one.version.is_some()),
+                Err(error) => {
+                    self.undecided(bucket, std::slice::from_ref(&one.key), error, fate.retain_until).await?;
+                }
             }
         }
         let gone: Vec<usize> = (0..doomed.len()).filter(|at| answers.get(*at).is_some_and(Result::is_ok)).collect();

@@ -151,6 +151,7 @@ impl Inner {
             misses: Arc::clone(&self.misses),
             backup_grace: self.backup_grace,
             locks: self.locks.clone(),
+            stragglers: Arc::clone(&self.stragglers),
             orphans: self.orphans.clone(),
             accepts: self.accepts,
             left_out: self.left_out.clone(),
@@ -211,6 +212,10 @@ impl MissRecorder for Deputised {
 
     fn is_changing(&self, at: &Location) -> bool {
         self.misses.is_changing(at)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.misses.is_shared()
     }
 
     fn intend(&self, change: Change) -> Intent {

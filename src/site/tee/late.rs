@@ -1,11 +1,11 @@
 //! Backups that do not answer in time: nobody waits for them, and nobody forgets them.
 use super::leg::left_out;
+use super::straggler::ON_ITS_WAY;
 use super::{Change, Inner, Miss, MissError, Mode, Tee};
 use crate::s3::{BucketName, ObjectKey};
 use crate::site::{Location, NULL_VERSION, Site, SiteError, SiteName};
 use futures_util::future::join_all;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// What a backup said when it was asked.
@@ -18,19 +18,16 @@ pub(super) struct Asked<T> {
     late: Option<JoinHandle<Result<T, SiteError>>>,
 }
 
-/// What is on its way after so long is not on its way any more: buffers of middleboxes, and a site's own queue.
-const SECOND_LOOK: Duration = Duration::from_secs(15);
-
 /// Why a backup is not told of a change although it answers.
 pub(super) const OUT_OF_TURN: &str = "it misses earlier versions, which come first";
 
 // === impl Inner ===
 
 impl Inner {
-    /// A request that ended without an answer after its last bytes had gone out may still lie somewhere on the way and take effect later, even
+    /// A backup's request that ended without an answer after its last bytes had gone out may still lie somewhere on the way and take effect later, even
     /// after the miss was levelled. So the miss is recorded once more, a good while later.
     pub(super) fn look_again(self: &Arc<Self>, misses: Vec<Miss>) {
-        self.follow(tokio::spawn(tokio::time::sleep(SECOND_LOOK)), misses);
+        self.follow(tokio::spawn(tokio::time::sleep(ON_ITS_WAY)), misses);
     }
 
     /// As [`Self::out_of_turn`], of a bucket's keys; in other modes than `Tee` nobody waits.
@@ -147,12 +144,15 @@ impl Tee {
         if !error.is_outage() {
             return Ok(());
         }
-        self.later(bucket, keys, error, retain_until).await?;
-        if !keys.is_empty() {
-            // The primary may yet do it.
-            self.inner.look_again(self.misses(bucket, keys, error, retain_until));
+        self.may_come_late(bucket, keys, error);
+        self.later(bucket, keys, error, retain_until).await
+    }
+
+    /// The primary did not say what became of a change, and may yet do it.
+    pub(super) fn may_come_late(&self, bucket: &BucketName, keys: &[ObjectKey], error: &SiteError) {
+        for key in keys {
+            self.inner.expect_straggler(&Location { bucket: bucket.clone(), key: key.clone() }, Some(error));
         }
-        Ok(())
     }
 
     /// Records these names for every backup.

@@ -16,7 +16,7 @@
 //! - Whatever makes the sites differ after the primary decided is recorded through [`MissRecorder`]
 //!   *before* the caller gets its answer. If recording fails the write is answered with an error.
 //! - When the primary does not say what became of the last bytes, it may have the object: the caller gets an error, and every backup
-//!   is recorded, so that the sites come to agree whichever way it went.
+//!   is recorded, so that the sites come to agree whichever way it went. It may also come late, over what was acknowledged since: see `straggler`.
 //! - A backup's request that is given up on at the very end is not cancelled: nobody can cancel what the site may be doing already.
 //!   It runs on by itself, and when it ends the miss is recorded once more, so that a late effect is levelled, too.
 //! - In `Mode::Strict` every site is required. An unconditional PUT commits at the backups first: the primary never shows what a backup
@@ -34,6 +34,7 @@ use leg::Request;
 use lock::KeyLocks;
 use std::sync::Arc;
 use std::time::Duration;
+use straggler::Stragglers;
 use tokio_util::task::TaskTracker;
 
 mod configure;
@@ -45,6 +46,7 @@ mod late;
 mod leg;
 mod lock;
 mod rare;
+mod straggler;
 mod write;
 
 pub use copy::CopySource;
@@ -113,6 +115,11 @@ pub trait MissRecorder: Send + Sync {
         false
     }
 
+    /// Whether other proxies change objects as well, and record it at the same place.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// A read found what a site holds of this object damaged; it is to be made good from another site. Never waits.
     fn damaged(&self, _site: &SiteName, _at: &Location, _why: &str) {}
 
@@ -160,6 +167,7 @@ pub(super) struct Inner {
     misses: Arc<dyn MissRecorder>,
     backup_grace: Duration,
     locks: Arc<KeyLocks>,
+    stragglers: Arc<Stragglers>,
     /// Commits whose callers are gone.
     orphans: TaskTracker,
     /// While the primary is out a backup may take its place.
@@ -192,8 +200,9 @@ impl Mode {
 impl Tee {
     /// Over these sites. `backup_grace`: how long a backup may keep a `Mode::Tee` write waiting.
     pub fn new(sites: Sites, misses: Arc<dyn MissRecorder>, backup_grace: Duration) -> Self {
-        let (locks, orphans) = (Arc::new(KeyLocks::new()), TaskTracker::new());
-        let inner = Inner { sites, misses, backup_grace, locks, orphans, accepts: false, left_out: None };
+        let (locks, stragglers, orphans) = (Arc::new(KeyLocks::new()), Arc::default(), TaskTracker::new());
+        let (accepts, left_out) = (false, None);
+        let inner = Inner { sites, misses, backup_grace, locks, stragglers, orphans, accepts, left_out };
         Self { inner: Arc::new(inner) }
     }
 

@@ -90,6 +90,7 @@ impl Tee {
         let completed = self.complete_locked(at, Arc::clone(&shared), condition, (mode, heir.is_some())).await;
         match (completed, heir) {
             (Err(TeeError::Site(error)), Some(heir)) if error.is_outage() => {
+                self.may_come_late(&at.bucket, std::slice::from_ref(&at.key), &error);
                 let accepted = heir.complete_locked(at, shared, WriteCondition::Always, (mode, false)).await;
                 if accepted.is_err() {
                     self.undecided(&at.bucket, std::slice::from_ref(&at.key), &error, None).await?;
@@ -160,6 +161,7 @@ impl Tee {
                 }
             }
         }
+        self.inner.carried_out(at, || written.clone());
         match failure {
             Some(error) if mode == Mode::Strict => Err(error.into()),
             _ => Ok(Committed { primary, written, pending }),

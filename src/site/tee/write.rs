@@ -2,7 +2,8 @@
 use super::late::OUT_OF_TURN;
 use super::leg::{Leg, Request};
 use super::{Change, Committed, Inner, Intent, Miss, Mode, TeeError};
-use crate::site::{Location, Persevere, Site, SiteError, WriteCondition, Written};
+use crate::s3::SealedETag;
+use crate::site::{Location, Persevere, Site, SiteError, SiteName, WriteCondition, Written};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -204,22 +205,31 @@ impl TeeWrite {
             None => Primary::Lacks,
         };
         if self.object {
+            if matches!(primary, Primary::Unknown) {
+                self.inner.expect_straggler(&self.at, self.legs.first().and_then(|leg| leg.failure.as_ref()));
+            }
             self.record(&primary).await?;
+        }
+        if let (true, Primary::Has(primary)) = (self.object, &primary) {
+            self.inner.carried_out(&self.at, || self.written(primary, &answers));
         }
         if let Some(error) = self.required_failure() {
             return Err(error.into());
         }
         let Primary::Has(mut primary) = primary else { return Err(SiteError::Aborted.into()) };
         primary.version_id = self.inner.told_version(primary.version_id);
-        let mut written = vec![(self.inner.sites.primary.name().clone(), primary.etag.clone())];
-        let mut pending = Vec::new();
-        for (leg, answer) in self.legs.iter().zip(&answers).skip(1) {
-            match answer {
-                Some(answer) => written.push((leg.site.name().clone(), answer.etag.clone())),
-                None => pending.push(leg.site.name().clone()),
-            }
-        }
+        let written = self.written(&primary, &answers);
+        let missing = self.legs.iter().zip(&answers).skip(1).filter(|(_, answer)| answer.is_none());
+        let pending = missing.map(|(leg, _)| leg.site.name().clone()).collect();
         Ok(Committed { primary, written, pending })
+    }
+
+    /// Who has it, under which ETag; the primary first.
+    fn written(&self, primary: &Written, answers: &[Option<Written>]) -> Vec<(SiteName, SealedETag)> {
+        let backups = self.legs.iter().zip(answers).skip(1);
+        let backups =
+            backups.filter_map(|(leg, answer)| Some((leg.site.name().clone(), answer.as_ref()?.etag.clone())));
+        std::iter::once((self.inner.sites.primary.name().clone(), primary.etag.clone())).chain(backups).collect()
     }
 
     /// The primary did not answer and a backup has the write: it is accepted there, and the primary is to be made equal to it. It may have the
@@ -232,6 +242,9 @@ impl TeeWrite {
     ) -> Result<Committed, TeeError> {
         let home = self.legs[heir].site.name().clone();
         tracing::info!(backup = %home, "a write is accepted at a backup");
+        if let Some(primary) = self.legs.first().filter(|leg| is_undecided(leg)) {
+            self.inner.expect_straggler(&self.at, primary.failure.as_ref());
+        }
         let (mut written, mut pending) = (vec![(home.clone(), primary.etag.clone())], Vec::new());
         for (index, leg) in self.legs.iter_mut().enumerate().filter(|(index, _)| *index != heir) {
             match answers.get(index) {
@@ -286,8 +299,8 @@ impl TeeWrite {
             let miss =
                 Miss { site: leg.site.name().clone(), bucket, key, reason, bytes, retain_until: None, home_from: None };
             self.inner.misses.record(miss.clone()).await?;
-            // Either of the two may yet do what it did not answer to.
-            let undecided = matches!(primary, Primary::Unknown) || (is_undecided(leg) && leg.failure.is_some());
+            // It may yet do what it did not answer to.
+            let undecided = is_undecided(leg) && leg.failure.is_some();
             match leg.late() {
                 Some(late) => self.inner.follow(late, vec![miss]),
                 None if undecided => self.inner.look_again(vec![miss]),
