@@ -14,7 +14,7 @@ pub(super) struct Gap {
 /// # Errors
 /// As either site answered.
 pub(super) async fn gap(chief: &Site, site: &Site, at: &Location) -> Result<Option<Gap>, SiteError> {
-    if !chief.capabilities().versioning || !site.capabilities().versioning {
+    if !chief.may_keep_versions() || !site.may_keep_versions() {
         return Ok(None);
     }
     let ours = chief.versions_of(at).await?;

@@ -102,6 +102,11 @@ impl Site {
         self.inner.capabilities.load_full().unwrap_or_default()
     }
 
+    /// Whether buckets here may be versioned. Before the first probe they may: whoever took it that they are not would lose versions.
+    pub fn may_keep_versions(&self) -> bool {
+        self.inner.capabilities.load().as_ref().is_none_or(|found| found.versioning)
+    }
+
     /// Whose buckets and objects they are, in the site's own words; `None` where it has not said.
     pub fn owner(&self) -> Option<Arc<SiteOwner>> {
         self.inner.owner.load_full()

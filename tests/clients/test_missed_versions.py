@@ -50,6 +50,7 @@ class World:
     def both_have_the_same_history(self, key: str, length: int) -> None:
         """Version by version."""
         until_settled(self.proxy, 90)
+        assert len(self.history(0, key)) == length
         until(lambda: len(self.history(1, key)) == length, f"{key} has {length} versions at the backup", 30)
         ours, theirs = self.history(0, key), self.history(1, key)
         assert ours == theirs, [[one and len(one) for one in history] for history in (ours, theirs)]
@@ -70,7 +71,8 @@ def test_versions_and_delete_markers_that_a_backup_missed_arrive_in_order(start_
     world.put("born", b"first")
     world.put("born", b"second")
     world.backup.mode = "pass"
-    world.both_have_the_same_history("k", 6)
+    # (A gateway makes no second marker on top of a marker.)
+    world.both_have_the_same_history("k", 5)
     world.both_have_the_same_history("gone", 2)
     world.both_have_the_same_history("born", 2)
     assert read(world.s3, world.bucket, "k") == content(4000, 4)

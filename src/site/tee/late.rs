@@ -43,7 +43,7 @@ impl Inner {
     /// The backups that miss something of these objects, where versions are kept: told of a new one now, they could never have them in order.
     pub(super) async fn out_of_turn(&self, places: &[Location]) -> Vec<SiteName> {
         let mut waiting: Vec<SiteName> = Vec::new();
-        if !self.sites.primary.capabilities().versioning {
+        if !self.sites.primary.may_keep_versions() {
             return waiting;
         }
         for at in places {
