@@ -10,5 +10,5 @@ pub mod s3;
 pub mod seal;
 #[path = "../../tests/seal_support/mod.rs"]
 pub mod seal_support;
-#[path = "../../src/secret.rs"]
+#[path = "../../src/secret/mod.rs"]
 pub mod secret;

@@ -3,6 +3,7 @@ mod adopt;
 mod check;
 mod demo;
 mod drill;
+mod hardening;
 mod init;
 mod key;
 mod place;
@@ -76,6 +77,7 @@ struct Usage(String);
 /// Parses the arguments, runs the command, and turns its outcome into an exit code: 0 all well, 64 bad usage or
 /// configuration, 1 anything else.
 pub fn main() -> ExitCode {
+    hardening::no_core_dumps();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

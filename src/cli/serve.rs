@@ -16,6 +16,7 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = super::load(&self.config)?;
         super::start_tracing(&config.logs.level, config.logs.format);
+        super::hardening::report();
         super::runtime()?.block_on(async {
             let stop = stop_signal().context("the signal handlers cannot be set")?;
             // A signal during a slow start (a site that does not answer) ends it.

@@ -13,8 +13,8 @@ use sqlx::Row as _;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-/// Rows of one statement: SQLite takes 32,766 parameters, PostgreSQL 65,535.
-const ROWS: usize = 1000;
+/// Rows of one statement at most: SQLite takes 32,766 parameters, PostgreSQL 65,535.
+const ROWS: usize = 1024;
 /// What a process sent before it died may still be on its way: so many seconds later a site has it or never gets it.
 const IN_FLIGHT: i64 = 2;
 
@@ -129,7 +129,7 @@ async fn carry_out(
 ) -> Result<usize, StateError> {
     let Exchange { begun, ended, stray } = exchange;
     let mut recorded = 0;
-    for ended in ended.chunks(ROWS) {
+    for ended in batches(&ended) {
         if engine == Engine::Postgres {
             lock(connection, ended).await?;
         }
@@ -142,13 +142,23 @@ async fn carry_out(
             level(connection, row, backups, reason, (now, now)).await?;
         }
     }
-    for stray in stray.chunks(ROWS) {
+    for stray in batches(&stray) {
         remove(connection, owner, stray.iter().copied()).await?;
     }
-    for begun in begun.chunks(ROWS) {
+    for begun in batches(&begun) {
         insert(connection, owner, begun).await?;
     }
     Ok(recorded)
+}
+
+/// Cut to powers of two: statements of a few lengths stay prepared, where one of every length would be prepared each time.
+fn batches<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let length = 1 << rows.len().min(ROWS).checked_ilog2()?;
+        let (batch, rest) = rows.split_at(length);
+        rows = rest;
+        Some(batch)
+    })
 }
 
 /// Two proxies that end changes of the same keys would wait for each other's rows; in one order they do not. (A file has one writer
@@ -263,4 +273,19 @@ fn read_intent(row: &Row) -> Result<IntentRow, StateError> {
         key: read_key(row)?,
         retain_until: row.try_get("retain_until")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_powers_of_two_and_lose_nothing() {
+        for length in [0, 1, 2, 3, 37, 1023, 1024, 2500] {
+            let rows: Vec<usize> = (0..length).collect();
+            let cut: Vec<&[usize]> = batches(&rows).collect();
+            assert!(cut.iter().all(|batch| batch.len().is_power_of_two() && batch.len() <= ROWS), "{length}");
+            assert_eq!(cut.concat(), rows);
+        }
+    }
 }

@@ -202,15 +202,7 @@ impl Tee {
                 return Err(error.into());
             }
         };
-        for (one, answer) in doomed.iter().zip(&answers) {
-            let at = Location { bucket: bucket.clone(), key: one.key.clone() };
-            match answer {
-                Ok(_) => self.inner.carried_out_delete(&at, one.version.is_some()),
-                Err(error) => {
-                    self.undecided(bucket, std::slice::from_ref(&one.key), error, fate.retain_until).await?;
-                }
-            }
-        }
+        self.note_answers(bucket, &doomed, &answers, fate).await?;
         let gone: Vec<usize> = (0..doomed.len()).filter(|at| answers.get(*at).is_some_and(Result::is_ok)).collect();
         if gone.is_empty() {
             return Ok(answers);
@@ -254,6 +246,26 @@ impl Tee {
             }
         }
         Ok(answers)
+    }
+
+    /// What the primary made of each.
+    async fn note_answers(
+        &self,
+        bucket: &BucketName,
+        doomed: &[Doomed],
+        answers: &[Result<Deleted, SiteError>],
+        fate: Fate,
+    ) -> Result<(), TeeError> {
+        for (one, answer) in doomed.iter().zip(answers) {
+            let at = Location { bucket: bucket.clone(), key: one.key.clone() };
+            match answer {
+                Ok(_) => self.inner.carried_out_delete(&at, one.version.is_some()),
+                Err(error) => {
+                    self.undecided(bucket, std::slice::from_ref(&one.key), error, fate.retain_until).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn told(&self, deleted: Deleted) -> Deleted {
