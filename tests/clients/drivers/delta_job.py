@@ -79,8 +79,9 @@ def arrow() -> pyarrow.fs.S3FileSystem:
     """pyarrow's own file system, over the AWS SDK for C++."""
     scheme, authority = ENDPOINT.split("://")
     certificate = {"tls_ca_file_path": CA} if CA else {}
+    # Its own patience with a slow answer is three seconds.
     return pyarrow.fs.S3FileSystem(
-        **CREDENTIAL, **certificate, region=REGION, scheme=scheme, endpoint_override=authority
+        **CREDENTIAL, **certificate, region=REGION, scheme=scheme, endpoint_override=authority, request_timeout=60
     )
 
 
