@@ -12,7 +12,7 @@ use super::terms;
 use crate::audit::RequestContext;
 use crate::policy::{Deletes, Plan, Replication};
 use crate::s3::{Operation, PlainLen};
-use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId, sealed_len};
+use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, Suite, VaultKeyId, sealed_len};
 use crate::site::tee::{Committed, Fate, Mode};
 use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition};
 use crate::state::IndexEntry;
@@ -172,7 +172,7 @@ pub(super) async fn new_sealer(
     who: &str,
 ) -> Result<ObjectSealer, GatewayError> {
     let vault = encryption.key(gateway, plan, who).await?;
-    Ok(ObjectSealer::generate(&vault, gateway.entropy.as_ref())?)
+    Ok(ObjectSealer::generate(Suite::Aes256Gcm, &vault, gateway.entropy.as_ref())?)
 }
 
 /// The plan's replication, in the tee's terms.

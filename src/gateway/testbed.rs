@@ -10,7 +10,7 @@ use crate::policy::{DEFAULT, KeyTemplate, LiveRules, MetadataForm, Pattern, Rule
 use crate::replication::Journal;
 use crate::s3::{BucketName, ObjectKey, Operation, PlainLen, RequestId};
 use crate::seal::{
-    ChecksumAlgorithm, ChecksumType, ChecksumValue, ContentInfo, ObjectName, ObjectSealer, PartEntry, VaultKeyId,
+    ChecksumAlgorithm, ChecksumType, ChecksumValue, ContentInfo, ObjectName, ObjectSealer, PartEntry, Suite, VaultKeyId,
 };
 use crate::secret::{SecretBytes, SecretText};
 use crate::site::embedded::EmbeddedSite;
@@ -153,7 +153,7 @@ impl Testbed {
         let at = at(key);
         let id = VaultKeyId::parse("default").expect("a valid name");
         let vault = self.gateway.keyring.for_sealing(&id).expect("the key");
-        let sealer = ObjectSealer::generate(&vault, &OsEntropy).expect("a sealer");
+        let sealer = ObjectSealer::generate(Suite::default(), &vault, &OsEntropy).expect("a sealer");
         let mut out = BytesMut::new();
         let entries: Vec<PartEntry> = parts
             .iter()
