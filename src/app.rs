@@ -84,7 +84,7 @@ impl App {
     /// serve, and it is tried again.
     pub async fn start(config: Config) -> Result<Self, AppError> {
         let credentials = Arc::new(identity::load(&config.credentials_file)?);
-        let rules = Arc::new(LiveRules::new(RuleSet::new(config.rules)?));
+        let rules = Arc::new(LiveRules::new(RuleSet::new(config.rules, config.suites)?));
         let metrics = Metrics::new();
         let sites = build_sites(config.primary, config.backups, metrics.clone())?;
         sites.all().for_each(|site| metrics.declare_site(&site.name().0));

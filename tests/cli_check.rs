@@ -112,7 +112,10 @@ async fn it_explains_which_rule_decides_for_an_object() {
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let (code, said) = explain("docs/books/a");
-    assert_eq!((code, said.trim_end()), (Some(0), "rule books (docs/books/**) decides: key books, replication strict"));
+    assert_eq!(
+        (code, said.trim_end()),
+        (Some(0), "rule books (docs/books/**) decides: key books, suite aes-256-gcm, replication strict")
+    );
     assert!(explain("docs/other").1.contains("the default decides"));
     assert_eq!(explain("docs").0, Some(64));
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use strongroom::keys::{Keyring, OsEntropy, RootKey, RootSource};
 use strongroom::s3::{BucketName, ObjectKey, PlainLen};
-use strongroom::seal::{ContentInfo, ObjectName, ObjectSealer, PartEntry, VaultKeyId};
+use strongroom::seal::{ContentInfo, ObjectName, ObjectSealer, PartEntry, Suite, VaultKeyId};
 use strongroom::secret::SecretText;
 use strongroom::site::embedded::EmbeddedSite;
 use strongroom::site::{ListQuery, Location, Site, SiteConfig, SiteName, Sites, Unobserved};
@@ -67,7 +67,7 @@ impl World {
     fn sealed(&self, key: &str, parts: &[&[u8]]) -> Vec<u8> {
         let id = VaultKeyId::parse("default").expect("a key name");
         let vault = self.keyring.for_sealing(&id).expect("the key was made");
-        let sealer = ObjectSealer::generate(&vault, &OsEntropy).expect("a sealer");
+        let sealer = ObjectSealer::generate(Suite::default(), &vault, &OsEntropy).expect("a sealer");
         let mut out = BytesMut::new();
         let mut entries = Vec::new();
         for (index, part) in parts.iter().enumerate() {

@@ -6,7 +6,7 @@ use pair::{Pair, bucket};
 use std::sync::Arc;
 use strongroom::keys::{KeyError, Keyring, OsEntropy, RootKey};
 use strongroom::s3::{BucketName, ObjectKey};
-use strongroom::seal::{VaultKeyId, VaultKeyRef};
+use strongroom::seal::{Suite, VaultKeyId, VaultKeyRef};
 use strongroom::secret::SecretBytes;
 use strongroom::site::{Location, Site, Sites, WriteCondition};
 
@@ -57,7 +57,7 @@ async fn replace(site: &Site, name: &str, bytes: Bytes) {
 fn same_key(one: &Keyring, other: &Keyring) -> bool {
     use strongroom::seal::ObjectSealer;
     let key = one.for_sealing(&id("default")).expect("a key");
-    let sealer = ObjectSealer::generate(&key, &OsEntropy).expect("a sealer");
+    let sealer = ObjectSealer::generate(Suite::default(), &key, &OsEntropy).expect("a sealer");
     let wrapped = sealer.to_wrapped();
     let reference = ObjectSealer::wrapped_key_ref(&wrapped).expect("a reference");
     let Ok(opener) = other.for_opening(&reference) else { return false };

@@ -138,7 +138,7 @@ fn body(recipe: &Value) -> Vec<u8> {
     for part in recipe["parts"].as_array().expect("parts") {
         let plain = plaintext(number(part, "seed"), number(part, "length") as usize);
         let (dek, id, salt) = (array(recipe, "dek"), array(recipe, "object_id"), array(part, "salt"));
-        sealed.extend(forge::message(&dek, &id, &salt, &plain));
+        sealed.extend(forge::message(number(recipe, "suite") as u8, &dek, &id, &salt, &plain));
     }
     sealed
 }

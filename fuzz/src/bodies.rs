@@ -36,10 +36,27 @@ impl<'a> Input<'a> {
     }
 }
 
-fn forge() -> Forge {
-    static GOOD: OnceLock<Forge> = OnceLock::new();
+/// One of suite 1 or of suite 2.
+fn forge(suite: Suite) -> Forge {
+    static GOOD: PerSuite<Forge> = per_suite();
     let part = |plain| Part { number: 1, salt: [0x51; 24], plain, md5: [1; 16], checksum: [0; 34] };
-    GOOD.get_or_init(|| Forge::new([0xd1; 32], [0x1d; 16], &[part(plaintext(20, 100))], &VAULT, &name())).clone()
+    let make = || Forge::new(suite.number(), [0xd1; 32], [0x1d; 16], &[part(plaintext(20, 100))], &VAULT, &name());
+    of(&GOOD, suite).get_or_init(make).clone()
+}
+
+type PerSuite<T> = [OnceLock<T>; 2];
+
+const fn per_suite<T>() -> PerSuite<T> {
+    [const { OnceLock::new() }; 2]
+}
+
+fn of<T>(made: &PerSuite<T>, suite: Suite) -> &OnceLock<T> {
+    &made[usize::from(suite.number()) - 1]
+}
+
+/// The fuzzer's choice.
+fn suite(byte: u8) -> Suite {
+    Suite::ALL[usize::from(byte) % Suite::ALL.len()]
 }
 
 /// Trailers: parse, unwrap, authenticate, decode.
@@ -50,8 +67,8 @@ pub fn trailer(data: &[u8]) {
         }
     }
     let mut input = Input(data);
-    let mut forge = forge();
     let which = input.byte();
+    let mut forge = forge(suite(which >> 7));
     if which & 1 != 0 {
         forge.head = input.array();
     }
@@ -96,8 +113,9 @@ pub fn trailer(data: &[u8]) {
 /// Indexes: any entries under a right tag.
 pub fn index(data: &[u8]) {
     let mut input = Input(data);
-    let mut forge = forge();
-    let count = 2 + usize::from(input.byte() % 4);
+    let shape = input.byte();
+    let mut forge = forge(suite(shape >> 7));
+    let count = 2 + usize::from(shape % 4);
     let five = 5u64 << 20;
     forge.index.clear();
     let (mut plain, mut body) = (0u64, 0u64);
@@ -142,10 +160,11 @@ pub fn index(data: &[u8]) {
 
 /// Readers: a real object, changed or not, in pieces of any size; only its own plaintext comes out.
 pub fn reader(data: &[u8]) {
-    static OBJECT: OnceLock<(Vec<u8>, Bytes)> = OnceLock::new();
-    let (plain, sealed) = OBJECT.get_or_init(|| {
+    static OBJECTS: PerSuite<(Vec<u8>, Bytes)> = per_suite();
+    let suite = suite(data.first().map_or(0, |byte| byte >> 7));
+    let (plain, sealed) = of(&OBJECTS, suite).get_or_init(|| {
         let plain = plaintext(1, 3 * 16_384 + 77);
-        let sealed = seal(&plain, &Fixed::new(1));
+        let sealed = seal(suite, &plain, &Fixed::new(1));
         (plain, sealed)
     });
     let _ = decode_whole(&Bytes::copy_from_slice(data), &vault(), &name().get());
@@ -200,10 +219,11 @@ fn change(bytes: &mut Vec<u8>, input: &mut Input<'_>) {
 
 /// Metadata values.
 pub fn metadata(data: &[u8]) {
-    static OBJECT: OnceLock<(OpenObject, SealedMetadata)> = OnceLock::new();
-    let (object, good) = OBJECT.get_or_init(|| {
+    static OBJECTS: PerSuite<(OpenObject, SealedMetadata)> = per_suite();
+    let suite = suite(data.first().map_or(0, |byte| byte & 1));
+    let (object, good) = of(&OBJECTS, suite).get_or_init(|| {
         let entropy = Fixed::new(3);
-        let sealer = ObjectSealer::generate(&vault(), &entropy).expect("fixed");
+        let sealer = ObjectSealer::generate(suite, &vault(), &entropy).expect("fixed");
         let metadata = sealer.seal_metadata(br#"{"t":"text/plain"}"#, &entropy).expect("short");
         let content = ContentInfo { metadata_tag: Some(metadata.tag), ..content(false) };
         let sealed = seal_parts_with(&sealer, &[b"x".to_vec()], &content, &name(), &entropy);

@@ -73,7 +73,7 @@ impl Reload {
         // Secrets are read from files, too.
         let read = tokio::task::spawn_blocking(move || {
             let config = Config::load(&file).map_err(|error| error.to_string())?;
-            RuleSet::new(config.rules).map_err(|error| error.to_string())
+            RuleSet::new(config.rules, config.suites).map_err(|error| error.to_string())
         });
         let read = read.await.unwrap_or_else(|error| Err(error.to_string()));
         let path = self.file.display().to_string();

@@ -52,7 +52,7 @@ async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
     };
     let credentials = identity::load(&config.credentials_file);
     report(out, "credentials", credentials.map(|c| format!("{} known", c.len())).map_err(|e| e.to_string()))?;
-    let rules = RuleSet::new(config.rules);
+    let rules = RuleSet::new(config.rules, config.suites);
     let keys = rules.as_ref().map(|rules| format!("vault keys {}", rules.keys().join(", ")));
     report(out, "rules", keys.map_err(ToString::to_string))?;
     let root = RootKey::load(&config.root_key);

@@ -53,7 +53,7 @@ impl Policy {
         match self.command {
             Command::Explain(command) => {
                 let config = super::load(&command.config)?;
-                let rules = RuleSet::new(config.rules.clone())?;
+                let rules = RuleSet::new(config.rules.clone(), config.suites.clone())?;
                 let done = explain(config, &command.object, "policy explain")?;
                 writeln!(std::io::stdout(), "policy version {}", rules.version())?;
                 Ok(done)
@@ -71,14 +71,15 @@ pub(super) fn explain(config: Config, object: &str, command: &str) -> anyhow::Re
     let (bucket, key) = path.split_once('/').ok_or_else(|| unusable("it has no key".to_owned()))?;
     let bucket = BucketName::parse(bucket).map_err(|e| unusable(e.to_string()))?;
     let key = ObjectKey::parse(key).map_err(|e| unusable(e.to_string()))?;
-    writeln!(std::io::stdout(), "{}", RuleSet::new(config.rules)?.explain(&bucket, &key))?;
+    writeln!(std::io::stdout(), "{}", RuleSet::new(config.rules, config.suites)?.explain(&bucket, &key))?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl Check {
     fn run(self) -> anyhow::Result<ExitCode> {
         // Rules that can never match are refused here already, each with its line.
-        let rules = RuleSet::new(super::load(&self.config)?.rules)?;
+        let config = super::load(&self.config)?;
+        let rules = RuleSet::new(config.rules, config.suites)?;
         let existing = if self.offline { Vec::new() } else { super::runtime()?.block_on(self.keys())? };
         let advice = advise(&rules, &existing);
         let mut out = std::io::stdout().lock();

@@ -13,6 +13,7 @@ mod settings;
 mod shape;
 mod sites;
 mod state;
+mod suites;
 mod validate;
 mod value;
 

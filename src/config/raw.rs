@@ -40,6 +40,7 @@ table! {
         reconcile: RawReconcile,
         drill: RawDrill,
         bucket_alias: Vec<Spanned<RawAlias>>,
+        suites: RawSuites,
         rule: Vec<Spanned<RawRule>>,
         log: RawLog,
         cache: RawCache,
@@ -180,12 +181,21 @@ table! {
 }
 
 table! {
+    /// `[suites]`.
+    RawSuites {
+        write: Field<Vec<Spanned<String>>>,
+        read: Field<Vec<Spanned<String>>>,
+    }
+}
+
+table! {
     /// `[[rule]]`.
     RawRule {
         name: Field<String>,
         #[serde(rename = "match")]
         r#match: Field<String>,
         key: Field<String>,
+        suite: Field<String>,
         replication: Field<String>,
         deletes: Field<String>,
         retain_for: Field<String>,
@@ -227,7 +237,7 @@ table! {
 /// Every key of the file as (table, key); the table is empty for the top level.
 #[cfg(test)]
 pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
-    let tables: [(&str, &[&str]); 18] = [
+    let tables: [(&str, &[&str]); 19] = [
         ("", RawConfig::KEYS),
         ("listen", RawListen::KEYS),
         ("tls", RawTls::KEYS),
@@ -242,6 +252,7 @@ pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
         ("reconcile", RawReconcile::KEYS),
         ("drill", RawDrill::KEYS),
         ("bucket_alias", RawAlias::KEYS),
+        ("suites", RawSuites::KEYS),
         ("rule", RawRule::KEYS),
         ("log", RawLog::KEYS),
         ("cache", RawCache::KEYS),

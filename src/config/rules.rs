@@ -1,23 +1,25 @@
 //! `[[rule]]`: patterns, keys and modes, checked one by one and as a list.
 use super::raw::{Field, RawConfig, RawRule};
+use super::suites::words;
 use super::value::Reader;
 use crate::policy::{
-    DEFAULT, Deletes, KeyTemplate, MediaRange, MetadataForm, Pattern, PolicyError, Replication, Rule, RuleSet, Terms,
-    Unsealed, is_word,
+    DEFAULT, Deletes, KeyTemplate, MediaRange, MetadataForm, Pattern, PolicyError, Replication, Rule, RuleSet, Suites,
+    Terms, Unsealed, is_word,
 };
+use crate::s3::Suite;
 use std::time::Duration;
 use toml::Spanned;
 
 /// The rules that are sound by themselves; problems of the list are reported too.
-pub(super) fn rules(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Vec<Rule> {
+pub(super) fn rules(reader: &mut Reader<'_, '_>, raw: &RawConfig, suites: &Suites) -> Vec<Rule> {
     let mut sound: Vec<(usize, Rule)> = Vec::new();
     for (index, raw) in raw.rule.iter().enumerate() {
-        if let Some(rule) = rule(reader, raw, index) {
+        if let Some(rule) = rule(reader, raw, index, suites) {
             sound.push((index, rule));
         }
     }
     let (places, rules): (Vec<usize>, Vec<Rule>) = sound.into_iter().unzip();
-    for problem in RuleSet::problems(&rules) {
+    for problem in RuleSet::problems(&rules, suites) {
         let index = places[problem.index];
         let field = format!("rule[{}].{}", index + 1, problem.field);
         let (what, fix) = problem.message.rsplit_once("; ").unwrap_or((&problem.message, "see the example file"));
@@ -26,9 +28,13 @@ pub(super) fn rules(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Vec<Rule> {
     rules
 }
 
-fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize) -> Option<Rule> {
+fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize, suites: &Suites) -> Option<Rule> {
     let (at, raw) = (raw.span().start, raw.get_ref());
     let field = |name: &str| format!("rule[{}].{name}", index + 1);
+    let suite = match &raw.suite {
+        None => Some(suites.usual()),
+        given => reader.choice(given, &field("suite"), &words()),
+    };
     let terms = terms(reader, raw, &field);
     let text = reader.required(&raw.r#match, &field("match"), Some(at), "match = \"bucket/prefix/**\"")?;
     let given = raw.r#match.as_ref()?;
@@ -41,7 +47,7 @@ fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize) -> Op
             taken(reader, given, &field("key"), parsed, "write for example \"ledgers\" or \"client-{client}\"")
         }
     };
-    let mut terms = terms?;
+    let mut terms = Terms { suite: suite?, ..terms? };
     for given in raw.client_keys.iter().flatten() {
         let parsed = KeyTemplate::parse(given.get_ref(), &pattern);
         let fix = "write names of vault keys, for example [\"hr\", \"client-{client}\"]";
@@ -51,7 +57,7 @@ fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize) -> Op
     Some(Rule { name, pattern, key: key?, terms })
 }
 
-/// Everything but name, pattern and keys.
+/// Everything but name, pattern, keys and suite.
 fn terms(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> String) -> Option<Terms> {
     let modes: Vec<_> = Replication::ALL.iter().map(|mode| (mode.name(), *mode)).collect();
     let replication = choice(reader, &raw.replication, &field("replication"), &modes);
@@ -75,6 +81,7 @@ fn terms(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> St
         given.get_ref().clone()
     });
     Some(Terms {
+        suite: Suite::default(),
         replication: replication?,
         deletes,
         unsealed: unsealed?,
@@ -135,6 +142,7 @@ fn place(rule: &Spanned<RawRule>, field: &str) -> usize {
     let raw = rule.get_ref();
     let value = match field {
         "name" => &raw.name,
+        "suite" => &raw.suite,
         _ => &raw.r#match,
     };
     value.as_ref().map_or(rule.span().start, |v| v.span().start)

@@ -1,6 +1,6 @@
 //! The checked configuration: what each part of the program is told.
 use crate::keys::RootSource;
-use crate::policy::Rule;
+use crate::policy::{Rule, Suites};
 use crate::s3::{Aliases, BucketName};
 use crate::secret::SecretText;
 use crate::site::{Hedge, SiteConfig};
@@ -46,6 +46,8 @@ pub struct Config {
     pub pace: Pace,
     /// Whether every change leaves an intent before a site is told.
     pub intents: Intents,
+    /// Which suites may be written and read.
+    pub suites: Suites,
     /// The rules, in order.
     pub rules: Vec<Rule>,
     /// Logs.

@@ -98,6 +98,36 @@ fn example_in_full() -> String {
 }
 
 #[test]
+fn suites_are_listed_and_a_rule_may_name_only_one_that_is_written() {
+    use crate::s3::Suite::{Aes256Gcm as Aes, Sm4Gcm as Sm4};
+    let rule = "[[rule]]\nmatch = \"a/**\"\n[[rule]]\nmatch = \"b/**\"\nsuite = \"sm4-gcm\"\n";
+    let suites = |text: &str| good(text).rules.iter().map(|rule| rule.terms.suite).collect::<Vec<_>>();
+    assert_eq!(suites(&format!("{GOOD}{rule}")), [Aes, Sm4]);
+    assert_eq!(suites(&format!("{GOOD}[suites]\nwrite = [\"sm4-gcm\", \"aes-256-gcm\"]\n{rule}")), [Sm4, Sm4]);
+    let national = good(&format!("{GOOD}[suites]\nread = [\"sm4-gcm\"]\n")).suites;
+    assert_eq!((national.usual(), national.may_write(Aes), national.may_read(Aes)), (Sm4, false, false));
+    let bad = format!("{GOOD}[suites]\nwrite = [\"aes-256-gcm\"]\n{rule}");
+    let at = line_of(&bad, "suite = \"sm4-gcm\"");
+    let expected = format!(
+        "f:{at}: rule[2].suite: new objects may not be sealed with sm4-gcm; choose from the list for writing (aes-256-gcm), or add it there"
+    );
+    assert!(report(&bad).contains(&expected), "{}", report(&bad));
+    for (lines, expected) in [
+        ("write = [\"sm4\"]", "suites.write: \"sm4\" is not known; choose one of \"aes-256-gcm\", \"sm4-gcm\""),
+        ("write = []", "suites.write: a list of suites is empty; name at least one"),
+        ("read = []", "suites.read: a list of suites is empty; name at least one"),
+        (
+            "write = [\"aes-256-gcm\"]\nread = [\"sm4-gcm\"]",
+            "suites.write: nobody could read what is written with aes-256-gcm; take it out",
+        ),
+    ] {
+        let report = report(&format!("{GOOD}[suites]\n{lines}\n"));
+        assert!(report.contains(expected), "{lines}: {report}");
+        assert_eq!(report.lines().count(), 1, "{report}");
+    }
+}
+
+#[test]
 fn the_example_shows_every_key_there_is() {
     let full: toml::Table = example_in_full().parse().unwrap_or_else(|e| panic!("{e}"));
     for (table, key) in raw::every_key() {

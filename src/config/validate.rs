@@ -3,7 +3,7 @@ use super::problem::Problems;
 use super::raw::{Field, RawConfig, RawLimits, RawListen, RawLog, RawTls};
 use super::settings::{Config, Limits, Listen, LogFormat, LogTarget, Logs, Pace, Retry, TlsFiles};
 use super::value::Reader;
-use super::{Environment, recovery, rules, sites, state};
+use super::{Environment, recovery, rules, sites, state, suites};
 use crate::keys::RootSource;
 use crate::s3::BucketName;
 use crate::site::Hedge;
@@ -43,7 +43,8 @@ pub(super) fn validate(
     let drill = recovery::drill(reader, &raw.drill);
     let aliases = recovery::aliases(reader, raw);
     let pace = pace(reader, raw);
-    let rules = rules::rules(reader, raw);
+    let suites = suites::suites(reader, &raw.suites);
+    let rules = rules::rules(reader, raw, &suites);
     let logs = logs(reader, &raw.log);
     let cache_entries = reader.count(&raw.cache.entries, "cache.entries", 10_000, 0..=10_000_000);
     let hedge = hedge(reader, raw);
@@ -71,6 +72,7 @@ pub(super) fn validate(
         aliases,
         pace,
         intents,
+        suites,
         rules,
         logs,
         cache_entries: u64::from(cache_entries),

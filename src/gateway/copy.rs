@@ -5,7 +5,7 @@ use super::checksum::{Declared, algorithm_by_name, object_text, set_checksum, ty
 use super::conditions::Conditions;
 use super::encryption::{Encryption, Told};
 use super::metadata::{UserMetadata, from_input};
-use super::open::Opened;
+use super::open::{Opened, open};
 use super::put::{NewObject, Stored, condition, store};
 use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
@@ -35,14 +35,14 @@ pub(super) async fn copy_object(
     let encryption = asked_encryption(input)?;
     let replaced = replaced(input)?;
     let (from, version) = source::locate(gateway, &permit, &input.copy_source, context.as_ref())?;
-    if from == at && version.is_none() {
-        refuse_no_change(input, replaced)?;
+    if from == at && version.is_none() && !changes(input, replaced) && !changes_suite(gateway, &at).await {
+        return Err(no_change());
     }
     let asked_algorithm = input.checksum_algorithm.as_ref().map(|name| algorithm_by_name(name.as_str())).transpose()?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
     let asked = Asked { at: from, version, conditions: conditions(input), range: None };
     let metadata = |opened: &Opened| new_metadata(opened, input, replaced, encryption.is_kms());
-    let may_reuse = |opened: &Opened| reuse::is_possible(gateway, opened, asked_algorithm, &condition);
+    let may_reuse = |opened: &Opened| reuse::is_possible(gateway, opened, &at, asked_algorithm, &condition);
     let found = source::find_unless(gateway, &asked, may_reuse).await?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
 
@@ -164,17 +164,25 @@ fn replaced(input: &CopyObjectInput) -> S3Result<bool> {
     }
 }
 
-/// A copy onto itself that changes nothing is refused, as S3 does.
-fn refuse_no_change(input: &CopyObjectInput, replaced: bool) -> S3Result<()> {
-    let changes = replaced
+/// What S3 asks of a copy of an object onto itself.
+fn changes(input: &CopyObjectInput, replaced: bool) -> bool {
+    replaced
         || input.storage_class.is_some()
         || input.website_redirect_location.is_some()
-        || input.server_side_encryption.is_some();
-    if changes {
-        return Ok(());
-    }
+        || input.server_side_encryption.is_some()
+}
+
+/// The rule asks for another suite than the object has: then a copy onto itself changes its encryption.
+async fn changes_suite(gateway: &Arc<Gateway>, at: &Location) -> bool {
+    let wanted = gateway.rules.plan(&at.bucket, &at.key).terms.suite;
+    let opened = open(gateway, at).await;
+    opened.is_ok_and(|opened| opened.object.suite().is_some_and(|suite| suite != wanted))
+}
+
+/// A copy onto itself that changes nothing is refused, as S3 does.
+fn no_change() -> S3Error {
     let message = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
-    Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message))
+    S3Error::with_message(S3ErrorCode::InvalidRequest, message)
 }
 
 fn conditions(input: &CopyObjectInput) -> Conditions {

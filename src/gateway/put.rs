@@ -11,11 +11,12 @@ use super::respond::{GatewayError, not_implemented};
 use super::terms;
 use crate::audit::RequestContext;
 use crate::policy::{Deletes, Plan, Replication};
-use crate::s3::{Operation, PlainLen};
+use crate::s3::{Operation, PlainLen, Suite};
 use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId, sealed_len};
 use crate::site::tee::{Committed, Fate, Mode};
 use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition};
 use crate::state::IndexEntry;
+use crate::telemetry::SuiteUse;
 use bytes::Bytes;
 use futures_util::Stream;
 use s3s::dto::{ETag, ETagCondition, PutObjectInput, PutObjectOutput};
@@ -46,6 +47,7 @@ pub(super) struct Stored {
     pub(super) content: ContentInfo,
     /// The vault key it is sealed under.
     pub(super) key: VaultKeyId,
+    pub(super) suite: Suite,
     pub(super) committed: Committed,
 }
 
@@ -132,7 +134,7 @@ where
     // The body may have taken long: nothing is finished under a key that was disabled meanwhile.
     gateway.keyring.usable(sealer.key_ref())?;
     let committed = write.commit(ingested.rest.freeze()).await?;
-    let stored = Stored { content, key: sealer.key_ref().id.clone(), committed };
+    let stored = Stored { content, key: sealer.key_ref().id.clone(), suite: sealer.suite(), committed };
     note_stored(gateway, &object.at, &stored, 1);
     gateway.metrics.moved(operation, object.length.0, sealed.0);
     note_write(context, &plan, &sealer, &stored.committed, object.length, sealed.0);
@@ -164,7 +166,7 @@ pub(super) fn headers(
     ObjectHeaders { metadata: sealed.map(|sealed| sealed.value.clone()), kept, clear }
 }
 
-/// A fresh DEK and object id under the vault key of the plan, or the one that was asked for.
+/// A fresh DEK and object id of the plan's suite, under the vault key of the plan or the one that was asked for.
 pub(super) async fn new_sealer(
     gateway: &Gateway,
     plan: &Plan,
@@ -172,7 +174,7 @@ pub(super) async fn new_sealer(
     who: &str,
 ) -> Result<ObjectSealer, GatewayError> {
     let vault = encryption.key(gateway, plan, who).await?;
-    Ok(ObjectSealer::generate(&vault, gateway.entropy.as_ref())?)
+    Ok(ObjectSealer::generate(plan.terms.suite, &vault, gateway.entropy.as_ref())?)
 }
 
 /// The plan's replication, in the tee's terms.
@@ -196,8 +198,9 @@ pub(super) fn fate(plan: &Plan) -> Fate {
     Fate { mode: mode(plan), retain_until }
 }
 
-/// Tells the index what listings will see.
+/// Tells the index what listings will see, and the metrics of the suite.
 pub(super) fn note_stored(gateway: &Gateway, at: &Location, stored: &Stored, parts: u32) {
+    gateway.metrics.object_of_suite(stored.suite, SuiteUse::Sealed);
     let etag = stored.content.etag(parts);
     let mut known: Vec<_> = stored.committed.written.iter().map(|(_, sealed)| sealed).collect();
     known.dedup();
@@ -219,7 +222,7 @@ pub(super) fn note_write(
         facts.rule = Some(plan.rule.to_string());
         facts.vault_key = Some(sealer.key_ref().id.as_str().to_owned());
         facts.vault_key_version = Some(sealer.key_ref().version);
-        facts.suite = Some("AES-256-GCM");
+        facts.suite = Some(sealer.suite().name());
         facts.sites_written = committed.written.iter().map(|(site, _)| site.to_string()).collect();
         facts.sites_pending = committed.pending.iter().map(ToString::to_string).collect();
         facts.object_size = Some(plain.0);

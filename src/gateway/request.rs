@@ -5,8 +5,9 @@ use super::respond::GatewayError;
 use crate::audit::{Facts, RequestContext};
 use crate::authz::Permit;
 use crate::keys::Use;
-use crate::s3::BucketName;
+use crate::s3::{BucketName, Suite};
 use crate::site::{Location, Site};
+use crate::telemetry::SuiteUse;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 
 /// Names the site that served, when it was not the primary.
@@ -42,12 +43,17 @@ pub(super) fn note(context: Option<&RequestContext>, change: impl FnOnce(&mut Fa
     }
 }
 
-/// Whether the key that an object is sealed under may be used by this caller for reading.
+/// Whether objects of this suite are read, and the key that it is sealed under may be used by this caller for reading. What may be read is
+/// counted by its suite.
 pub(super) fn may_read(gateway: &Gateway, permit: &Permit, opened: &Opened) -> Result<(), GatewayError> {
-    match opened.object.key_ref() {
-        Some(key) => Ok(gateway.keyring.may(&key.id, Use::Decrypt, &permit.principal().name)?),
-        None => Ok(()),
+    let Some(object) = opened.object.sealed() else { return Ok(()) };
+    let suite = object.suite();
+    if !gateway.rules.may_read(suite) {
+        return Err(GatewayError::SuiteNotRead(suite));
     }
+    gateway.keyring.may(&object.key_ref().id, Use::Decrypt, &permit.principal().name)?;
+    gateway.metrics.object_of_suite(suite, SuiteUse::Opened);
+    Ok(())
 }
 
 /// Notes what a read of an object found.
@@ -58,6 +64,7 @@ pub(super) fn note_object(gateway: &Gateway, context: Option<&RequestContext>, a
         let key = opened.object.key_ref();
         facts.vault_key = key.map(|key| key.id.as_str().to_owned());
         facts.vault_key_version = key.map(|key| key.version);
+        facts.suite = opened.object.suite().map(Suite::name);
         facts.rule = Some(gateway.rules.plan(&at.bucket, &at.key).rule.to_string());
         facts.version_id.clone_from(&opened.version_id);
     });

@@ -3,6 +3,7 @@
 //! A client is told what S3 would tell it. What only the operator can mend (a site refuses our credential, a key is missing) is logged here, with
 //! its cause, and answered as a fault of the service.
 use crate::keys::{KeyError, KeyState};
+use crate::s3::Suite;
 use crate::seal::SealError;
 use crate::site::tee::TeeError;
 use crate::site::{SiteError, SiteName};
@@ -31,6 +32,9 @@ pub enum GatewayError {
     /// A plain object, which its rule lets be served: for the reader to go on with.
     #[error("the object in storage is not sealed")]
     Unsealed,
+    /// Sealed with a suite that `[suites] read` does not name.
+    #[error("objects that are sealed with {0} are not read here")]
+    SuiteNotRead(Suite),
     /// Sealing.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -117,6 +121,11 @@ impl From<GatewayError> for S3Error {
                 failed_authentication()
             }
             GatewayError::Unsealed => not_sealed(),
+            GatewayError::SuiteNotRead(suite) => {
+                tracing::warn!(%suite, "an object of a suite was asked for that `[suites] read` does not name");
+                let message = format!("Access Denied: the object is sealed with {suite}, which is not read here.");
+                S3Error::with_message(S3ErrorCode::AccessDenied, message)
+            }
             GatewayError::Seal(error) => of_seal(&error),
             GatewayError::Key(error) => of_key(error),
         }

@@ -6,11 +6,11 @@ use crate::audit::{Facts, RequestContext};
 use crate::authz::Authorizer;
 use crate::identity::{Credential, Credentials, Principal};
 use crate::keys::{Keyring, OsEntropy, RootKey};
-use crate::policy::{DEFAULT, KeyTemplate, LiveRules, MetadataForm, Pattern, Rule, RuleSet, Terms, Unsealed};
+use crate::policy::{DEFAULT, KeyTemplate, LiveRules, MetadataForm, Pattern, Rule, RuleSet, Suites, Terms, Unsealed};
 use crate::replication::Journal;
 use crate::s3::{BucketName, ObjectKey, Operation, PlainLen, RequestId};
 use crate::seal::{
-    ChecksumAlgorithm, ChecksumType, ChecksumValue, ContentInfo, ObjectName, ObjectSealer, PartEntry, VaultKeyId,
+    ChecksumAlgorithm, ChecksumType, ChecksumValue, ContentInfo, ObjectName, ObjectSealer, PartEntry, Suite, VaultKeyId,
 };
 use crate::secret::{SecretBytes, SecretText};
 use crate::site::embedded::EmbeddedSite;
@@ -153,7 +153,7 @@ impl Testbed {
         let at = at(key);
         let id = VaultKeyId::parse("default").expect("a valid name");
         let vault = self.gateway.keyring.for_sealing(&id).expect("the key");
-        let sealer = ObjectSealer::generate(&vault, &OsEntropy).expect("a sealer");
+        let sealer = ObjectSealer::generate(Suite::default(), &vault, &OsEntropy).expect("a sealer");
         let mut out = BytesMut::new();
         let entries: Vec<PartEntry> = parts
             .iter()
@@ -321,7 +321,7 @@ pub(super) fn crc(bytes: &[u8]) -> ChecksumValue {
 
 fn rules(unsealed: Unsealed, metadata: MetadataForm) -> RuleSet {
     if unsealed == Unsealed::default() && metadata == MetadataForm::default() {
-        return RuleSet::new(Vec::new()).expect("the default rule");
+        return RuleSet::new(Vec::new(), Suites::default()).expect("the default rule");
     }
     let rule = Rule {
         name: "tested".to_owned(),
@@ -329,7 +329,7 @@ fn rules(unsealed: Unsealed, metadata: MetadataForm) -> RuleSet {
         key: KeyTemplate::fixed(DEFAULT).expect("a key"),
         terms: Terms { unsealed, metadata, ..Terms::default() },
     };
-    RuleSet::new(vec![rule]).expect("a rule")
+    RuleSet::new(vec![rule], Suites::default()).expect("a rule")
 }
 
 async fn gateway(sites: Sites, state: State, rules: RuleSet) -> Gateway {

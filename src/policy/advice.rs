@@ -57,7 +57,7 @@ impl std::fmt::Display for Advice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{KeyTemplate, Pattern, Terms};
+    use crate::policy::{KeyTemplate, Pattern, Suites, Terms};
 
     fn rule(name: &str, pattern: &str, key: &str) -> Rule {
         let pattern = Pattern::parse(pattern).unwrap_or_else(|e| panic!("{e}"));
@@ -66,7 +66,7 @@ mod tests {
     }
 
     fn said(rules: Vec<Rule>, existing: &[&str]) -> Vec<String> {
-        let rules = RuleSet::new(rules).unwrap_or_else(|e| panic!("{e}"));
+        let rules = RuleSet::new(rules, Suites::default()).unwrap_or_else(|e| panic!("{e}"));
         let existing: Vec<String> = existing.iter().map(ToString::to_string).collect();
         advise(&rules, &existing).iter().map(ToString::to_string).collect()
     }

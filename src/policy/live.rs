@@ -1,6 +1,6 @@
 //! The rules in force. A reload replaces them all at once: a request sees the old ones or the new ones, never some of each.
 use super::{Plan, Rule, RuleSet};
-use crate::s3::{BucketName, ObjectKey};
+use crate::s3::{BucketName, ObjectKey, Suite};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub struct LiveRules(ArcSwap<RuleSet>);
 /// How one list of rules differs from another, rule by rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// `- rule ...` and `+ rule ...` lines, in the order of the new list, removed ones last.
+    /// `- rule ...` and `+ rule ...` lines, in the order of the new list, removed ones behind them; then the lists of suites.
     pub lines: Vec<String>,
 }
 
@@ -25,6 +25,11 @@ impl LiveRules {
     /// The plan for an object.
     pub fn plan(&self, bucket: &BucketName, key: &ObjectKey) -> Plan {
         self.0.load().plan(bucket, key)
+    }
+
+    /// Whether objects that are sealed with this suite may be read.
+    pub fn may_read(&self, suite: Suite) -> bool {
+        self.0.load().suites().may_read(suite)
     }
 
     /// All of them, as they are now.
@@ -61,6 +66,9 @@ impl Change {
             let order: Vec<&str> = new.iter().map(|rule| rule.name.as_str()).collect();
             lines.push(format!("order: {}", order.join(", ")));
         }
+        if before.suites() != after.suites() {
+            lines.extend([format!("- {}", before.suites()), format!("+ {}", after.suites())]);
+        }
         Self { lines }
     }
 
@@ -73,7 +81,7 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{KeyTemplate, Pattern, Terms};
+    use crate::policy::{KeyTemplate, Pattern, Suites, Terms};
 
     fn rules(list: &[(&str, &str, &str)]) -> RuleSet {
         let rule = |(name, pattern, key): &(&str, &str, &str)| {
@@ -81,7 +89,7 @@ mod tests {
             let key = KeyTemplate::parse(key, &pattern).unwrap_or_else(|e| panic!("{e}"));
             Rule { name: (*name).into(), pattern, key, terms: Terms::default() }
         };
-        RuleSet::new(list.iter().map(rule).collect()).unwrap_or_else(|e| panic!("{e}"))
+        RuleSet::new(list.iter().map(rule).collect(), Suites::default()).unwrap_or_else(|e| panic!("{e}"))
     }
 
     #[test]
@@ -105,5 +113,20 @@ mod tests {
         let (one, other) = ([("a", "b/x*", "k"), ("b", "b/*x", "k")], [("b", "b/*x", "k"), ("a", "b/x*", "k")]);
         assert_eq!(Change::between(&rules(&one), &rules(&other)).lines, ["order: b, a"]);
         assert!(Change::between(&rules(&one), &rules(&one)).is_empty());
+    }
+
+    #[test]
+    fn the_lists_of_suites_are_part_of_the_rules() {
+        let live = LiveRules::new(rules(&[]));
+        assert!(live.may_read(Suite::Sm4Gcm));
+        let aes = vec![Suite::Aes256Gcm];
+        let only = RuleSet::new(Vec::new(), Suites::new(aes.clone(), aes).expect("readable")).expect("good");
+        let change = live.replace(only);
+        let expected = [
+            "- suites: written aes-256-gcm, sm4-gcm, read aes-256-gcm, sm4-gcm",
+            "+ suites: written aes-256-gcm, read aes-256-gcm",
+        ];
+        assert_eq!(change.lines, expected);
+        assert!(!live.may_read(Suite::Sm4Gcm));
     }
 }

@@ -8,6 +8,7 @@
 //! | [`pattern`], [`glob`] | which paths a rule is for |
 //! | [`template`] | the key's name, made of what the pattern captured |
 //! | [`terms`] | what a rule asks of objects and requests |
+//! | [`suites`] | which suites may be written and read at all |
 //! | [`rule_set`] | all rules in order |
 //! | [`advice`] | rules that contradict each other or do nothing |
 //! | [`live`] | the rules in force, which a reload replaces |
@@ -16,6 +17,7 @@ mod glob;
 mod live;
 mod pattern;
 mod rule_set;
+mod suites;
 mod template;
 mod terms;
 
@@ -23,6 +25,7 @@ pub use advice::{Advice, advise};
 pub use live::{Change, LiveRules};
 pub use pattern::Pattern;
 pub use rule_set::{Explanation, RuleProblem, RuleSet};
+pub use suites::Suites;
 pub use template::{KeyTemplate, Unfit};
 pub use terms::{MediaRange, Terms, is_word};
 

@@ -1,6 +1,6 @@
 //! All rules in order, with the default behind them; the answer to "which rule applies, and why".
-use super::{DEFAULT, Deletes, KeyTemplate, MetadataForm, Pattern, Plan, PolicyError, Rule, Terms, Unsealed};
-use crate::s3::{BucketName, ObjectKey};
+use super::{DEFAULT, Deletes, KeyTemplate, MetadataForm, Pattern, Plan, PolicyError, Rule, Suites, Terms, Unsealed};
+use crate::s3::{BucketName, ObjectKey, Suite};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 pub struct RuleSet {
     entries: Vec<Entry>,
     default: Plan,
+    suites: Suites,
     version: String,
 }
 
@@ -37,7 +38,7 @@ pub struct Explanation {
 pub struct RuleProblem {
     /// Position in the list, from 0.
     pub index: usize,
-    /// The field of `[[rule]]` at fault: `name` or `match`.
+    /// The field of `[[rule]]` at fault: `name`, `match` or `suite`.
     pub field: &'static str,
     /// What is wrong and what to do.
     pub message: String,
@@ -46,21 +47,22 @@ pub struct RuleProblem {
 // === impl RuleSet ===
 
 impl RuleSet {
-    /// Rules in order; the default rule (key `default`, tee) is appended.
+    /// Rules in order; the default rule (key `default`, tee, the usual suite) is appended.
     ///
     /// # Errors
     /// The first of [`RuleSet::problems`].
-    pub fn new(rules: Vec<Rule>) -> Result<Self, PolicyError> {
-        if let Some(problem) = Self::problems(&rules).into_iter().next() {
+    pub fn new(rules: Vec<Rule>, suites: Suites) -> Result<Self, PolicyError> {
+        if let Some(problem) = Self::problems(&rules, &suites).into_iter().next() {
             return Err(PolicyError(format!("rule {}: {}", problem.index + 1, problem.message)));
         }
-        let version = version(&rules);
-        Ok(Self { entries: rules.into_iter().map(Entry::of).collect(), default: default_plan(), version })
+        let version = version(&rules, &suites);
+        let entries = rules.into_iter().map(Entry::of).collect();
+        Ok(Self { entries, default: default_plan(suites.usual()), suites, version })
     }
 
     /// Everything wrong with these rules as a list: names that are used twice, unusable names, patterns that
-    /// can never be reached.
-    pub fn problems(rules: &[Rule]) -> Vec<RuleProblem> {
+    /// can never be reached, suites that may not be written.
+    pub fn problems(rules: &[Rule], suites: &Suites) -> Vec<RuleProblem> {
         let mut problems = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             let mut found = |field, message: Result<(), String>| {
@@ -70,6 +72,7 @@ impl RuleSet {
             };
             found("name", check_name(rule, &rules[..index]));
             found("match", check_reachable(rule, &rules[..index]));
+            found("suite", check_suite(rule, suites));
         }
         problems
     }
@@ -112,12 +115,18 @@ impl RuleSet {
         self.entries.iter().any(|e| e.terms.require_tls && e.rule.pattern.may_match_in(bucket.as_str()))
     }
 
+    /// Which suites may be written and read.
+    pub fn suites(&self) -> &Suites {
+        &self.suites
+    }
+
     /// The rules, in order.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.entries.iter().map(|entry| &entry.rule)
     }
 
-    /// 12 hex digits that name exactly these rules: the first 6 bytes of the SHA-256 of their [`Rule`] lines.
+    /// 12 hex digits that name exactly these rules: the first 6 bytes of the SHA-256 of their [`Rule`] lines, and of the lists of
+    /// suites where those are not as usual.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -154,9 +163,10 @@ impl std::fmt::Display for Explanation {
             None => write!(f, "no rule matches, the default decides: ")?,
         }
         match &self.plan.key {
-            Ok(key) => write!(f, "key {key}, {}", self.plan.terms),
-            Err(unfit) => write!(f, "nothing can be written there ({unfit}), {}", self.plan.terms),
+            Ok(key) => write!(f, "key {key}, ")?,
+            Err(unfit) => write!(f, "nothing can be written there ({unfit}), ")?,
         }
+        write!(f, "suite {}, {}", self.plan.terms.suite, self.plan.terms)
     }
 }
 
@@ -165,13 +175,17 @@ impl std::fmt::Display for Explanation {
 /// One line that says all of it.
 impl std::fmt::Display for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "rule {} ({}): key {}, {}", self.name, self.pattern, self.key, self.terms)
+        write!(f, "rule {} ({}): key {}, ", self.name, self.pattern, self.key)?;
+        if self.terms.suite != Suite::default() {
+            write!(f, "suite {}, ", self.terms.suite)?;
+        }
+        write!(f, "{}", self.terms)
     }
 }
 
 // === impl Terms ===
 
-/// The replication mode, and whatever else is not as usual.
+/// The replication mode, and whatever else is not as usual; without the suite.
 impl std::fmt::Display for Terms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "replication {}", self.replication.name())?;
@@ -203,13 +217,17 @@ impl std::fmt::Display for Terms {
     }
 }
 
-fn version(rules: &[Rule]) -> String {
-    let lines = rules.iter().fold(Sha256::new(), |hash, rule| hash.chain_update(format!("{rule}\n")));
+fn version(rules: &[Rule], suites: &Suites) -> String {
+    let mut lines = rules.iter().fold(Sha256::new(), |hash, rule| hash.chain_update(format!("{rule}\n")));
+    if *suites != Suites::default() {
+        lines.update(format!("{suites}\n"));
+    }
     lines.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn default_plan() -> Plan {
-    Plan { rule: DEFAULT.into(), key: Ok(DEFAULT.into()), terms: Arc::default(), client_keys: Arc::new([]) }
+fn default_plan(suite: Suite) -> Plan {
+    let terms = Arc::new(Terms { suite, ..Terms::default() });
+    Plan { rule: DEFAULT.into(), key: Ok(DEFAULT.into()), terms, client_keys: Arc::new([]) }
 }
 
 fn check_name(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
@@ -234,6 +252,17 @@ fn check_reachable(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
     }
 }
 
+fn check_suite(rule: &Rule, suites: &Suites) -> Result<(), String> {
+    let suite = rule.terms.suite;
+    if suites.may_write(suite) {
+        return Ok(());
+    }
+    let written = suites.written();
+    Err(format!(
+        "new objects may not be sealed with {suite}; choose from the list for writing ({written}), or add it there"
+    ))
+}
+
 /// The alphabet of rule names (labels of metrics).
 fn check_label(label: &str) -> Result<(), String> {
     let ok_byte = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
@@ -256,7 +285,7 @@ mod tests {
     }
 
     fn set(rules: Vec<Rule>) -> RuleSet {
-        RuleSet::new(rules).unwrap_or_else(|e| panic!("{e}"))
+        RuleSet::new(rules, Suites::default()).unwrap_or_else(|e| panic!("{e}"))
     }
 
     fn object(bucket: &str, key: &str) -> (BucketName, ObjectKey) {
@@ -324,11 +353,14 @@ mod tests {
         assert_eq!(why.matched.as_deref(), Some("bkt/**"));
         assert_eq!(
             why.to_string(),
-            "rule one (bkt/a/**) does not match\nrule two (bkt/**) decides: key k2, replication strict"
+            "rule one (bkt/a/**) does not match\nrule two (bkt/**) decides: key k2, suite aes-256-gcm, replication strict"
         );
         let (bucket, key) = object("other", "x");
         assert!(
-            rules.explain(&bucket, &key).to_string().ends_with("the default decides: key default, replication tee")
+            rules
+                .explain(&bucket, &key)
+                .to_string()
+                .ends_with("the default decides: key default, suite aes-256-gcm, replication tee")
         );
     }
 
@@ -338,9 +370,10 @@ mod tests {
         legacy.terms = Terms { unsealed: Unsealed::Read, metadata: MetadataForm::Clear, ..legacy.terms };
         let (bucket, key) = object("bkt", "x");
         let why = set(vec![legacy]).explain(&bucket, &key).to_string();
-        assert!(why.ends_with("key k, replication strict, metadata clear, unsealed read"), "{why}");
+        assert!(why.ends_with("key k, suite aes-256-gcm, replication strict, metadata clear, unsealed read"), "{why}");
         let mut all = rule("all", "bkt/**", "k");
         all.terms = Terms {
+            suite: Suite::Sm4Gcm,
             classification: Some("secret".into()),
             max_size: Some(5),
             require_tls: true,
@@ -349,7 +382,7 @@ mod tests {
             ..Terms::default()
         };
         let why = set(vec![all]).explain(&bucket, &key).to_string();
-        let tail = "key k, replication tee, classification secret, at most 5 bytes, TLS only, \
+        let tail = "key k, suite sm4-gcm, replication tee, classification secret, at most 5 bytes, TLS only, \
                     content types image/* text/csv, clients may ask for key hr";
         assert!(why.ends_with(tail), "{why}");
     }
@@ -363,26 +396,48 @@ mod tests {
 
     #[test]
     fn a_list_that_contradicts_itself_is_refused_rule_by_rule() {
-        let problems = RuleSet::problems(&[
-            rule("same", "b-a/**", "k"),
-            rule("same", "b-b/**", "k"),
-            rule("default", "b-c/**", "k"),
-            rule("twice", "b-a/**", "k"),
-            rule("Bad Name", "b-d/**", "k"),
-            rule("all", "**", "k"),
-            rule("late", "b-e/**", "k"),
-        ]);
+        let problems = RuleSet::problems(
+            &[
+                rule("same", "b-a/**", "k"),
+                rule("same", "b-b/**", "k"),
+                rule("default", "b-c/**", "k"),
+                rule("twice", "b-a/**", "k"),
+                rule("Bad Name", "b-d/**", "k"),
+                rule("all", "**", "k"),
+                rule("late", "b-e/**", "k"),
+            ],
+            &Suites::default(),
+        );
         let at: Vec<_> = problems.iter().map(|p| (p.index, p.field)).collect();
         assert_eq!(at, [(1, "name"), (2, "name"), (3, "match"), (4, "name"), (6, "match")]);
         assert!(problems[4].message.contains("rule all (`**`)"), "{}", problems[4].message);
-        let hidden = RuleSet::problems(&[rule("wide", "b/**", "k"), rule("narrow", "b/x/{client}/**", "k")]);
+        let hidden =
+            RuleSet::problems(&[rule("wide", "b/**", "k"), rule("narrow", "b/x/{client}/**", "k")], &Suites::default());
         assert_eq!(hidden.first().map(|p| (p.index, p.field)), Some((1, "match")), "nothing is left for it");
     }
 
     #[test]
     fn new_reports_the_position_as_people_count() {
-        let error = RuleSet::new(vec![rule("ok", "b-a/**", "k"), rule("default", "b-b/**", "k")]).map(|_| ());
+        let error = RuleSet::new(vec![rule("ok", "b-a/**", "k"), rule("default", "b-b/**", "k")], Suites::default())
+            .map(|_| ());
         assert!(error.is_err_and(|e| e.0.starts_with("rule 2: ")));
+    }
+
+    #[test]
+    fn a_rule_may_not_seal_with_a_suite_that_is_not_written_and_one_that_names_none_has_the_first() {
+        let national = Suites::new(vec![Suite::Sm4Gcm], Suite::ALL.to_vec()).expect("readable");
+        let problems = RuleSet::problems(&[rule("aes", "b-a/**", "k")], &national);
+        assert_eq!(problems.first().map(|p| p.field), Some("suite"));
+        assert!(
+            problems[0].message.starts_with("new objects may not be sealed with aes-256-gcm; choose"),
+            "{problems:?}"
+        );
+        let usual = RuleSet::new(Vec::new(), Suites::default()).expect("good");
+        let rules = RuleSet::new(Vec::new(), national).expect("good");
+        let (bucket, key) = object("bkt", "x");
+        assert_eq!(rules.plan(&bucket, &key).terms.suite, Suite::Sm4Gcm);
+        assert!(rules.explain(&bucket, &key).to_string().contains("key default, suite sm4-gcm, replication tee"));
+        assert_ne!(rules.version(), usual.version());
     }
 
     proptest! {
@@ -395,7 +450,7 @@ mod tests {
                 let pattern = Pattern::parse(text).ok()?;
                 Some(Rule { pattern, ..rule(&format!("r{i}"), "**", &format!("k{i}")) })
             });
-            let Ok(rules) = RuleSet::new(rules.collect()) else { return Ok(()) };
+            let Ok(rules) = RuleSet::new(rules.collect(), Suites::default()) else { return Ok(()) };
             let (bucket, key) = object("bkt", &key);
             let why = rules.explain(&bucket, &key);
             prop_assert_eq!(&why.plan, &rules.plan(&bucket, &key));

@@ -1,9 +1,12 @@
 //! What a rule asks of the objects and requests that it is for.
 use super::{Deletes, KeyTemplate, MetadataForm, PolicyError, Replication, Unsealed};
+use crate::s3::Suite;
 
 /// Everything a rule says but its name, pattern and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
+    /// What new objects are sealed with.
+    pub suite: Suite,
     /// Replication mode.
     pub replication: Replication,
     /// What a delete does to the backups.

@@ -6,6 +6,7 @@ mod name;
 mod operation;
 mod range;
 mod request_id;
+mod suite;
 
 pub use alias::{Alias, Aliases};
 pub use etag::{PlainETag, SealedETag};
@@ -14,3 +15,4 @@ pub use name::{BucketName, NameError, ObjectKey};
 pub use operation::Operation;
 pub use range::{ByteRange, PlainSpan, Unsatisfiable};
 pub use request_id::RequestId;
+pub use suite::Suite;

@@ -1,8 +1,9 @@
-//! One message: Cobblestone-256 of C2SP chunked-encryption@v1 (<https://c2sp.org/chunked-encryption>).
+//! One message: Cobblestone-256 of C2SP chunked-encryption@v1 (<https://c2sp.org/chunked-encryption>); in suite 2 the same
+//! construction over SM4-GCM and HKDF-SM3.
 //!
 //! ```text
 //! message  := salt[24] || commitment[32] || chunk(0) || ... || chunk(k)
-//! chunk(i) := AES-256-GCM(key, base nonce XOR i, no AAD, 16384 bytes; the last one fewer, possibly none) || tag[16]
+//! chunk(i) := AEAD(key, base nonce XOR i, no AAD, 16384 bytes; the last one fewer, possibly none) || tag[16]
 //! ```
 use super::aead::{Aead, Fast, NONCE, TAG};
 use super::derive::{COMMITMENT, Derived, SALT};
@@ -162,7 +163,7 @@ pub(super) fn open_message(
     let (header, body) = message.split_at_checked(HEADER as usize).ok_or(SealError::Authentication("short header"))?;
     let (salt, commitment) = header.split_at(SALT);
     let salt = salt.try_into().map_err(|_| SealError::Malformed("salt"))?;
-    let derived = super::derive::Expander::new(key)?.message(salt, &[context])?;
+    let derived = super::derive::Expander::new(crate::s3::Suite::Aes256Gcm, key)?.message(salt, &[context])?;
     check_commitment(&derived.commitment, commitment)?;
     let mut cipher = ChunkCipher::new(&derived)?;
     let mut out = BytesMut::new();

@@ -1,7 +1,7 @@
 //! Sealed user metadata: one text for one backend header.
 //!
 //! ```text
-//! value := base64url without padding of ( version 1 || salt[24] || AES-256-GCM(key, nonce, no AAD, plain) || tag[16] )
+//! value := base64url without padding of ( version 1 || salt[24] || AEAD(key, nonce, no AAD, plain) || tag[16] )
 //! ```
 //! The trailer keeps the tag, so a value of another version of the object is noticed.
 use super::aead::{Aead, Fast, TAG};

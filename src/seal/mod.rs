@@ -11,9 +11,9 @@
 //! |---|---|
 //! | [`length`] | `C(P)`, its inverse, the constants |
 //! | [`derive`] | every label and derivation |
-//! | [`aead`] | AES-256-GCM twice, behind one trait |
+//! | [`aead`] | AES-256-GCM and SM4-GCM, behind one trait |
 //! | [`vault_key`] | names of keys, wrapping |
-//! | [`message`] | Cobblestone-256 |
+//! | [`message`] | Cobblestone-256, or its twin over SM4 |
 //! | [`part`] | index entries, checksums, content facts |
 //! | [`trailer`] | the 528 bytes |
 //! | [`object`] | an object being written; an object opened |
@@ -36,7 +36,10 @@ mod whole;
 
 #[cfg(test)]
 mod public_vectors;
+#[cfg(test)]
+mod reference;
 
+pub use crate::s3::Suite;
 pub use blob::{open_blob, seal_blob};
 pub use error::{Entropy, SealError};
 pub use length::{CHUNK, MAX_OBJECT, MAX_PARTS, MIN_PART, TRAILER_LEN, message_len, plain_len, sealed_len};

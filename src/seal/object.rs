@@ -1,6 +1,6 @@
 //! One object version's secrets: [`ObjectSealer`] while it is written, [`OpenObject`] when it is read.
 use super::aead::{Aead, Fast, TAG};
-use super::derive::{Derived, Expander, INDEX, Identity, METADATA, PART, SALT, SUITE_AES};
+use super::derive::{Derived, Expander, INDEX, Identity, METADATA, PART, SALT};
 use super::error::{Entropy, SealError, random};
 use super::length::{ENTRY, MAX_PARTS, MIN_PART, TRAILER_LEN, message_len, sealed_len};
 use super::message::MessageSealer;
@@ -9,7 +9,7 @@ use super::part::{ContentInfo, Fields, PartEntry};
 use super::reader::{Layout, SpanReader};
 use super::trailer::{self, Clear, ObjectName, Secret};
 use super::vault_key::{VaultKey, VaultKeyId, VaultKeyRef, WRAPPED};
-use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedLen};
+use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedLen, Suite};
 use crate::secret::SecretBytes;
 use std::sync::{Arc, OnceLock};
 
@@ -39,17 +39,17 @@ const WRAPPED_FORM: u8 = 1;
 // === impl ObjectSealer ===
 
 impl ObjectSealer {
-    /// A fresh DEK and object id, wrapped under `vault`, and unwrapped again as a check.
+    /// A fresh DEK and object id, wrapped under `vault`, and unwrapped again as a check. All of the object is of `suite`.
     ///
     /// # Errors
     /// When there is no randomness or the key is unusable.
-    pub fn generate(vault: &VaultKey, entropy: &dyn Entropy) -> Result<Self, SealError> {
+    pub fn generate(suite: Suite, vault: &VaultKey, entropy: &dyn Entropy) -> Result<Self, SealError> {
         let dek = SecretBytes::new(random(entropy)?);
-        let identity = Identity::new(SUITE_AES, random(entropy)?);
+        let identity = Identity::new(suite, random(entropy)?);
         Self::wrapped_under(identity, &dek, vault, entropy)
     }
 
-    /// A new sealer for a copy of an existing object whose body is reused: same DEK and object id, new wrap under `vault`.
+    /// A new sealer for a copy of an existing object whose body is reused: same suite, DEK and object id, new wrap under `vault`.
     ///
     /// # Errors
     /// As [`Self::generate`].
@@ -67,7 +67,7 @@ impl ObjectSealer {
         if vault.unwrap(&identity, &wrapped)?.expose() != dek.expose() {
             return Err(SealError::BadKey("a wrapped key did not unwrap to itself"));
         }
-        Ok(Self { identity, expander: Expander::new(dek)?, key: vault.reference.clone(), wrapped })
+        Ok(Self { identity, expander: Expander::new(identity.suite(), dek)?, key: vault.reference.clone(), wrapped })
     }
 
     /// The wrapped form (object id, key reference, wrapped DEK), safe to keep in the state database.
@@ -97,12 +97,17 @@ impl ObjectSealer {
     pub fn from_wrapped(wrapped: &[u8], vault: &VaultKey) -> Result<Self, SealError> {
         let (identity, key, wrapped) = parse_wrapped(wrapped)?;
         let dek = vault.unwrap(&identity, &wrapped)?;
-        Ok(Self { identity, expander: Expander::new(&dek)?, key, wrapped })
+        Ok(Self { identity, expander: Expander::new(identity.suite(), &dek)?, key, wrapped })
     }
 
     /// The vault key version it is wrapped under.
     pub fn key_ref(&self) -> &VaultKeyRef {
         &self.key
+    }
+
+    /// The suite that everything of it is sealed with.
+    pub fn suite(&self) -> Suite {
+        self.identity.suite()
     }
 
     /// The 16-byte object id.
@@ -254,6 +259,11 @@ impl OpenObject {
         &self.clear.key
     }
 
+    /// The suite that everything of it is sealed with.
+    pub fn suite(&self) -> Suite {
+        self.clear.identity.suite()
+    }
+
     /// The object id.
     pub fn object_id(&self) -> [u8; 16] {
         self.clear.identity.object_id()
@@ -379,9 +389,10 @@ fn measure(parts: &[PartEntry]) -> Result<(PlainLen, u64), SealError> {
 fn parse_wrapped(bytes: &[u8]) -> Result<(Identity, VaultKeyRef, [u8; WRAPPED]), SealError> {
     let mut fields = Fields(bytes);
     let [form, suite] = fields.take()?;
-    if form != WRAPPED_FORM || suite != SUITE_AES {
+    if form != WRAPPED_FORM {
         return Err(SealError::Unsupported("wrapped form"));
     }
+    let suite = Suite::from_number(suite).ok_or(SealError::Unsupported("suite"))?;
     let identity = Identity::new(suite, fields.take()?);
     let [length] = fields.take()?;
     let name = std::str::from_utf8(fields.slice(usize::from(length))?).map_err(|_| SealError::Malformed("key name"))?;

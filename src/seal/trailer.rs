@@ -3,7 +3,7 @@
 //! | offset | bytes | field | |
 //! |---|---|---|---|
 //! | 0 | 1 | format version: 1 | clear |
-//! | 1 | 1 | suite: 1 | clear |
+//! | 1 | 1 | suite: 1 AES-256-GCM with HKDF-SHA-512, 2 SM4-GCM with HKDF-SM3 | clear |
 //! | 2 | 1 | flags: bit 0 multipart ETag, bit 1 has metadata; the rest zero | clear |
 //! | 3 | 1 | number of wraps, 1-3 | clear |
 //! | 4 | 16 | object id | clear |
@@ -18,7 +18,7 @@
 //! | 165 | 4 | vault key's version | clear |
 //! | 169 | 180 | three wraps of 60 bytes: nonce, wrapped DEK, tag; unused ones zero | clear |
 //! | 349 | 3 | zero | clear |
-//! | 352 | 168 | 152 bytes under AES-256-GCM, and the tag | sealed |
+//! | 352 | 168 | 152 bytes under the suite's AEAD, and the tag | sealed |
 //! | 520 | 8 | magic `SRSEAL\x01\x00` | clear |
 //!
 //! The AAD is bytes 0-351, then bucket and key, each after its length in two bytes. The sealed part:
@@ -36,14 +36,14 @@
 //! | 114 | 2 | part number of part 1 |
 //! | 116 | 36 | zero |
 use super::aead::{Aead, Fast, TAG};
-use super::derive::{COMMITMENT, Expander, Identity, SALT, SUITE_AES, TRAILER};
+use super::derive::{COMMITMENT, Expander, Identity, SALT, TRAILER};
 use super::error::SealError;
 use super::length::{ENTRY, MAX_PARTS, TRAILER_LEN, message_len, sealed_len};
 use super::message::check_commitment;
 use super::object::OpenObject;
 use super::part::{ChecksumType, ChecksumValue, ContentInfo, Fields, PartEntry, part_number};
 use super::vault_key::{VaultKey, VaultKeyId, VaultKeyRef, WRAPPED};
-use crate::s3::{Aliases, BucketName, ObjectKey, PlainLen, SealedLen};
+use crate::s3::{Aliases, BucketName, ObjectKey, PlainLen, SealedLen, Suite};
 
 pub(super) const MAGIC: [u8; 8] = *b"SRSEAL\x01\x00";
 const VERSION: u8 = 1;
@@ -117,6 +117,11 @@ impl Trailer {
         &self.clear.key
     }
 
+    /// The suite that it says it is sealed with: like everything here not proven before it opens.
+    pub fn suite(&self) -> Suite {
+        self.clear.identity.suite()
+    }
+
     /// Unwraps, derives, authenticates. After this everything the trailer says is proven.
     ///
     /// # Errors
@@ -128,7 +133,7 @@ impl Trailer {
         let identity = self.clear.identity;
         let opened = self.clear.wraps.iter().find_map(|wrap| vault.unwrap(&identity, wrap).ok());
         let dek = opened.ok_or(SealError::Authentication("the object's key does not unwrap"))?;
-        let expander = Expander::new(&dek)?;
+        let expander = Expander::new(identity.suite(), &dek)?;
         let derived = expander.derive(&[TRAILER, identity.bytes(), &self.clear.salt])?;
         check_commitment(&derived.commitment, &self.clear.commitment)?;
         let mut secret = [0u8; SECRET + TAG];
@@ -199,7 +204,12 @@ impl Clear {
         let wraps = u8::try_from(self.wraps.len()).ok().filter(|n| (1..=MAX_WRAPS as u8).contains(n));
         let flags = if self.multipart { FLAG_MULTIPART } else { 0 } | if self.has_metadata { FLAG_METADATA } else { 0 };
         let mut out = Vec::with_capacity(TRAILER_LEN as usize);
-        out.extend_from_slice(&[VERSION, self.identity.suite(), flags, wraps.ok_or(SealError::Malformed("wraps"))?]);
+        out.extend_from_slice(&[
+            VERSION,
+            self.identity.suite().number(),
+            flags,
+            wraps.ok_or(SealError::Malformed("wraps"))?,
+        ]);
         out.extend_from_slice(&self.identity.object_id());
         out.extend_from_slice(&self.plain_len.0.to_be_bytes());
         out.extend_from_slice(&self.parts.to_be_bytes());
@@ -222,9 +232,7 @@ impl Clear {
         if version != VERSION {
             return Err(SealError::Unsupported("format version"));
         }
-        if suite != SUITE_AES {
-            return Err(SealError::Unsupported("suite"));
-        }
+        let suite = Suite::from_number(suite).ok_or(SealError::Unsupported("suite"))?;
         if flags & !(FLAG_MULTIPART | FLAG_METADATA) != 0 {
             return Err(SealError::Unsupported("flags"));
         }

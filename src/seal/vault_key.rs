@@ -2,6 +2,7 @@
 use super::aead::{Aead, Fast, NONCE, TAG};
 use super::derive::{Expander, Identity, WRAP};
 use super::error::{Entropy, SealError, random};
+use crate::s3::Suite;
 use crate::secret::SecretBytes;
 use std::sync::Arc;
 
@@ -22,7 +23,9 @@ pub struct VaultKeyRef {
 pub struct VaultKey {
     /// Its name.
     pub reference: VaultKeyRef,
-    expander: Expander,
+    /// For objects of each suite.
+    aes: Expander,
+    sm4: Expander,
 }
 
 /// Bytes of a wrapped DEK: nonce, ciphertext, tag.
@@ -71,7 +74,17 @@ impl VaultKey {
         if reference.version == 0 {
             return Err(SealError::BadKey("versions begin at 1"));
         }
-        Ok(Self { expander: Expander::new(&secret)?, reference })
+        let expander = |suite| Expander::new(suite, &secret);
+        Ok(Self { aes: expander(Suite::Aes256Gcm)?, sm4: expander(Suite::Sm4Gcm)?, reference })
+    }
+
+    /// The key that wraps the DEK of one object, of the object's suite.
+    fn wrapping(&self, id: &Identity) -> Result<Fast, SealError> {
+        let expander = match id.suite() {
+            Suite::Aes256Gcm => &self.aes,
+            Suite::Sm4Gcm => &self.sm4,
+        };
+        Fast::new(&expander.derive(&[WRAP, id.bytes()])?.key)
     }
 
     /// Wraps a DEK for one object, under a fresh nonce.
@@ -83,7 +96,7 @@ impl VaultKey {
     ) -> Result<[u8; WRAPPED], SealError> {
         let mut out = [0; WRAPPED];
         let nonce = random::<NONCE>(entropy)?;
-        let cipher = Fast::new(&self.expander.derive(&[WRAP, id.bytes()])?.key)?;
+        let cipher = self.wrapping(id)?;
         let mut text = zeroize::Zeroizing::new(*dek.expose());
         let tag = cipher.seal(nonce, &self.aad(), text.as_mut_slice())?;
         out[..NONCE].copy_from_slice(&nonce);
@@ -94,7 +107,7 @@ impl VaultKey {
 
     /// Unwraps what [`Self::wrap`] made.
     pub(super) fn unwrap(&self, id: &Identity, wrapped: &[u8; WRAPPED]) -> Result<SecretBytes<32>, SealError> {
-        let cipher = Fast::new(&self.expander.derive(&[WRAP, id.bytes()])?.key)?;
+        let cipher = self.wrapping(id)?;
         let mut nonce = [0; NONCE];
         nonce.copy_from_slice(&wrapped[..NONCE]);
         let mut text = zeroize::Zeroizing::new([0u8; 32 + TAG]);

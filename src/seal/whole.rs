@@ -123,7 +123,7 @@ mod tests {
     fn sealed() -> (Bytes, OpenObject, Vec<u8>) {
         let reference = VaultKeyRef { id: VaultKeyId::parse("default").expect("a name"), version: 1 };
         let vault = VaultKey::new(reference, SecretBytes::new([9; 32])).expect("a key");
-        let sealer = ObjectSealer::generate(&vault, &Random).expect("a sealer");
+        let sealer = ObjectSealer::generate(crate::s3::Suite::Aes256Gcm, &vault, &Random).expect("a sealer");
         let plain: Vec<u8> = (0..5 * 1024 * 1024 + 70_000usize).map(|i| (i % 251) as u8).collect();
         let (mut out, mut entries) = (BytesMut::new(), Vec::new());
         for (number, part) in [(1, &plain[..5 * 1024 * 1024]), (2, &plain[5 * 1024 * 1024..])] {

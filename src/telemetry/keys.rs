@@ -1,8 +1,64 @@
-//! Metrics of vault keys.
+//! Metrics of vault keys and suites.
 use super::Metrics;
+use super::table::Families;
+use crate::s3::Suite;
+use prometheus::IntCounter;
 use std::collections::BTreeMap;
 
+/// What is done with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuiteUse {
+    /// It was written.
+    Sealed,
+    /// It was read, or looked at.
+    Opened,
+}
+
+/// The counters of every suite, resolved once: `[suite][use]`.
+pub(super) struct PerSuite([[IntCounter; 2]; Suite::ALL.len()]);
+
+// === impl PerSuite ===
+
+impl PerSuite {
+    pub(super) fn new(families: &Families) -> Self {
+        let counter =
+            |suite: Suite, used: SuiteUse| families.suite_objects.with_label_values(&[suite.name(), used.label()]);
+        let of = |suite| [SuiteUse::Sealed, SuiteUse::Opened].map(|used| counter(suite, used));
+        Self([of(Suite::Aes256Gcm), of(Suite::Sm4Gcm)])
+    }
+
+    fn of(&self, suite: Suite, used: SuiteUse) -> &IntCounter {
+        let [aes, sm4] = &self.0;
+        let [sealed, opened] = match suite {
+            Suite::Aes256Gcm => aes,
+            Suite::Sm4Gcm => sm4,
+        };
+        match used {
+            SuiteUse::Sealed => sealed,
+            SuiteUse::Opened => opened,
+        }
+    }
+}
+
+// === impl SuiteUse ===
+
+impl SuiteUse {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Sealed => "sealed",
+            Self::Opened => "opened",
+        }
+    }
+}
+
+// === impl Metrics ===
+
 impl Metrics {
+    /// An object of this suite was written or read.
+    pub fn object_of_suite(&self, suite: Suite, used: SuiteUse) {
+        self.suites.of(suite, used).inc();
+    }
+
     /// How many keys are in each state.
     pub fn vault_keys(&self, states: &BTreeMap<&'static str, u64>) {
         for state in ["enabled", "disabled", "pending deletion", "destroyed"] {

@@ -1,4 +1,5 @@
 //! [`Metrics`]: one method for each thing that can happen, so that no other room knows names or labels.
+use super::keys::PerSuite;
 use super::operations::Operations;
 use super::table::Families;
 use super::{codes, process, render};
@@ -18,6 +19,7 @@ pub struct Metrics {
     pub(super) registry: Registry,
     pub(super) families: Families,
     operations: Operations,
+    pub(super) suites: PerSuite,
     hooks: Mutex<Vec<Hook>>,
 }
 
@@ -80,7 +82,8 @@ impl Metrics {
         let families = Families::register(&registry).expect("the table's names are valid and unique (tested)");
         families.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let operations = Operations::new(&families);
-        let metrics = Self { registry, families, operations, hooks: Mutex::default() };
+        let suites = PerSuite::new(&families);
+        let metrics = Self { registry, families, operations, suites, hooks: Mutex::default() };
         metrics.start_at_zero();
         Arc::new(metrics)
     }

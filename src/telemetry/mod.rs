@@ -11,6 +11,7 @@ mod render;
 mod table;
 mod trace;
 
+pub use keys::SuiteUse;
 pub use metrics::{ConnectionFault, Direction, Finished, Log, Metrics};
 pub use recovery::Compared;
 pub use table::{Row, TABLE};

@@ -179,6 +179,9 @@ table! {
     keyring_looked: GaugeVec, "strongroom_keyring_looked_timestamp_seconds", ["site"],
         "When the keyring at a site was last looked at, in Unix time. Changes of keys are taken over by these looks.";
 
+    suite_objects: IntCounterVec, "strongroom_suite_objects_total", ["suite", "use"],
+        "Objects by the suite that they are sealed with: sealed (written or copied) or opened (read, looked at, taken as a source).";
+
     // Integrity and caches.
     integrity_failures: IntCounterVec, "strongroom_integrity_failures_total", ["site"],
         "Sealed objects of a site that did not authenticate: damage or tampering. Nothing of them was released.";

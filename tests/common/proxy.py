@@ -41,6 +41,7 @@ class Settings:
     # Before that one.
     rules: list[dict] = dataclasses.field(default_factory=list)
     worker: dict = dataclasses.field(default_factory=dict)
+    suites: dict = dataclasses.field(default_factory=dict)
 
 
 def _table(name: str, values: dict) -> str:
@@ -103,6 +104,7 @@ class Proxy(StrongroomProcess):
             _table("[replication]", {"retry_min": "100ms", "retry_max": "1s", **settings.worker}),
             _table("[limits]", settings.limits),
             _table("[uploads]", settings.uploads),
+            _table("[suites]", settings.suites),
             *(_table("[[rule]]", rule) for rule in settings.rules),
             _table("[[rule]]", self._rule()),
         ]

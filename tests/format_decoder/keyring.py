@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from cobblestone import Refused, aead_open, checked_key, expand
+from cobblestone import SUITES, Refused, checked_key
 
 MAGIC = b"SRBLOB\x01\x00"
 
@@ -13,8 +13,8 @@ def open_blob(root: bytes, label: str, blob: bytes) -> bytes:
     if not blob.startswith(MAGIC) or len(blob) < len(MAGIC) + 24:
         raise Refused("not a sealed blob")
     salt, sealed = blob[8:32], blob[32:]
-    derived = expand(checked_key(root), b"strongroom.v1.blob" + salt, 76)
-    return aead_open(derived[:32], derived[32:44], sealed, label.encode())
+    key, nonce, _ = SUITES[1].derive(checked_key(root), b"strongroom.v1.blob" + salt)
+    return SUITES[1].open(key, nonce, sealed, label.encode())
 
 
 class Keyring:

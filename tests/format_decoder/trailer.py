@@ -3,7 +3,7 @@
 import dataclasses
 import hmac
 
-from cobblestone import TAG, Refused, aead_open, checked_key, expand, message_length
+from cobblestone import SUITES, TAG, Refused, Suite, checked_key, message_length
 
 LENGTH = 528
 ENTRY = 84
@@ -44,6 +44,11 @@ class Clear:
     wraps: list[bytes]
     raw: bytes
 
+    @property
+    def suite(self) -> Suite:
+        """What everything of the object is sealed with."""
+        return SUITES[self.identity[0]]
+
 
 @dataclasses.dataclass
 class Secret:
@@ -64,7 +69,7 @@ def parse(sealed: bytes) -> Clear:
         raise Refused("not a sealed object")
     t = sealed[-LENGTH:]
     number = lambda at, size: int.from_bytes(t[at : at + size], "big")  # noqa: E731
-    if t[0] != 1 or t[1] != 1 or t[2] & ~3 or any(t[349:352]):
+    if t[0] != 1 or t[1] not in SUITES or t[2] & ~3 or any(t[349:352]):
         raise Refused("a version, suite, flag or reserved byte of another format")
     wraps = [t[169 + 60 * n : 229 + 60 * n] for n in range(3)]
     name, filling = t[101 : 101 + t[100]], t[101 + t[100] : 165]
@@ -100,12 +105,12 @@ def parse(sealed: bytes) -> Clear:
 
 def unwrap(clear: Clear, vault_key: bytes) -> bytes:
     """The DEK, from the first wrap that opens."""
-    key = expand(checked_key(vault_key), b"strongroom.v1.wrap" + clear.identity, 32)
+    key = clear.suite.expand(checked_key(vault_key), b"strongroom.v1.wrap" + clear.identity, clear.suite.key)
     name = clear.key_name.encode()
     associated = bytes([len(name)]) + name + clear.key_version.to_bytes(4, "big")
     for wrap in clear.wraps:
         try:
-            return checked_key(aead_open(key, wrap[:12], wrap[12:], associated))
+            return checked_key(clear.suite.open(key, wrap[:12], wrap[12:], associated))
         except Refused:
             continue
     raise Refused("no wrap opens")
@@ -113,13 +118,14 @@ def unwrap(clear: Clear, vault_key: bytes) -> bytes:
 
 def open_secret(clear: Clear, dek: bytes, bucket: str, key: str) -> Secret:
     """Opens the sealed part for exactly this bucket and key."""
-    derived = expand(dek, b"strongroom.v1.trailer" + clear.identity + clear.salt, 76)
-    if not hmac.compare_digest(derived[44:], clear.commitment):
+    info = b"strongroom.v1.trailer" + clear.identity + clear.salt
+    secret_key, nonce, commitment = clear.suite.derive(dek, info)
+    if not hmac.compare_digest(commitment, clear.commitment):
         raise Refused("the trailer's commitment is another key's")
     associated = clear.raw[:352]
     for name in (bucket.encode(), key.encode()):
         associated += len(name).to_bytes(2, "big") + name
-    s = aead_open(derived[:32], derived[32:44], clear.raw[352:520], associated)
+    s = clear.suite.open(secret_key, nonce, clear.raw[352:520], associated)
     algorithm, kind, value = s[16], s[17], s[18:50]
     if algorithm not in CHECKSUM_LENGTHS or kind > 2 or (algorithm == 0) != (kind == 0):
         raise Refused("a checksum of another format")

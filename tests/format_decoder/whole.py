@@ -6,7 +6,7 @@ import dataclasses
 import re
 
 import trailer
-from cobblestone import Refused, aead_open, expand, message_length, open_message
+from cobblestone import Refused, message_length, open_message
 
 
 @dataclasses.dataclass
@@ -45,8 +45,9 @@ class Object:
             raise Refused("the metadata of another version")
         if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != value:
             raise Refused("the metadata is not canonical base64url")
-        derived = expand(self.dek, b"strongroom.v1.metadata" + self.clear.identity + raw[1:25], 76)
-        return aead_open(derived[:32], derived[32:44], raw[25:])
+        info = b"strongroom.v1.metadata" + self.clear.identity + raw[1:25]
+        key, nonce, _ = self.clear.suite.derive(self.dek, info)
+        return self.clear.suite.open(key, nonce, raw[25:])
 
 
 def decode(sealed: bytes, find_key, bucket: str, key: str) -> Object:
@@ -71,8 +72,8 @@ def parts(clear: trailer.Clear, secret: trailer.Secret, dek: bytes, sealed: byte
     """The parts, and that they make up this object."""
     if clear.parts == 1:
         return [Part(clear.plain, secret.first_salt, secret.first_md5, secret.first_number)]
-    derived = expand(dek, b"strongroom.v1.index" + clear.identity + clear.salt, 76)
-    index = aead_open(derived[:32], derived[32:44], sealed[clear.body : clear.body + clear.index])
+    key, nonce, _ = clear.suite.derive(dek, b"strongroom.v1.index" + clear.identity + clear.salt)
+    index = clear.suite.open(key, nonce, sealed[clear.body : clear.body + clear.index])
     found = [entry(index[at : at + trailer.ENTRY]) for at in range(0, len(index), trailer.ENTRY)]
     numbers = [part.number for part in found]
     if numbers != sorted(set(numbers)) or found[0].salt != secret.first_salt:

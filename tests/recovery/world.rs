@@ -11,7 +11,7 @@ use std::time::Duration;
 use strongroom::identity::{Credential, save_new, write_private};
 use strongroom::keys::{Keyring, OsEntropy, RootKey};
 use strongroom::s3::{BucketName, ObjectKey, PlainLen};
-use strongroom::seal::{ContentInfo, ObjectName, ObjectSealer, PartEntry, VaultKeyId};
+use strongroom::seal::{ContentInfo, ObjectName, ObjectSealer, PartEntry, Suite, VaultKeyId};
 use strongroom::secret::SecretText;
 use strongroom::site::embedded::EmbeddedSite;
 use strongroom::site::{
@@ -111,7 +111,7 @@ impl World {
     ) -> (Bytes, Option<String>) {
         let id = VaultKeyId::parse("default").expect("a name");
         let vault = self.keyring.for_sealing(&id).expect("the key was made");
-        let sealer = ObjectSealer::generate(&vault, &OsEntropy).expect("a sealer");
+        let sealer = ObjectSealer::generate(Suite::default(), &vault, &OsEntropy).expect("a sealer");
         let (mut out, mut entries) = (BytesMut::new(), Vec::new());
         for (number, part) in (1u16..).zip(parts) {
             let mut message = sealer.message(&OsEntropy).expect("a message");

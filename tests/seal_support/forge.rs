@@ -1,10 +1,10 @@
 //! A second writer of the format, made from `docs/FORMAT.md` and sharing no code with `seal`: it makes objects that
-//! are authentic and yet break a rule, which the real writer cannot.
+//! are authentic and yet break a rule, which the real writer cannot. Of both suites; SM4 here is RustCrypto's.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 use super::Name;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::aes::cipher::consts::U12;
 use hkdf::hmac::{Hmac, Mac};
-use sha2::Sha512;
 
 /// One part: its message's salt and plaintext, and the index's other facts about it.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Part {
 /// Every field of an object, open to change before [`Forge::seal`] makes it authentic.
 #[derive(Clone)]
 pub struct Forge {
+    /// The suite that everything is made with, whatever `head` says.
+    pub suite: u8,
     pub dek: [u8; 32],
     /// Version, suite, flags, number of wraps.
     pub head: [u8; 4],
@@ -49,55 +51,79 @@ pub struct Forge {
     pub key: String,
 }
 
+/// Bytes of a suite's AEAD key.
+fn key_len(suite: u8) -> usize {
+    if suite == 2 { 16 } else { 32 }
+}
+
+/// `HMAC(key, pieces)` of a suite.
+fn hmac(suite: u8, key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
+    if suite == 2 {
+        let mut mac = <Hmac<sm3::Sm3> as hkdf::hmac::KeyInit>::new_from_slice(key).expect("any length");
+        pieces.iter().for_each(|piece| mac.update(piece));
+        return mac.finalize().into_bytes().to_vec();
+    }
+    let mut mac = <Hmac<sha2::Sha512> as hkdf::hmac::KeyInit>::new_from_slice(key).expect("any length");
+    pieces.iter().for_each(|piece| mac.update(piece));
+    mac.finalize().into_bytes().to_vec()
+}
+
 /// `Expand(key, info, n)` of FORMAT.md.
-pub fn expand(key: &[u8], info: &[u8], n: usize) -> Vec<u8> {
+pub fn expand(suite: u8, key: &[u8], info: &[u8], n: usize) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::new();
     let mut last = Vec::new();
     for i in 1.. {
         if out.len() >= n {
             break;
         }
-        let mut mac = <Hmac<Sha512> as hkdf::hmac::KeyInit>::new_from_slice(key).expect("any length");
-        [&last[..], info, &[i]].iter().for_each(|piece| mac.update(piece));
-        last = mac.finalize().into_bytes().to_vec();
+        last = hmac(suite, key, &[&last[..], info, &[i]]);
         out.extend_from_slice(&last);
     }
     out.truncate(n);
     out
 }
 
-/// AES-256-GCM under `key[32] || nonce[12]`.
-fn gcm(okm: &[u8], aad: &[u8], plain: &[u8]) -> Vec<u8> {
-    let cipher = aes_gcm::Aes256Gcm::new_from_slice(&okm[..32]).expect("32 bytes");
-    let nonce = okm[32..44].try_into().expect("12 bytes");
-    cipher.encrypt(nonce, Payload { msg: plain, aad }).expect("short")
+/// The suite's AEAD under `key[K] || nonce[12]`.
+fn gcm(suite: u8, okm: &[u8], aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    let (key, nonce) = okm.split_at(key_len(suite));
+    let nonce = nonce[..12].try_into().expect("12 bytes");
+    let payload = Payload { msg: plain, aad };
+    let sealed = match suite {
+        2 => aes_gcm::AesGcm::<sm4::Sm4, U12>::new_from_slice(key).expect("16 bytes").encrypt(nonce, payload),
+        _ => aes_gcm::Aes256Gcm::new_from_slice(key).expect("32 bytes").encrypt(nonce, payload),
+    };
+    sealed.expect("short")
 }
 
 /// `label || suite || object id || salt`.
-fn info(label: &str, id: &[u8; 16], salt: &[u8]) -> Vec<u8> {
-    [label.as_bytes(), &[1], id, salt].concat()
+fn info(suite: u8, label: &str, id: &[u8; 16], salt: &[u8]) -> Vec<u8> {
+    [label.as_bytes(), &[suite], id, salt].concat()
 }
 
 /// A wrap of `dek`, for a vault key of any name.
-pub fn wrap(vault: &[u8; 32], name: &[u8], version: u32, id: &[u8; 16], dek: &[u8; 32], nonce: [u8; 12]) -> Vec<u8> {
-    let key = expand(vault, &info("strongroom.v1.wrap", id, &[]), 32);
+pub fn wrap(suite: u8, vault: &[u8; 32], (name, version): (&[u8], u32), id: &[u8; 16], dek: &[u8; 32]) -> Vec<u8> {
+    let nonce = [0x76; 12];
+    let key = expand(suite, vault, &info(suite, "strongroom.v1.wrap", id, &[]), key_len(suite));
     let aad = [&[name.len() as u8][..], name, &version.to_be_bytes()].concat();
-    [&nonce[..], &gcm(&[&key[..], &nonce].concat(), &aad, dek)].concat()
+    [&nonce[..], &gcm(suite, &[&key[..], &nonce].concat(), &aad, dek)].concat()
 }
 
-/// A Cobblestone-256 message.
-pub fn message(dek: &[u8; 32], id: &[u8; 16], salt: &[u8; 24], plain: &[u8]) -> Vec<u8> {
-    let context = info("strongroom.v1.message", id, &[]);
-    let info = [b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0", &salt[..], &context].concat();
-    let okm = expand(dek, &info, 76);
-    let mut out = [&salt[..], &okm[44..]].concat();
+/// A Cobblestone-256 message, or its twin of suite 2.
+pub fn message(suite: u8, dek: &[u8; 32], id: &[u8; 16], salt: &[u8; 24], plain: &[u8]) -> Vec<u8> {
+    let context = info(suite, "strongroom.v1.message", id, &[]);
+    let aead = if suite == 2 { "AEAD_SM4_GCM" } else { "AEAD_AES_256_GCM" };
+    let label = format!("c2sp.org/chunked-encryption@v1+{aead}\0");
+    let info = [label.as_bytes(), &salt[..], &context].concat();
+    let nonce_end = key_len(suite) + 12;
+    let okm = expand(suite, dek, &info, nonce_end + 32);
+    let mut out = [&salt[..], &okm[nonce_end..]].concat();
     for i in 0..=plain.len() / 16_384 {
         let chunk = &plain[i * 16_384..plain.len().min((i + 1) * 16_384)];
-        let mut key = okm[..44].to_vec();
-        for (byte, count) in key[36..].iter_mut().zip((i as u64).to_be_bytes()) {
+        let mut key = okm[..nonce_end].to_vec();
+        for (byte, count) in key[nonce_end - 8..].iter_mut().zip((i as u64).to_be_bytes()) {
             *byte ^= count;
         }
-        out.extend(gcm(&key, &[], chunk));
+        out.extend(gcm(suite, &key, &[], chunk));
     }
     out
 }
@@ -111,8 +137,8 @@ pub fn entry(part: &Part) -> Vec<u8> {
 impl Forge {
     /// A correct object of `parts`, wrapped under `vault`, version 1 of `default`; written at 1,790,000,000 with the MD5
     /// `6d 6d ...`.
-    pub fn new(dek: [u8; 32], object_id: [u8; 16], parts: &[Part], vault: &[u8; 32], name: &Name) -> Self {
-        let body: Vec<u8> = parts.iter().flat_map(|p| message(&dek, &object_id, &p.salt, &p.plain)).collect();
+    pub fn new(suite: u8, dek: [u8; 32], object_id: [u8; 16], parts: &[Part], vault: &[u8; 32], name: &Name) -> Self {
+        let body: Vec<u8> = parts.iter().flat_map(|p| message(suite, &dek, &object_id, &p.salt, &p.plain)).collect();
         let plain_len: u64 = parts.iter().map(|p| p.plain.len() as u64).sum();
         let sealed = plain_len + 16 * (plain_len / 16_384 + 1) + 684 + 160 * (plain_len / (5 << 20));
         let index: Vec<u8> = if parts.len() > 1 { parts.iter().flat_map(entry).collect() } else { Vec::new() };
@@ -126,8 +152,9 @@ impl Forge {
         secret.extend(parts[0].number.to_be_bytes());
         secret.resize(152, 0);
         Self {
+            suite,
             dek,
-            head: [1, 1, u8::from(parts.len() > 1), 1],
+            head: [1, suite, u8::from(parts.len() > 1), 1],
             object_id,
             plain_len,
             part_count: parts.len() as u32,
@@ -138,7 +165,7 @@ impl Forge {
             name_len: 7,
             key_name: b"default".to_vec(),
             key_version: 1,
-            wraps: wrap(vault, b"default", 1, &object_id, &dek, [0x76; 12]),
+            wraps: wrap(suite, vault, (b"default", 1), &object_id, &dek),
             reserved: [0; 3],
             secret,
             magic: *b"SRSEAL\x01\x00",
@@ -152,13 +179,17 @@ impl Forge {
 
     /// The sealed footer.
     pub fn footer(&self) -> Vec<u8> {
-        let okm = expand(&self.dek, &info("strongroom.v1.trailer", &self.object_id, &self.trailer_salt), 76);
+        let derive = |label| {
+            let info = info(self.suite, label, &self.object_id, &self.trailer_salt);
+            expand(self.suite, &self.dek, &info, key_len(self.suite) + 44)
+        };
+        let okm = derive("strongroom.v1.trailer");
         let mut trailer = [&self.head[..], &self.object_id, &self.plain_len.to_be_bytes()].concat();
         trailer.extend(self.part_count.to_be_bytes());
         trailer.extend(self.index_len.to_be_bytes());
         trailer.extend(self.body_len.to_be_bytes());
         trailer.extend(self.trailer_salt);
-        trailer.extend(self.commitment.unwrap_or(okm[44..].try_into().expect("32 bytes")));
+        trailer.extend(self.commitment.unwrap_or(*okm.last_chunk().expect("32 bytes")));
         trailer.push(self.name_len);
         trailer.extend(&self.key_name);
         trailer.resize(165, 0);
@@ -171,12 +202,11 @@ impl Forge {
             aad.extend((name.len() as u16).to_be_bytes());
             aad.extend(name.as_bytes());
         }
-        trailer.extend(gcm(&okm, &aad, &self.secret));
+        trailer.extend(gcm(self.suite, &okm, &aad, &self.secret));
         trailer.extend(self.magic);
         let mut out = Vec::new();
         if !self.index.is_empty() {
-            let okm = expand(&self.dek, &info("strongroom.v1.index", &self.object_id, &self.trailer_salt), 44);
-            out.extend(gcm(&okm, &[], &self.index));
+            out.extend(gcm(self.suite, &derive("strongroom.v1.index"), &[], &self.index));
         }
         out.extend(&self.padding);
         out.extend(trailer);

@@ -110,8 +110,8 @@ pub fn entry(number: u16, summary: MessageSummary) -> PartEntry {
 }
 
 /// Seals an object of these parts under [`vault`] and [`name`].
-pub fn seal_parts(parts: &[Vec<u8>], multipart: bool, entropy: &dyn Entropy) -> Bytes {
-    let sealer = ObjectSealer::generate(&vault(), entropy).expect("fixed entropy");
+pub fn seal_parts(suite: Suite, parts: &[Vec<u8>], multipart: bool, entropy: &dyn Entropy) -> Bytes {
+    let sealer = ObjectSealer::generate(suite, &vault(), entropy).expect("fixed entropy");
     seal_parts_with(&sealer, parts, &content(multipart), &name(), entropy)
 }
 
@@ -134,8 +134,8 @@ pub fn seal_parts_with(
 }
 
 /// A plain PUT of `plain`.
-pub fn seal(plain: &[u8], entropy: &dyn Entropy) -> Bytes {
-    seal_parts(&[plain.to_vec()], false, entropy)
+pub fn seal(suite: Suite, plain: &[u8], entropy: &dyn Entropy) -> Bytes {
+    seal_parts(suite, &[plain.to_vec()], false, entropy)
 }
 
 pub fn open(sealed: &Bytes) -> Result<Bytes, SealError> {

@@ -1,6 +1,6 @@
 //! Good objects that were damaged, or opened with the wrong key or name.
 use super::super::seal_support::*;
-use super::{Vectors, entropy, object, put, set, vault_named_json};
+use super::{AES, Vectors, entropy, object, put, set, vault_named_json};
 use serde_json::Value;
 
 const LEN: usize = 100;
@@ -8,7 +8,7 @@ const LEN: usize = 100;
 const TRAILER: usize = 272;
 
 pub fn add(all: &mut Vectors) {
-    let sealed = seal(&plaintext(11, LEN), &entropy("damaged")).to_vec();
+    let sealed = seal(AES, &plaintext(11, LEN), &entropy("damaged")).to_vec();
     flips(all, &sealed);
     lengths(all, &sealed);
     keys_and_names(all, &sealed);
@@ -75,14 +75,14 @@ fn keys_and_names(all: &mut Vectors, sealed: &[u8]) {
 }
 
 fn swaps(all: &mut Vectors, sealed: &[u8]) {
-    let other = seal(&plaintext(12, LEN), &entropy("another object"));
+    let other = seal(AES, &plaintext(12, LEN), &entropy("another object"));
     let body: Vec<u8> = [&other[..TRAILER], &sealed[TRAILER..]].concat();
     put(all, "swapped_body", object("the body of another object of the same length", &body, "authentication"));
     put(all, "swapped_chunks", swapped_chunks());
 }
 
 fn swapped_chunks() -> Value {
-    let sealed = seal(&plaintext(13, 32_769), &entropy("chunks"));
+    let sealed = seal(AES, &plaintext(13, 32_769), &entropy("chunks"));
     let (header, rest) = sealed.split_at(56);
     let swapped = [header, &rest[16_400..32_800], &rest[..16_400], &rest[32_800..]].concat();
     object("chunks 0 and 1 of a message changed places", &swapped, "authentication")

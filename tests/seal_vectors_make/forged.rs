@@ -1,7 +1,7 @@
 //! One-part objects whose every tag is right and that still break a rule.
 use super::super::seal_support::forge::{Forge, wrap};
 use super::super::seal_support::{Name, plaintext};
-use super::{DEK, ID, VAULT, Vectors, name, object, part, put};
+use super::{AES, DEK, ID, VAULT, Vectors, name, object, part, put};
 
 pub fn add(all: &mut Vectors) {
     put_ok(all);
@@ -12,7 +12,7 @@ pub fn add(all: &mut Vectors) {
 }
 
 fn forged(change: impl FnOnce(&mut Forge)) -> Vec<u8> {
-    let mut forge = Forge::new(DEK, ID, &[part(1, 0x51, plaintext(20, 100))], &VAULT, &name());
+    let mut forge = Forge::new(AES.number(), DEK, ID, &[part(1, 0x51, plaintext(20, 100))], &VAULT, &name());
     change(&mut forge);
     forge.seal()
 }
@@ -30,7 +30,8 @@ fn put_ok(all: &mut Vectors) {
 fn clear_fields(all: &mut Vectors) {
     case(all, "flags", "an unknown flag is set", "unsupported", |f| f.head[2] = 4);
     case(all, "version_2", "format version 2", "unsupported", |f| f.head[0] = 2);
-    case(all, "suite_2", "suite 2, which this version does not have", "unsupported", |f| f.head[1] = 2);
+    case(all, "suite_2", "made by suite 1, it says it is of suite 2", "authentication", |f| f.head[1] = 2);
+    case(all, "suite_3", "suite 3, which this version does not have", "unsupported", |f| f.head[1] = 3);
     case(all, "magic", "another magic", "not_sealed", |f| f.magic[6] = 2);
     case(all, "commitment", "the commitment of another key", "authentication", |f| f.commitment = Some([7; 32]));
     case(all, "part_count_zero", "no parts", "malformed", |f| f.part_count = 0);
@@ -57,14 +58,14 @@ fn wraps(all: &mut Vectors) {
         f.wraps[179] = 1;
     });
     case(all, "wrap_of_another_object", "the wrap was made for another object id", "authentication", |f| {
-        f.wraps = wrap(&VAULT, b"default", 1, &[0x1e; 16], &DEK, [0x76; 12]);
+        f.wraps = wrap(AES.number(), &VAULT, (b"default", 1), &[0x1e; 16], &DEK);
     });
     case(all, "wrap_of_another_version", "the wrap was made for another key version", "authentication", |f| {
-        f.wraps = wrap(&VAULT, b"default", 2, &ID, &DEK, [0x76; 12]);
+        f.wraps = wrap(AES.number(), &VAULT, (b"default", 2), &ID, &DEK);
     });
     case(all, "dek_zero", "the DEK is all zero, and everything is sealed under it", "bad_key", |f| {
         let plain = part(1, 0x51, plaintext(20, 100));
-        *f = Forge::new([0; 32], ID, &[plain], &VAULT, &name());
+        *f = Forge::new(AES.number(), [0; 32], ID, &[plain], &VAULT, &name());
     });
 }
 
@@ -88,7 +89,7 @@ fn content(all: &mut Vectors) {
 fn body(all: &mut Vectors) {
     case(all, "another_salt", "the trailer names another message salt", "authentication", |f| f.secret[50] ^= 1);
     case(all, "message_of_another_object", "the message was made for another object id", "authentication", |f| {
-        f.body = super::forge::message(&DEK, &[0x1e; 16], &[0x51; 24], &plaintext(20, 100));
+        f.body = super::forge::message(AES.number(), &DEK, &[0x1e; 16], &[0x51; 24], &plaintext(20, 100));
     });
     case(all, "padding", "the padding is not zero", "authentication", |f| f.padding[50] = 1);
     case(all, "name", "authentic under another name", "authentication", |f| {

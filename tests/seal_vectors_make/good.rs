@@ -1,6 +1,6 @@
 //! Objects that open, made by the real writer from fixed randomness.
 use super::super::seal_support::*;
-use super::{Vectors, base64, entropy, object, put, set, sha256, vault_named_json};
+use super::{AES, Vectors, base64, entropy, entropy_of, object, put, set, sha256, vault_named_json};
 use serde_json::{Value, json};
 use strongroom::seal::*;
 
@@ -9,12 +9,12 @@ pub fn add(all: &mut Vectors) {
         [("empty", 0), ("one_byte", 1), ("chunk_less_one", 16_383), ("chunk_exact", 16_384), ("chunk_and_one", 16_385)]
     {
         let what = format!("a plain PUT of {len} bytes");
-        put(all, &format!("ok_{name}"), plain_put(name, &what, len));
+        put(all, &format!("ok_{name}"), plain_put(AES, name, &what, len));
     }
-    put(all, "ok_checksum_and_metadata", with_metadata());
+    put(all, "ok_checksum_and_metadata", with_metadata(AES));
     put(all, "ok_multipart_of_one_part", one_part_upload());
     put(all, "ok_longest_names", longest_names());
-    put(all, "ok_copied_under_another_name_and_key", copied());
+    put(all, "ok_copied_under_another_name_and_key", copied(AES));
 }
 
 /// What a reader must find.
@@ -29,15 +29,15 @@ fn md5_etag() -> String {
     "6d".repeat(16)
 }
 
-fn plain_put(name: &str, what: &str, len: usize) -> Value {
+pub fn plain_put(suite: Suite, name: &str, what: &str, len: usize) -> Value {
     let plain = plaintext(len as u64, len);
-    let sealed = seal(&plain, &entropy(name));
+    let sealed = seal(suite, &plain, &entropy_of(suite, name));
     expect_ok(object(what, &sealed, "ok"), &plain, &md5_etag(), 1)
 }
 
-fn with_metadata() -> Value {
-    let entropy = entropy("metadata");
-    let sealer = ObjectSealer::generate(&vault(), &entropy).expect("fixed");
+pub fn with_metadata(suite: Suite) -> Value {
+    let entropy = entropy_of(suite, "metadata");
+    let sealer = ObjectSealer::generate(suite, &vault(), &entropy).expect("fixed");
     let metadata = sealer.seal_metadata(br#"{"t":"image/jpeg"}"#, &entropy).expect("short");
     let checksum = ChecksumValue::new(ChecksumAlgorithm::Sha256, &[0xc5; 32]).expect("32 bytes");
     let content = ContentInfo {
@@ -54,7 +54,7 @@ fn with_metadata() -> Value {
 
 fn one_part_upload() -> Value {
     let entropy = entropy("one part");
-    let sealer = ObjectSealer::generate(&vault(), &entropy).expect("fixed");
+    let sealer = ObjectSealer::generate(AES, &vault(), &entropy).expect("fixed");
     let plain = plaintext(7, 100);
     let mut out = bytes::BytesMut::new();
     let checksum = ChecksumValue::new(ChecksumAlgorithm::Crc32c, &[1, 2, 3, 4]).expect("4 bytes");
@@ -69,7 +69,7 @@ fn longest_names() -> Value {
     let entropy = entropy("longest names");
     let (id, bucket, key) = ("k".repeat(64), "b".repeat(63), "字".repeat(341) + "x");
     let vault = vault_named(&id, u32::MAX, [0x4c; 32]);
-    let sealer = ObjectSealer::generate(&vault, &entropy).expect("fixed");
+    let sealer = ObjectSealer::generate(AES, &vault, &entropy).expect("fixed");
     let plain = plaintext(9, 100);
     let named = Name::new(&bucket, &key);
     let sealed = seal_parts_with(&sealer, std::slice::from_ref(&plain), &content(false), &named, &entropy);
@@ -79,10 +79,10 @@ fn longest_names() -> Value {
     expect_ok(vector, &plain, &md5_etag(), 1)
 }
 
-fn copied() -> Value {
-    let entropy = entropy("copied");
+pub fn copied(suite: Suite) -> Value {
+    let entropy = entropy_of(suite, "copied");
     let plain = plaintext(10, 100);
-    let sealed = seal(&plain, &entropy);
+    let sealed = seal(suite, &plain, &entropy);
     let (_, object_open) = decode_whole(&sealed, &vault(), &name().get()).expect("good");
     let other = vault_named("other", 2, [0x07; 32]);
     let sealer = ObjectSealer::rewrap(&object_open, &other, &entropy).expect("fixed");

@@ -4,6 +4,7 @@ mod forged;
 mod good;
 mod multipart;
 mod others;
+mod sm4;
 
 use super::seal_support::{Fixed, Name, forge};
 use base64::Engine as _;
@@ -11,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use strongroom::seal::Entropy;
+use strongroom::seal::{Entropy, Suite};
 
 /// Vectors by name.
 pub type Vectors = BTreeMap<String, Value>;
@@ -24,11 +25,14 @@ pub fn all() -> Vectors {
     forged::add(&mut all);
     multipart::add(&mut all);
     others::add(&mut all);
+    sm4::add(&mut all);
     all
 }
 
 /// The vault key that every vector uses unless it says otherwise.
 pub const VAULT: [u8; 32] = [0x42; 32];
+/// The suite of every vector whose name does not begin with `sm4`.
+pub const AES: Suite = Suite::Aes256Gcm;
 /// The DEK of forged objects.
 pub const DEK: [u8; 32] = [0xd1; 32];
 /// The object id of forged objects.
@@ -74,7 +78,11 @@ fn name() -> Name {
     super::seal_support::name()
 }
 
-/// Fixed bytes, another stream for every name.
+/// Fixed bytes, another stream for every name, and for every suite.
+fn entropy_of(suite: Suite, name: &str) -> Fixed {
+    if suite == AES { entropy(name) } else { entropy(&format!("{suite} {name}")) }
+}
+
 fn entropy(name: &str) -> Fixed {
     let seed = Sha256::digest(name);
     Fixed::new(u64::from_be_bytes(*seed.first_chunk().expect("32 bytes")))

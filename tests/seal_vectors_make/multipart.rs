@@ -2,25 +2,30 @@
 use super::super::seal_support::forge::{Forge, Part};
 use super::super::seal_support::plaintext;
 use super::good::expect_ok;
-use super::{DEK, ID, VAULT, Vectors, base64, name, part, put, sha256, vault_json};
+use super::{AES, DEK, ID, VAULT, Vectors, base64, name, part, put, sha256, vault_json};
 use serde_json::{Value, json};
+use strongroom::seal::Suite;
 
-const FIVE: usize = 5 << 20;
+pub const FIVE: usize = 5 << 20;
 
 /// Seed, length and salt of every part.
-type Recipe = Vec<(u64, usize, u8)>;
+pub type Recipe = Vec<(u64, usize, u8)>;
 
-fn parts(recipe: &Recipe) -> Vec<Part> {
+pub fn parts(recipe: &Recipe) -> Vec<Part> {
     let make = |(i, (seed, len, salt)): (usize, &(u64, usize, u8))| part(i as u16 + 1, *salt, plaintext(*seed, *len));
     recipe.iter().enumerate().map(make).collect()
 }
 
+pub fn forge_of(suite: Suite, recipe: &Recipe) -> Forge {
+    Forge::new(suite.number(), DEK, ID, &parts(recipe), &VAULT, &name())
+}
+
 fn forge(recipe: &Recipe) -> Forge {
-    Forge::new(DEK, ID, &parts(recipe), &VAULT, &name())
+    forge_of(AES, recipe)
 }
 
 /// `body` names the messages in the order in which they lie, whatever the footer says.
-fn vector(what: &str, expect: &str, body: &Recipe, forge: &Forge) -> Value {
+pub fn vector(what: &str, expect: &str, body: &Recipe, forge: &Forge) -> Value {
     let parts: Vec<Value> = body
         .iter()
         .map(|(seed, length, salt)| json!({ "seed": seed, "length": length, "salt": hex::encode([*salt; 24]) }))
@@ -28,7 +33,7 @@ fn vector(what: &str, expect: &str, body: &Recipe, forge: &Forge) -> Value {
     json!({
         "kind": "object", "what": what, "expect": expect, "vault": vault_json(),
         "bucket": "photos", "key": "2026/a.jpg",
-        "body": { "dek": hex::encode(DEK), "object_id": hex::encode(ID), "parts": parts },
+        "body": { "suite": forge.suite, "dek": hex::encode(DEK), "object_id": hex::encode(ID), "parts": parts },
         "footer": base64(&forge.footer()), "sealed_sha256": sha256(&forge.seal()),
     })
 }

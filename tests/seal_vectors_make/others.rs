@@ -1,6 +1,6 @@
 //! Metadata values, blobs, lengths.
 use super::super::seal_support::*;
-use super::{Vectors, base64, entropy, object, put, random, set};
+use super::{AES, Vectors, base64, entropy, object, put, random, set};
 use serde_json::{Value, json};
 use strongroom::seal::*;
 use strongroom::secret::SecretBytes;
@@ -13,11 +13,11 @@ pub fn add(all: &mut Vectors) {
 
 fn metadata(all: &mut Vectors) {
     let entropy = entropy("metadata vectors");
-    let sealer = ObjectSealer::generate(&vault(), &entropy).expect("fixed");
+    let sealer = ObjectSealer::generate(AES, &vault(), &entropy).expect("fixed");
     let plain = "{\"m\":{\"title\":\"ключ\"}}";
     let older = sealer.seal_metadata(b"{}", &entropy).expect("short").value;
     let sealed = sealer.seal_metadata(plain.as_bytes(), &entropy).expect("short");
-    let foreign = ObjectSealer::generate(&vault(), &entropy).expect("fixed");
+    let foreign = ObjectSealer::generate(AES, &vault(), &entropy).expect("fixed");
     let foreign = foreign.seal_metadata(plain.as_bytes(), &entropy).expect("short").value;
     let content = ContentInfo { metadata_tag: Some(sealed.tag), ..content(false) };
     let bytes = seal_parts_with(&sealer, &[b"x".to_vec()], &content, &name(), &entropy);

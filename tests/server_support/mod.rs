@@ -11,7 +11,7 @@ use strongroom::audit::{AuditLog, AuditSettings, Target};
 use strongroom::authz::Authorizer;
 use strongroom::gateway::front::{Front, FrontSettings, Guards};
 use strongroom::identity::{Credential, Credentials};
-use strongroom::policy::{LiveRules, RuleSet};
+use strongroom::policy::{LiveRules, RuleSet, Suites};
 use strongroom::s3::BucketName;
 use strongroom::secret::SecretText;
 use strongroom::server::{Readiness, Server, ServerConfig, ServerError, ServerLimits, SiteHealth, TlsFiles};
@@ -107,7 +107,7 @@ impl World {
         let guards = Guards {
             credentials: Arc::new(Credentials::new(vec![credential]).expect("a good credential")),
             authorizer: Arc::new(Authorizer::new(BucketName::parse(SYSTEM_BUCKET).expect("a good name"))),
-            rules: Arc::new(LiveRules::new(RuleSet::new(Vec::new()).expect("the default rule"))),
+            rules: Arc::new(LiveRules::new(RuleSet::new(Vec::new(), Suites::default()).expect("the default rule"))),
             metrics: metrics.clone(),
         };
         let store = Arc::new(Store::default());

@@ -1,7 +1,7 @@
 //! A copy that moves no data: every site copies the sealed body by itself, only the footer is new.
 //!
 //! A body is bound to its object's key and id, not to its name. The copy keeps both, and with them all that they were used for: the messages, their
-//! salts, the part structure, ETag and checksum. Its footer is sealed for the new name under the vault key of the new rule.
+//! salts, the part structure, ETag and checksum, and the suite: where the new rule asks for another one, the bytes have to be sealed anew. Its footer is sealed for the new name under the vault key of the new rule.
 use crate::audit::RequestContext;
 use crate::gateway::Gateway;
 use crate::gateway::encryption::Encryption;
@@ -51,6 +51,7 @@ struct Prepared {
 pub(super) fn is_possible(
     gateway: &Gateway,
     opened: &Opened,
+    to: &Location,
     asked: Option<ChecksumAlgorithm>,
     condition: &WriteCondition,
 ) -> bool {
@@ -60,6 +61,7 @@ pub(super) fn is_possible(
     let Some(object) = opened.object.sealed() else { return false };
     let (body, _) = object.footer_span();
     opened.site.name() == primary.name()
+        && object.suite() == gateway.rules.plan(&to.bucket, &to.key).terms.suite
         && able.upload_part_copy
         && (able.complete_if_none_match || !conditional)
         && body >= SMALLEST_BODY
@@ -96,6 +98,7 @@ async fn run(
         Err(GatewayError::Site(_) | GatewayError::Integrity { .. }) => return Ok(None),
         prepared => prepared?,
     };
+    let Some(prepared) = prepared else { return Ok(None) };
     let Some((uploads, parts)) = start(gateway, reuse, &prepared).await? else { return Ok(None) };
     let Prepared { plan, sealer, content, footer, .. } = prepared;
     let sealed = footer.len() as u64;
@@ -116,7 +119,7 @@ async fn run(
         }
     };
     abort_where_missing(gateway, &reuse.at, &uploads, &committed);
-    let stored = Stored { content, key: sealer.key_ref().id.clone(), committed };
+    let stored = Stored { content, key: sealer.key_ref().id.clone(), suite: sealer.suite(), committed };
     let object = &reuse.opened.object;
     note_stored(gateway, &reuse.at, &stored, object.part_count());
     note_write(context, &plan, &sealer, &stored.committed, object.plain_len(), sealed);
@@ -124,12 +127,15 @@ async fn run(
     Ok(Some(stored))
 }
 
-/// Everything that can fail before a site is asked for anything.
-async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Prepared, GatewayError> {
+/// Everything that can fail before a site is asked for anything. `None` when the rule asks for another suite by now.
+async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Option<Prepared>, GatewayError> {
     let (from, opened) = (&reuse.from, &reuse.opened);
     let object = opened.object.sealed().ok_or_else(not_sealed)?;
     let plan = gateway.rules.plan(&reuse.at.bucket, &reuse.at.key);
     terms::check_object(&plan, &reuse.metadata, object.plain_len())?;
+    if object.suite() != plan.terms.suite {
+        return Ok(None);
+    }
     let vault = reuse.encryption.key(gateway, &plan, &reuse.who).await?;
     let sealer = ObjectSealer::rewrap(object, &vault, gateway.entropy.as_ref())?;
     let metadata = seal_metadata(gateway, &reuse.metadata, &sealer)?;
@@ -149,7 +155,7 @@ async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Prepared, Gate
     };
     let name = ObjectName { bucket: &reuse.at.bucket, key: &reuse.at.key };
     let footer = sealer.footer(&name, layout.parts(), &content, gateway.entropy.as_ref())?.into();
-    Ok(Prepared { plan, source, sealer, metadata, content, footer })
+    Ok(Some(Prepared { plan, source, sealer, metadata, content, footer }))
 }
 
 /// The body, as parts of uploads under way. `None` when a site that is needed refuses, which reading the source may cure; an outage it cannot.

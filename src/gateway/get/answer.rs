@@ -13,6 +13,8 @@ use s3s::dto::{self, GetObjectOutput};
 const METADATA: &str = "x-strongroom-metadata";
 /// Says that the object lies plain in storage.
 const UNSEALED: &str = "x-strongroom-unsealed";
+/// Says what the object is sealed with.
+const SUITE: &str = "x-strongroom-suite";
 /// What S3 answers for an object that was put without a type.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 
@@ -60,6 +62,9 @@ pub(in crate::gateway) fn extra_headers(gateway: &Gateway, opened: &Opened) -> h
     }
     if opened.object.sealed().is_none() {
         headers.insert(UNSEALED, http::HeaderValue::from_static("true"));
+    }
+    if let Some(suite) = opened.object.suite() {
+        headers.insert(SUITE, http::HeaderValue::from_static(suite.name()));
     }
     for (name, value) in &opened.told {
         headers.insert(*name, value.clone());

@@ -1,5 +1,5 @@
 //! An object as clients read it: sealed, or as somebody else put it into storage where a rule lets that be served.
-use crate::s3::{PlainETag, PlainLen};
+use crate::s3::{PlainETag, PlainLen, Suite};
 use crate::seal::{ContentInfo, OpenObject, VaultKeyRef};
 use crate::site::GotObject;
 
@@ -82,6 +82,11 @@ impl Readable {
     /// What the trailer keeps encrypted.
     pub fn content(&self) -> Option<&ContentInfo> {
         self.sealed().map(OpenObject::content)
+    }
+
+    /// The suite that it is sealed with.
+    pub fn suite(&self) -> Option<Suite> {
+        self.sealed().map(OpenObject::suite)
     }
 
     /// The vault key version.

@@ -53,7 +53,12 @@ pub(super) async fn complete(
     note_stored(
         gateway,
         &asked.at,
-        &Stored { content: plan.content, key: session.sealer.key_ref().id.clone(), committed: committed.clone() },
+        &Stored {
+            content: plan.content,
+            key: session.sealer.key_ref().id.clone(),
+            suite: session.sealer.suite(),
+            committed: committed.clone(),
+        },
         parts,
     );
     forget(gateway, &session, &committed, &staged).await?;

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::keys::OsEntropy;
     use crate::s3::{BucketName, ObjectKey};
-    use crate::seal::{MIN_PART, ObjectName, ObjectSealer, VaultKey, VaultKeyId, VaultKeyRef};
+    use crate::seal::{MIN_PART, ObjectName, ObjectSealer, Suite, VaultKey, VaultKeyId, VaultKeyRef};
     use crate::secret::SecretBytes;
     use crate::site::Location;
     use crate::site::tee::Mode;
@@ -185,7 +185,7 @@ mod tests {
     fn session(checksum: Option<(ChecksumAlgorithm, ChecksumType)>) -> Session {
         let reference = VaultKeyRef { id: VaultKeyId::parse("default").expect("a name"), version: 1 };
         let vault = VaultKey::new(reference, SecretBytes::new([7; 32])).expect("a key");
-        let sealer = ObjectSealer::generate(&vault, &OsEntropy).expect("a sealer");
+        let sealer = ObjectSealer::generate(Suite::default(), &vault, &OsEntropy).expect("a sealer");
         let bucket = BucketName::parse("bucket").expect("a name");
         let key = ObjectKey::parse("key").expect("a key");
         let upload = Upload {
