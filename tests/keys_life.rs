@@ -41,7 +41,7 @@ async fn change_at(sites: &Sites, name: &str, change: KeyChange, now: OffsetDate
     for site in sites.all() {
         let _ = site.probe(&system()).await;
     }
-    let admin = KeyAdmin { root: &root(), sites, bucket: &system(), entropy: &OsEntropy, by: "a test" };
+    let admin = KeyAdmin { roots: &root().into(), sites, bucket: &system(), entropy: &OsEntropy, by: "a test" };
     admin.change(&id(name), &change, now).await
 }
 
@@ -50,7 +50,7 @@ async fn change(sites: &Sites, name: &str, change: KeyChange) -> Done {
 }
 
 async fn show(sites: &Sites, name: &str) -> KeyInfo {
-    let admin = KeyAdmin { root: &root(), sites, bucket: &system(), entropy: &OsEntropy, by: "a test" };
+    let admin = KeyAdmin { roots: &root().into(), sites, bucket: &system(), entropy: &OsEntropy, by: "a test" };
     admin.show(&id(name)).await.unwrap_or_else(|error| panic!("{error}"))
 }
 

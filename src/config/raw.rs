@@ -94,6 +94,7 @@ table! {
     /// `[keys]`.
     RawKeys {
         root: Field<RawRoot>,
+        other_roots: Vec<Spanned<RawRoot>>,
     }
 }
 

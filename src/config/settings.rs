@@ -24,6 +24,8 @@ pub struct Config {
     pub state: StatePlace,
     /// Where the root key comes from.
     pub root_key: RootSource,
+    /// Where others come from that open the keyring too: the next one, which may not be there yet, and earlier ones.
+    pub other_roots: Vec<RootSource>,
     /// The credentials file.
     pub credentials_file: PathBuf,
     /// The primary site.

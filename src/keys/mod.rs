@@ -3,7 +3,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`root`] | the root key: loading, checking, making one |
+//! | [`root`], [`roots`] | a root key: loading, checking, making one; all that open the keyring |
+//! | [`rotate`] | from one root to the next: everything sealed anew, read back, and what is left under which root |
 //! | [`document`] | what a keyring object says, and how it is sealed |
 //! | [`survey`] | every copy at every site, each authenticated |
 //! | [`settle`] | which copy counts; when a key may be made anew |
@@ -24,15 +25,20 @@ mod folder;
 mod keyring;
 mod ring;
 mod root;
+mod roots;
+mod rotate;
 mod settle;
 mod state;
 mod survey;
 mod watch;
 
+pub use crate::seal::VaultKeyId;
 pub use admin::{Done, KeyAdmin, KeyChange, KeyInfo, key_id};
 pub use document::Changed;
 pub use entropy::OsEntropy;
 pub use error::KeyError;
 pub use keyring::Keyring;
 pub use root::{RootKey, RootSource};
+pub use roots::Roots;
+pub use rotate::{Rewrapped, RootUse, TAKEN_OVER};
 pub use state::{KeyState, Limits, USUAL_WINDOW, Use, WINDOW};
