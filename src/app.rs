@@ -142,6 +142,7 @@ impl App {
         let physician = Arc::new(Physician::new(tee.clone(), opener, state.clone()));
         background.replicate(config.pace, journal.clone(), tee.clone(), metrics.clone(), physician);
         background.watch_keyring(&keyring, &sites, &metrics);
+        background.rotate_keys(&keyring, config.rotate_after);
         background.sweep(gateway, config.abandoned_after);
         let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring, state.clone(), config.aliases);
         if let Some(schedule) = compared {

@@ -95,6 +95,7 @@ table! {
     RawKeys {
         root: Field<RawRoot>,
         other_roots: Vec<Spanned<RawRoot>>,
+        rotate_after: Field<String>,
     }
 }
 

@@ -33,6 +33,9 @@ pub(super) fn validate(
     let state = state::state(reader, &raw.state);
     let root_key = root_key(reader, raw);
     let other_roots = other_roots(reader, raw);
+    let rotate_after = raw.keys.rotate_after.as_ref().map(|_| {
+        reader.duration(&raw.keys.rotate_after, "keys.rotate_after", 365 * 24 * HOUR, 10 * SECOND..=876_000 * HOUR)
+    });
     let credentials_file = credentials_file(reader, &raw.credentials.file);
     let sites = sites::sites(reader, raw, system_bucket.as_ref());
     let grace = &raw.replication.backup_grace;
@@ -62,6 +65,7 @@ pub(super) fn validate(
         state,
         root_key: root_key?,
         other_roots,
+        rotate_after,
         credentials_file: credentials_file?,
         primary,
         backups,

@@ -2,6 +2,7 @@
 //!
 //! Every change raises the serial; proxies look at the sites' keyrings every 1.5 seconds and take the highest. A change is therefore in
 //! force everywhere within five seconds of its first write, whichever site that is.
+use super::aging;
 use super::copies;
 use super::document::{Changed, Document, VersionState};
 use super::settle::{Maker, Settled, settle};
@@ -29,6 +30,8 @@ pub struct KeyAdmin<'a> {
 pub enum KeyChange {
     /// A new version, which seals from now on.
     Rotate,
+    /// The same, if the newest version is older than that.
+    RotateOlder(std::time::Duration),
     /// Stops it.
     Disable,
     /// Puts it back into use.
@@ -233,6 +236,12 @@ impl KeyAdmin<'_> {
             }
             (_, KeyState::Destroyed) => return refuse("it is destroyed, for good".to_owned()),
             (KeyChange::Rotate, KeyState::Enabled) => next.add_version(now, self.entropy)?,
+            (KeyChange::RotateOlder(after), KeyState::Enabled) => {
+                if !aging::is_old(document, *after, now) {
+                    return refuse("it was rotated a while ago".to_owned());
+                }
+                next.add_version(now, self.entropy)?;
+            }
             (KeyChange::Rotate, state) => return refuse(format!("it is {state}; enable it before it is rotated")),
             (KeyChange::Disable, KeyState::Enabled) => next.state = KeyState::Disabled,
             (KeyChange::Enable, KeyState::Disabled) => next.state = KeyState::Enabled,
@@ -268,7 +277,7 @@ impl KeyChange {
     /// What was done to the key.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Rotate => "rotated",
+            Self::Rotate | Self::RotateOlder(_) => "rotated",
             Self::Disable => "disabled",
             Self::Enable => "enabled",
             Self::ScheduleDeletion { .. } => "scheduled for deletion",

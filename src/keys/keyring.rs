@@ -1,6 +1,6 @@
 //! [`Keyring`]: what the proxy seals and opens with.
 use super::copies;
-use super::document::VersionState;
+use super::document::{Document, VersionState};
 use super::ring::{Entry, Ring};
 use super::settle::{Maker, Settled, settle};
 use super::state::{KeyState, Use};
@@ -200,6 +200,21 @@ impl Keyring {
             tracing::warn!(site = %site.name(), %error, "a site's keyring cannot be looked at now");
         }
         look.is_ok()
+    }
+
+    /// The roots that it opens with.
+    pub(super) fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// Where it lies; `None` when it came from a folder.
+    pub(super) fn place(&self) -> Option<(&Sites, &BucketName, &dyn Entropy)> {
+        self.home.as_ref().map(|home| (&home.sites, &home.bucket, &*home.entropy))
+    }
+
+    /// What is to be said of the keys in memory.
+    pub(super) fn documents<T>(&self, say: impl Fn(&VaultKeyId, &Document) -> Option<T>) -> Vec<T> {
+        self.ring.all().iter().filter_map(|(id, entry)| say(id, &entry.settled.document)).collect()
     }
 
     async fn refresh_from(&self, home: &Home, site: &Site) -> Result<(), KeyError> {

@@ -12,11 +12,13 @@
 //! | [`keyring`] | the opened keyring: lookups that never do I/O |
 //! | [`ring`], [`watch`] | the keys in memory; what changed at the sites since |
 //! | [`state`], [`admin`] | what a key may be used for; changing that |
+//! | [`aging`] | a new version for keys that have sealed for long enough |
 //! | [`folder`] | the keyring out of a folder, for `unseal` |
 //!
 //! One object per vault key: `keyring/v1/ID` = `seal_blob(root, label = its own object key, JSON)`. A site and the root
 //! key are therefore enough to read everything back. See `docs/KEYS.md`.
 mod admin;
+mod aging;
 mod copies;
 mod document;
 mod entropy;

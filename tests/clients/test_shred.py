@@ -309,7 +309,7 @@ def test_nothing_is_destroyed_that_a_site_has_to_keep(start_proxy, next_root):
     for client in ("dead", "held", "free"):
         s3.put_object(Bucket=bucket, Key=f"clients/{client}/x", Body=b"now")
         s3.put_object(Bucket=bucket, Key=f"clients/{client}/x", Body=b"then")
-    until_then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=25)
+    until_then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=60)
     lock = {"Mode": "GOVERNANCE", "RetainUntilDate": until_then}
     # An old version, at the backup alone.
     raw = {"Bucket": sites[1].raw_bucket(bucket), "Key": "clients/dead/x"}
@@ -326,8 +326,8 @@ def test_nothing_is_destroyed_that_a_site_has_to_keep(start_proxy, next_root):
         assert refused.returncode == 1 and why in refused.stderr and "nothing is destroyed" in refused.stderr, refused.stderr
         assert "pending deletion" in key(proxy, "show", name).stdout
     assert not next_root.exists()
-    until(lambda: datetime.datetime.now(datetime.UTC) > until_then, "the retention is over", 30)
+    until(lambda: datetime.datetime.now(datetime.UTC) > until_then, "the retention is over", 70)
     done = key(proxy, "destroy", "client-dead", "client-free").stdout
     assert "client-dead\tdestroyed" in done and "client-free\tdestroyed" in done
-    assert "4 of 6 versions" in done or "8 of 12 versions" in done, done
+    assert "8 of 12 versions" in done, done
     assert "pending deletion" in key(proxy, "show", "client-held").stdout
