@@ -16,7 +16,7 @@ use crate::config::{Config, Intents, StatePlace};
 use crate::gateway::md5::Md5Pool;
 use crate::gateway::{Gateway, Parts};
 use crate::identity::{self, IdentityError};
-use crate::keys::{KeyError, Keyring, OsEntropy, RootKey};
+use crate::keys::{KeyError, Keyring, OsEntropy, Roots};
 use crate::policy::{LiveRules, PolicyError, RuleSet};
 use crate::recovery::object::Opener;
 use crate::recovery::pace::Pace;
@@ -92,8 +92,8 @@ impl App {
         let state = open_state(&config.state).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         let wanted = vault_keys(&rules.current())?;
-        let root = RootKey::load(&config.root_key)?;
-        let keyring = Arc::new(Keyring::open(root, &sites, &config.system_bucket, &wanted, entropy.clone()).await?);
+        let roots = Roots::load(&config.root_key, &config.other_roots)?;
+        let keyring = Arc::new(Keyring::open(roots, &sites, &config.system_bucket, &wanted, entropy.clone()).await?);
         let backups = sites.backups.iter().map(Site::name);
         let journal = match config.intents {
             Intents::Always => Journal::start(state.clone(), backups).await?,
@@ -142,6 +142,7 @@ impl App {
         let physician = Arc::new(Physician::new(tee.clone(), opener, state.clone()));
         background.replicate(config.pace, journal.clone(), tee.clone(), metrics.clone(), physician);
         background.watch_keyring(&keyring, &sites, &metrics);
+        background.rotate_keys(&keyring, config.rotate_after);
         background.sweep(gateway, config.abandoned_after);
         let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring, state.clone(), config.aliases);
         if let Some(schedule) = compared {

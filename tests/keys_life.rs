@@ -41,7 +41,7 @@ async fn change_at(sites: &Sites, name: &str, change: KeyChange, now: OffsetDate
     for site in sites.all() {
         let _ = site.probe(&system()).await;
     }
-    let admin = KeyAdmin { root: &root(), sites, bucket: &system(), entropy: &OsEntropy, by: "a test" };
+    let admin = KeyAdmin { roots: &root().into(), sites, bucket: &system(), entropy: &OsEntropy, by: "a test" };
     admin.change(&id(name), &change, now).await
 }
 
@@ -50,7 +50,7 @@ async fn change(sites: &Sites, name: &str, change: KeyChange) -> Done {
 }
 
 async fn show(sites: &Sites, name: &str) -> KeyInfo {
-    let admin = KeyAdmin { root: &root(), sites, bucket: &system(), entropy: &OsEntropy, by: "a test" };
+    let admin = KeyAdmin { roots: &root().into(), sites, bucket: &system(), entropy: &OsEntropy, by: "a test" };
     admin.show(&id(name)).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -137,6 +137,31 @@ async fn every_change_reaches_a_running_keyring_with_its_next_look() {
     assert!(ring.may(&id("default"), Use::Encrypt, "erp").is_ok());
     assert!(matches!(ring.may(&id("default"), Use::Encrypt, "other"), Err(KeyError::Forbidden(..))));
     assert!(ring.may(&id("default"), Use::Decrypt, "other").is_ok());
+}
+
+#[tokio::test]
+async fn an_old_key_is_rotated_once_however_many_proxies_see_it_and_a_stopped_one_is_not() {
+    let pair = Pair::start().await;
+    let rings = [open(&pair.clients()).await, open(&pair.clients()).await];
+    let (day, now) = (std::time::Duration::from_secs(86_400), clock::now());
+    let versions = async || show(&pair.clients(), "default").await.versions.len();
+    assert_eq!(rings[0].rotate_older(day, now + Duration::hours(23)).await, 0);
+    let late = now + Duration::hours(25);
+    let rotated = tokio::join!(rings[0].rotate_older(day, late), rings[1].rotate_older(day, late));
+    assert_eq!(rotated.0 + rotated.1, 1, "by one of them");
+    assert_eq!(versions().await, 2);
+    assert_eq!(rings[0].rotate_older(day, late).await + rings[1].rotate_older(day, late).await, 0);
+    for ring in &rings {
+        ring.refresh().await;
+        let newest = ring.for_sealing(&id("default")).map(|key| key.reference.version);
+        assert_eq!(newest.unwrap_or_else(|error| panic!("{error}")), 2);
+        assert!(ring.for_opening(&first("default")).is_ok());
+    }
+    change(&pair.clients(), "default", KeyChange::Disable).await;
+    rings[0].refresh().await;
+    assert_eq!(rings[0].rotate_older(day, late + Duration::days(9)).await, 0);
+    assert_eq!(rings[1].rotate_older(day, late + Duration::days(9)).await, 0, "it had not heard of it");
+    assert_eq!(versions().await, 2);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Between two looks for abandoned uploads: a quarter of the age that makes one, within these bounds.
+/// Between two looks for abandoned uploads (keys to be rotated): a quarter (tenth) of the age that makes one, within these bounds.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(250);
 const LONGEST_SWEEP: Duration = Duration::from_secs(3600);
 
@@ -79,6 +79,22 @@ impl Background {
                 stop.run_until_cancelled(work).await.unwrap_or(());
             });
         }
+    }
+
+    /// Rotates keys whose newest version is older than that; `None`: never.
+    pub(super) fn rotate_keys(&mut self, keyring: &Arc<Keyring>, after: Option<Duration>) {
+        let Some(after) = after else { return };
+        let (keyring, stop) = (keyring.clone(), self.stop.clone());
+        let pause = (after / 10).clamp(SHORTEST_SWEEP, LONGEST_SWEEP);
+        self.tasks.spawn(async move {
+            let work = async {
+                loop {
+                    tokio::time::sleep(pause).await;
+                    keyring.rotate_older(after, clock::now()).await;
+                }
+            };
+            stop.run_until_cancelled(work).await.unwrap_or(());
+        });
     }
 
     /// Keeps the rules as the configuration file says.

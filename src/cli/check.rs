@@ -4,7 +4,7 @@ use super::policy::explain;
 use crate::app;
 use crate::config::{Config, LogFormat};
 use crate::identity;
-use crate::keys::{RootKey, RootSource};
+use crate::keys::{KeyError, Roots};
 use crate::policy::RuleSet;
 use crate::recovery::ring;
 use crate::s3::BucketName;
@@ -55,15 +55,16 @@ async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
     let rules = RuleSet::new(config.rules, config.suites);
     let keys = rules.as_ref().map(|rules| format!("vault keys {}", rules.keys().join(", ")));
     report(out, "rules", keys.map_err(ToString::to_string))?;
-    let root = RootKey::load(&config.root_key);
-    report(out, "root key", root.map(|_| "good".to_owned()).map_err(|e| e.to_string()))?;
+    let roots = Roots::load(&config.root_key, &config.other_roots);
+    report(out, "root key", roots.map(|_| "good".to_owned()).map_err(|e| e.to_string()))?;
     let sites = app::build_sites(config.primary, config.backups, Arc::new(Unobserved))?;
     for site in sites.all() {
         let probed = site.probe(&config.system_bucket).await;
         let answered = probed.is_ok();
         report(out, &format!("site {}", site.name()), probed.map(|c| describe(&c)).map_err(|e| e.to_string()))?;
         if answered {
-            let keyring = keyring(site, &config.system_bucket, &config.root_key).await;
+            let roots = Roots::load(&config.root_key, &config.other_roots);
+            let keyring = keyring(site, &config.system_bucket, roots).await;
             report(out, &format!("keyring at {}", site.name()), keyring.map_err(|e| format!("{e:#}")))?;
         }
     }
@@ -71,8 +72,8 @@ async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
 }
 
 /// Opens a copy of the site's keyring; the site's own is only read.
-async fn keyring(site: &Site, system_bucket: &BucketName, root: &RootSource) -> anyhow::Result<String> {
-    let opened = ring::open(site, system_bucket, RootKey::load(root)?).await?;
+async fn keyring(site: &Site, system_bucket: &BucketName, roots: Result<Roots, KeyError>) -> anyhow::Result<String> {
+    let opened = ring::open(site, system_bucket, roots?).await?;
     Ok(opened.map_or("none yet; the first start makes it", |_| "opens with this root key").to_owned())
 }
 

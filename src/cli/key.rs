@@ -1,9 +1,10 @@
 //! `strongroom key`: the vault keys, worked on at the sites. The proxies see a change within five seconds.
 use super::Usage;
+use super::destroy;
 use super::place::Place;
 use crate::clock;
 use crate::config::LogFormat;
-use crate::keys::{Done, KeyAdmin, KeyChange, KeyInfo, KeyState, Limits, OsEntropy, USUAL_WINDOW, key_id};
+use crate::keys::{Done, KeyAdmin, KeyChange, KeyInfo, KeyState, Limits, OsEntropy, USUAL_WINDOW, VaultKeyId, key_id};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,12 +34,14 @@ enum Command {
     ScheduleDeletion(Schedule),
     /// Give a key back whose deletion is pending. It is disabled then.
     Cancel(Named),
+    /// Destroy keys whose window is over, and with them what they sealed: for good, also for who has old copies of all buckets.
+    Destroy(destroy::Destroy),
     /// Say which credentials may seal under a key and open with it.
     Limit(Limit),
 }
 
 #[derive(clap::Args)]
-struct At {
+pub(super) struct At {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -95,21 +98,21 @@ impl Command {
             | Self::Cancel(named) => &named.at,
             Self::ScheduleDeletion(schedule) => &schedule.named.at,
             Self::Limit(limit) => &limit.named.at,
+            Self::Destroy(destroy) => &destroy.at,
         }
     }
 
     async fn run(self) -> anyhow::Result<ExitCode> {
         let place = Place::load(&self.at().config)?;
-        let (root, entropy) = (place.root_key()?, OsEntropy);
+        let (roots, entropy) = (place.roots()?, OsEntropy);
         let by = self.at().by.clone().unwrap_or_else(somebody);
         let admin =
-            KeyAdmin { root: &root, sites: &place.sites, bucket: &place.system_bucket, entropy: &entropy, by: &by };
+            KeyAdmin { roots: &roots, sites: &place.sites, bucket: &place.system_bucket, entropy: &entropy, by: &by };
         let mut out = std::io::stdout().lock();
         // A site that was not asked what it can do would be believed to do nothing.
         for site in place.sites.all() {
             let _ = site.probe(&place.system_bucket).await;
         }
-        let id = |name: &str| key_id(name).map_err(|error| Usage(format!("the key name {name:?} is refused: {error}")));
         let (name, change) = match self {
             Self::List(_) => {
                 for info in admin.list().await? {
@@ -125,6 +128,7 @@ impl Command {
                 writeln!(out, "{}", line(&admin.create(&id(&named.name)?).await?))?;
                 return Ok(ExitCode::SUCCESS);
             }
+            Self::Destroy(destroy) => return destroy.run(&place, &by, &mut out).await,
             Self::Rotate(named) => (named.name, KeyChange::Rotate),
             Self::Disable(named) => (named.name, KeyChange::Disable),
             Self::Enable(named) => (named.name, KeyChange::Enable),
@@ -143,8 +147,13 @@ impl Command {
     }
 }
 
+/// A key's name of the command line.
+pub(super) fn id(name: &str) -> Result<VaultKeyId, Usage> {
+    key_id(name).map_err(|error| Usage(format!("the key name {name:?} is refused: {error}")))
+}
+
 /// `USER@HOST`, as far as the environment tells.
-fn somebody() -> String {
+pub(super) fn somebody() -> String {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{user}@{}", host.trim())

@@ -2,6 +2,7 @@
 mod adopt;
 mod check;
 mod demo;
+mod destroy;
 mod drill;
 mod hardening;
 mod init;
@@ -12,6 +13,7 @@ mod progress;
 mod reconcile;
 mod replication;
 mod restore;
+mod root;
 mod serve;
 mod unseal;
 mod verify;
@@ -61,6 +63,8 @@ enum Command {
     DrillIsolated(drill::Isolated),
     /// See vault keys, and change what may be done with them.
     Key(key::Key),
+    /// See which root keys the keyring lies under, and change the root.
+    Root(root::Root),
     /// See which rule decides, and whether the rules say what was meant.
     Policy(policy::Policy),
     /// See what the sites still miss, and have it tried again.
@@ -99,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Drill(command) => command.run(),
         Command::DrillIsolated(command) => command.run(),
         Command::Key(command) => command.run(),
+        Command::Root(command) => command.run(),
         Command::Policy(command) => command.run(),
         Command::Replication(command) => command.run(),
         Command::Unseal(command) => command.run(),

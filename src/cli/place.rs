@@ -2,7 +2,7 @@
 use super::Usage;
 use crate::app;
 use crate::config::{self, Config, ConfigError, StatePlace};
-use crate::keys::{RootKey, RootSource};
+use crate::keys::{RootSource, Roots};
 use crate::recovery::object::Opener;
 use crate::recovery::pace::Pace;
 use crate::recovery::sample::{Depth, Seed};
@@ -27,7 +27,10 @@ pub(super) struct Place {
     pub(super) system_bucket: BucketName,
     pub(super) state: StatePlace,
     pub(super) aliases: Aliases,
-    root: RootSource,
+    /// Where the root key comes from.
+    pub(super) root: RootSource,
+    /// Where others come from that open the keyring too.
+    pub(super) other_roots: Vec<RootSource>,
 }
 
 // === impl Place ===
@@ -35,14 +38,15 @@ pub(super) struct Place {
 impl Place {
     /// Must be called inside a runtime.
     pub(super) fn load(config: &Path) -> anyhow::Result<Self> {
-        let Config { primary, backups, system_bucket, state, root_key, aliases, .. } = super::load(config)?;
+        let Config { primary, backups, system_bucket, state, root_key, other_roots, aliases, .. } =
+            super::load(config)?;
         let sites = app::build_sites(primary, backups, Arc::new(Unobserved))?;
-        Ok(Self { sites, system_bucket, state, aliases, root: root_key })
+        Ok(Self { sites, system_bucket, state, aliases, root: root_key, other_roots })
     }
 
-    /// The root key that the configuration names.
-    pub(super) fn root_key(&self) -> anyhow::Result<RootKey> {
-        Ok(RootKey::load(&self.root)?)
+    /// The root keys that the configuration names.
+    pub(super) fn roots(&self) -> anyhow::Result<Roots> {
+        Ok(Roots::load(&self.root, &self.other_roots)?)
     }
 
     /// One of the configuration's sites.
@@ -56,10 +60,9 @@ impl Place {
 
     /// The keyring of the first of these sites that has one, at this pace.
     pub(super) async fn opener(&self, from: &[Site], pace: Pace) -> anyhow::Result<Opener> {
-        let mut reasons = Vec::new();
+        let (mut reasons, roots) = (Vec::new(), self.roots()?);
         for site in from {
-            let root = RootKey::load(&self.root)?;
-            match ring::open(site, &self.system_bucket, root).await {
+            match ring::open(site, &self.system_bucket, roots.clone()).await {
                 Ok(Some(keyring)) => {
                     let aliases = self.aliases.clone();
                     return Ok(Opener { keyring: Arc::new(keyring), aliases, pace: Arc::new(pace) });

@@ -94,9 +94,9 @@ impl Check {
     /// The names of the vault keys at the sites.
     async fn keys(&self) -> anyhow::Result<Vec<String>> {
         let place = Place::load(&self.config)?;
-        let (root, entropy) = (place.root_key()?, OsEntropy);
+        let (roots, entropy) = (place.roots()?, OsEntropy);
         let admin =
-            KeyAdmin { root: &root, sites: &place.sites, bucket: &place.system_bucket, entropy: &entropy, by: "" };
+            KeyAdmin { roots: &roots, sites: &place.sites, bucket: &place.system_bucket, entropy: &entropy, by: "" };
         Ok(admin.list().await?.into_iter().map(|key| key.id.as_str().to_owned()).collect())
     }
 }

@@ -95,6 +95,8 @@ table! {
     /// `[keys]`.
     RawKeys {
         root: Field<RawRoot>,
+        other_roots: Vec<Spanned<RawRoot>>,
+        rotate_after: Field<String>,
     }
 }
 

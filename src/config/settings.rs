@@ -24,6 +24,10 @@ pub struct Config {
     pub state: StatePlace,
     /// Where the root key comes from.
     pub root_key: RootSource,
+    /// Where others come from that open the keyring too: the next one, which may not be there yet, and earlier ones.
+    pub other_roots: Vec<RootSource>,
+    /// How old a key's newest version gets; `None`: as old as it likes.
+    pub rotate_after: Option<Duration>,
     /// The credentials file.
     pub credentials_file: PathBuf,
     /// The primary site.

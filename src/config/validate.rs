@@ -32,6 +32,10 @@ pub(super) fn validate(
     let limits = limits(reader, &raw.limits);
     let state = state::state(reader, &raw.state);
     let root_key = root_key(reader, raw);
+    let other_roots = other_roots(reader, raw);
+    let rotate_after = raw.keys.rotate_after.as_ref().map(|_| {
+        reader.duration(&raw.keys.rotate_after, "keys.rotate_after", 365 * 24 * HOUR, 10 * SECOND..=876_000 * HOUR)
+    });
     let credentials_file = credentials_file(reader, &raw.credentials.file);
     let sites = sites::sites(reader, raw, system_bucket.as_ref());
     let grace = &raw.replication.backup_grace;
@@ -61,6 +65,8 @@ pub(super) fn validate(
         limits,
         state,
         root_key: root_key?,
+        other_roots,
+        rotate_after,
         credentials_file: credentials_file?,
         primary,
         backups,
@@ -221,6 +227,22 @@ fn root_key(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Option<RootSource> 
             None
         }
     }
+}
+
+/// They may not be there: the next root is made when it is needed.
+fn other_roots(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Vec<RootSource> {
+    let mut sources = Vec::new();
+    for other in &raw.keys.other_roots {
+        match (&other.get_ref().file, &other.get_ref().environment) {
+            (Some(file), None) => sources.push(RootSource::File(reader.path(file.get_ref()))),
+            (None, Some(variable)) => sources.push(RootSource::Environment(variable.get_ref().clone())),
+            _ => {
+                let fix = "write other_roots = [{ file = \"root-2.key\" }]";
+                reader.wrong(other, "keys.other_roots", "one of them needs exactly one of file and environment", fix);
+            }
+        }
+    }
+    sources
 }
 
 fn credentials_file(reader: &mut Reader<'_, '_>, value: &Field<String>) -> Option<PathBuf> {

@@ -1,13 +1,14 @@
 //! Changes of a key, decided by a conditional write at the primary and then written to every other site.
 //!
-//! Every change raises the serial; proxies look at the sites' keyrings every two seconds and take the highest. A change is therefore in
+//! Every change raises the serial; proxies look at the sites' keyrings every 1.5 seconds and take the highest. A change is therefore in
 //! force everywhere within five seconds of its first write, whichever site that is.
+use super::aging;
 use super::copies;
 use super::document::{Changed, Document, VersionState};
 use super::settle::{Maker, Settled, settle};
 use super::state::{KeyState, Limits, WINDOW, window_end};
 use super::survey::{self, Copy};
-use super::{KeyError, RootKey};
+use super::{KeyError, Roots};
 use crate::s3::BucketName;
 use crate::seal::{Entropy, VaultKeyId};
 use crate::site::{Site, SiteError, Sites, WriteCondition};
@@ -16,7 +17,7 @@ use time::format_description::well_known::Rfc3339;
 
 /// The keyring as an operator works on it.
 pub struct KeyAdmin<'a> {
-    pub root: &'a RootKey,
+    pub roots: &'a Roots,
     pub sites: &'a Sites,
     pub bucket: &'a BucketName,
     pub entropy: &'a dyn Entropy,
@@ -29,6 +30,8 @@ pub struct KeyAdmin<'a> {
 pub enum KeyChange {
     /// A new version, which seals from now on.
     Rotate,
+    /// The same, if the newest version is older than that.
+    RotateOlder(std::time::Duration),
     /// Stops it.
     Disable,
     /// Puts it back into use.
@@ -85,7 +88,7 @@ impl KeyAdmin<'_> {
     /// # Errors
     /// When no site can be asked, or the keyring does not open.
     pub async fn list(&self) -> Result<Vec<KeyInfo>, KeyError> {
-        let answers = survey::survey(&self.root.0, self.sites, self.bucket, &[]).await?;
+        let answers = survey::survey(self.roots, self.sites, self.bucket, &[]).await?;
         if let Some(error) = none_answered(&answers) {
             return Err(error);
         }
@@ -107,9 +110,11 @@ impl KeyAdmin<'_> {
     /// # Errors
     /// [`KeyError::Refused`] when there is one; [`KeyError::Unsettled`] when a site cannot be asked.
     pub async fn create(&self, id: &VaultKeyId) -> Result<KeyInfo, KeyError> {
-        let answers = survey::ask(&self.root.0, self.sites, self.bucket, id).await?;
+        // All of them: the newest root seals.
+        let answers = survey::survey(self.roots, self.sites, self.bucket, std::slice::from_ref(id)).await?;
         let silent = answers.iter().find_map(|answer| answer.copies.as_ref().err().map(ToString::to_string));
-        if settle(answers)?.contains_key(id) {
+        let settled = settle(answers)?;
+        if settled.contains_key(id) {
             return Err(KeyError::Refused(id.as_str().to_owned(), "it exists already".to_owned()));
         }
         if let Some(error) = silent {
@@ -117,8 +122,9 @@ impl KeyAdmin<'_> {
                 "a new key is made at every site, and one cannot be asked: {error}"
             )));
         }
-        let maker = Maker { root: &self.root.0, sites: self.sites, bucket: self.bucket, entropy: self.entropy };
-        Ok(KeyInfo::of(id, &maker.make(id).await?.document))
+        let maker = Maker { roots: self.roots, sites: self.sites, bucket: self.bucket, entropy: self.entropy };
+        let sealing = self.roots.sealing(settled.values().map(|known| &known.document));
+        Ok(KeyInfo::of(id, &maker.make(id, sealing).await?.document))
     }
 
     /// Changes a key. Decided at the primary; what takes a key out of use is decided at a backup while the primary is down.
@@ -127,13 +133,23 @@ impl KeyAdmin<'_> {
     /// [`KeyError::NotFound`]; [`KeyError::Refused`] for a change that the key's state does not allow; [`KeyError::Site`] when the site
     /// that decides cannot be asked.
     pub async fn change(&self, id: &VaultKeyId, change: &KeyChange, now: OffsetDateTime) -> Result<Done, KeyError> {
+        self.decide(id, change.stops(), |document| self.changed(id, document, change, now)).await
+    }
+
+    /// Makes the next serial of a key out of what counts now, at the site that decides and then at the others.
+    pub(super) async fn decide(
+        &self,
+        id: &VaultKeyId,
+        stops: bool,
+        next: impl Fn(&Document) -> Result<Document, KeyError>,
+    ) -> Result<Done, KeyError> {
         for _ in 0..ATTEMPTS {
             let (settled, reachable) = self.settled(id).await?;
-            let next = self.changed(id, &settled.document, change, now)?;
-            let sealed = next.seal(&self.root.0, id, self.entropy)?;
+            let next = next(&settled.document)?;
+            let sealed = next.seal(id, self.entropy)?;
             let next = Settled { document: next, sealed };
-            let decides = self.decides(&reachable, change)?;
-            copies::bring_up(&self.root.0, decides, self.bucket, id, &settled).await?;
+            let decides = self.decides(&reachable, stops)?;
+            copies::bring_up(self.roots, decides, self.bucket, id, &settled).await?;
             if !self.replace(decides, id, &settled.document, &next).await? {
                 continue;
             }
@@ -145,9 +161,9 @@ impl KeyAdmin<'_> {
     }
 
     /// The site whose conditional write makes the change: the primary; without it the first that answers, for what stops a key.
-    fn decides<'s>(&self, reachable: &'s [Site], change: &KeyChange) -> Result<&'s Site, KeyError> {
+    fn decides<'s>(&self, reachable: &'s [Site], stops: bool) -> Result<&'s Site, KeyError> {
         let primary = self.sites.primary.name();
-        let first = reachable.first().filter(|site| site.name() == primary || change.stops());
+        let first = reachable.first().filter(|site| site.name() == primary || stops);
         first.ok_or_else(|| {
             KeyError::Unsettled(format!(
                 "site {primary} decides about this change and cannot be asked; try again later"
@@ -157,7 +173,7 @@ impl KeyAdmin<'_> {
 
     /// The copy that counts, and the sites that answered, the primary first.
     async fn settled(&self, id: &VaultKeyId) -> Result<(Settled, Vec<Site>), KeyError> {
-        let answers = survey::ask(&self.root.0, self.sites, self.bucket, id).await?;
+        let answers = survey::ask(self.roots, self.sites, self.bucket, id).await?;
         if let Some(error) = none_answered(&answers) {
             return Err(error);
         }
@@ -169,7 +185,7 @@ impl KeyAdmin<'_> {
 
     /// False when somebody else changed it meanwhile.
     async fn replace(&self, site: &Site, id: &VaultKeyId, before: &Document, next: &Settled) -> Result<bool, KeyError> {
-        let Copy::Good { document, etag, .. } = survey::copy(&self.root.0, site, self.bucket, id).await? else {
+        let Copy::Good { document, etag, .. } = survey::copy(self.roots, site, self.bucket, id).await? else {
             return Ok(false);
         };
         if !document.says_the_same(before) {
@@ -186,7 +202,7 @@ impl KeyAdmin<'_> {
             }
             written => drop(written?),
         }
-        match survey::copy(&self.root.0, site, self.bucket, id).await? {
+        match survey::copy(self.roots, site, self.bucket, id).await? {
             Copy::Good { document, .. } => Ok(document.serial > before.serial),
             _ => Ok(false),
         }
@@ -195,7 +211,7 @@ impl KeyAdmin<'_> {
     async fn spread(&self, id: &VaultKeyId, next: &Settled, decided: &Site) -> Vec<(String, String)> {
         let mut missing = Vec::new();
         for site in self.sites.all().filter(|site| site.name() != decided.name()) {
-            if let Err(error) = copies::bring_up(&self.root.0, site, self.bucket, id, next).await {
+            if let Err(error) = copies::bring_up(self.roots, site, self.bucket, id, next).await {
                 missing.push((site.name().to_string(), error.to_string()));
             }
         }
@@ -213,8 +229,19 @@ impl KeyAdmin<'_> {
         let at = now.format(&Rfc3339).unwrap_or_default();
         let mut next = document.next(Changed { at, by: self.by.to_owned(), what: change.name().to_owned() });
         match (change, document.state) {
+            (KeyChange::Destroy, state) if state == KeyState::Enabled || state == KeyState::Disabled => {
+                return refuse(format!(
+                    "it is {state}; schedule its deletion first, and destroy it when its window is over"
+                ));
+            }
             (_, KeyState::Destroyed) => return refuse("it is destroyed, for good".to_owned()),
             (KeyChange::Rotate, KeyState::Enabled) => next.add_version(now, self.entropy)?,
+            (KeyChange::RotateOlder(after), KeyState::Enabled) => {
+                if !aging::is_old(document, *after, now) {
+                    return refuse("it was rotated a while ago".to_owned());
+                }
+                next.add_version(now, self.entropy)?;
+            }
             (KeyChange::Rotate, state) => return refuse(format!("it is {state}; enable it before it is rotated")),
             (KeyChange::Disable, KeyState::Enabled) => next.state = KeyState::Disabled,
             (KeyChange::Enable, KeyState::Disabled) => next.state = KeyState::Enabled,
@@ -230,15 +257,9 @@ impl KeyAdmin<'_> {
                 next.window_ends = None;
             }
             (KeyChange::Destroy, KeyState::PendingDeletion) => {
-                let ends = document.window_ends.as_deref().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
-                match ends {
-                    Some(ends) if ends <= now => {}
-                    _ => {
-                        return refuse(format!(
-                            "its window ends at {}",
-                            document.window_ends.as_deref().unwrap_or("?")
-                        ));
-                    }
+                if !KeyInfo::of(id, document).window_is_over(now) {
+                    let ends = document.window_ends.as_deref().unwrap_or("?");
+                    return refuse(format!("its window ends at {ends}"));
                 }
                 next.state = KeyState::Destroyed;
                 next.shred();
@@ -256,7 +277,7 @@ impl KeyChange {
     /// What was done to the key.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Rotate => "rotated",
+            Self::Rotate | Self::RotateOlder(_) => "rotated",
             Self::Disable => "disabled",
             Self::Enable => "enabled",
             Self::ScheduleDeletion { .. } => "scheduled for deletion",
@@ -275,6 +296,12 @@ impl KeyChange {
 // === impl KeyInfo ===
 
 impl KeyInfo {
+    /// Whether a pending deletion may be carried out. What does not say when it may, may not.
+    pub fn window_is_over(&self, now: OffsetDateTime) -> bool {
+        let ends = self.window_ends.as_deref().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+        ends.is_some_and(|ends| ends <= now)
+    }
+
     fn of(id: &VaultKeyId, document: &Document) -> Self {
         let versions = document
             .outline()

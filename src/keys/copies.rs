@@ -1,10 +1,10 @@
 //! Writing copies of keyring objects.
 use super::KeyError;
+use super::roots::Roots;
 use super::settle::Settled;
 use super::survey::{self, Copy};
 use crate::s3::BucketName;
 use crate::seal::VaultKeyId;
-use crate::secret::SecretBytes;
 use crate::site::{Site, SiteError, WriteCondition};
 use bytes::Bytes;
 
@@ -24,13 +24,13 @@ pub(super) async fn create(site: &Site, bucket: &BucketName, id: &VaultKeyId, se
 /// [`KeyError::WrongRoot`] for a copy that does not open (it is left alone); [`KeyError::Conflict`] for one that
 /// contradicts; [`KeyError::Site`].
 pub(super) async fn bring_up(
-    root: &SecretBytes<32>,
+    roots: &Roots,
     site: &Site,
     bucket: &BucketName,
     id: &VaultKeyId,
     settled: &Settled,
 ) -> Result<bool, KeyError> {
-    let condition = match survey::copy(root, site, bucket, id).await? {
+    let condition = match survey::copy(roots, site, bucket, id).await? {
         Copy::Missing => WriteCondition::IfAbsent,
         Copy::Closed(source) => return Err(KeyError::WrongRoot { site: site.name().to_string(), source }),
         Copy::Good { document, etag, .. } if document.serial < settled.document.serial => WriteCondition::IfMatch(etag),

@@ -5,11 +5,14 @@
 //!   {"version":1,"state":"enabled","created":"2026-08-01T12:00:00Z","key":"64 hex digits"}]}
 //! ```
 //! sealed under the root key (`FORMAT.md`, section 8: format 2 has the members of a key's life besides) with its object key as the label, so that a copy put in another key's place does not open.
+use super::RootKey;
+use super::roots::Sealing;
 use super::state::{KeyState, Limits};
 use crate::seal::{Entropy, SealError, VaultKey, VaultKeyId, VaultKeyRef, open_blob, seal_blob};
 use crate::secret::SecretBytes;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -40,6 +43,15 @@ pub(super) struct Document {
     /// The last change, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) changed: Option<Changed>,
+    /// Fingerprints of the roots under which the keyring lay before, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) past_roots: Vec<String>,
+    /// Of a destroyed key: the last root that could open its versions. Until that root is gone, an old copy brings them back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shredded_under: Option<String>,
+    /// What it is sealed under; always there in an opened or new one.
+    #[serde(skip)]
+    pub(super) under: Option<Arc<RootKey>>,
 }
 
 /// Who changed a key last, when and how.
@@ -100,14 +112,19 @@ impl Document {
     ///
     /// # Errors
     /// [`SealError::NoEntropy`].
-    pub(super) fn create(id: &VaultKeyId, now: OffsetDateTime, entropy: &dyn Entropy) -> Result<Self, SealError> {
+    pub(super) fn create(
+        id: &VaultKeyId,
+        now: OffsetDateTime,
+        sealing: Sealing,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, SealError> {
         let mut bytes = Zeroizing::new([0u8; 32]);
         entropy.fill(bytes.as_mut())?;
         let key = Secret(SecretBytes::new(*bytes));
         let created = now.format(&Rfc3339).unwrap_or_default();
         let version = Version { version: 1, state: VersionState::Enabled, created, key };
         Ok(Self {
-            format: FORMAT,
+            format: if sealing.past.is_empty() { FORMAT } else { FORMAT_OF_CHANGED },
             id: id.as_str().to_owned(),
             serial: 1,
             versions: vec![version],
@@ -115,6 +132,9 @@ impl Document {
             window_ends: None,
             limits: Limits::default(),
             changed: None,
+            past_roots: sealing.past,
+            shredded_under: None,
+            under: Some(sealing.root),
         })
     }
 
@@ -135,6 +155,9 @@ impl Document {
             window_ends: self.window_ends.clone(),
             limits: self.limits.clone(),
             changed: Some(changed),
+            past_roots: self.past_roots.clone(),
+            shredded_under: self.shredded_under.clone(),
+            under: self.under.clone(),
         }
     }
 
@@ -155,6 +178,12 @@ impl Document {
     /// Forgets every version's key.
     pub(super) fn shred(&mut self) {
         self.versions.clear();
+        self.shredded_under = Some(self.root_fingerprint());
+    }
+
+    /// The fingerprint of the root that it is sealed under.
+    pub(super) fn root_fingerprint(&self) -> String {
+        self.under.as_ref().map(|root| root.fingerprint()).unwrap_or_default()
     }
 
     /// Number, state and time of making of every version, oldest first.
@@ -166,12 +195,8 @@ impl Document {
     ///
     /// # Errors
     /// As [`seal_blob`].
-    pub(super) fn seal(
-        &self,
-        root: &SecretBytes<32>,
-        id: &VaultKeyId,
-        entropy: &dyn Entropy,
-    ) -> Result<Bytes, SealError> {
+    pub(super) fn seal(&self, id: &VaultKeyId, entropy: &dyn Entropy) -> Result<Bytes, SealError> {
+        let root = &self.under.as_ref().ok_or(SealError::BadKey("no root to seal under"))?.0;
         // Large enough from the start: growing would leave copies of keys behind.
         let mut text = Zeroizing::new(Vec::with_capacity(512 + 256 * self.versions.len()));
         serde_json::to_writer(&mut *text, self).map_err(|_| SealError::Malformed("keyring"))?;
@@ -179,12 +204,13 @@ impl Document {
     }
 
     /// Opens and checks a copy.
-    pub(super) fn open(root: &SecretBytes<32>, id: &VaultKeyId, sealed: &[u8]) -> Result<Self, DocumentError> {
-        let text = open_blob(root, &object_name(id), sealed).map_err(DocumentError::Closed)?;
+    pub(super) fn open(root: &Arc<RootKey>, id: &VaultKeyId, sealed: &[u8]) -> Result<Self, DocumentError> {
+        let text = open_blob(&root.0, &object_name(id), sealed).map_err(DocumentError::Closed)?;
         // serde's own message could quote the text, which holds keys.
-        let parsed: Self = serde_json::from_slice(&text).map_err(|e| {
+        let mut parsed: Self = serde_json::from_slice(&text).map_err(|e| {
             DocumentError::Malformed(format!("not a keyring document of format 1 (column {})", e.column()))
         })?;
+        parsed.under = Some(root.clone());
         parsed.check(id).map(|()| parsed).map_err(DocumentError::Malformed)
     }
 

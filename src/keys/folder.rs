@@ -1,7 +1,7 @@
 //! The keyring out of a folder: what `rclone sync` of a system bucket leaves.
-use super::document::{Document, DocumentError, PREFIX};
+use super::document::{DocumentError, PREFIX};
 use super::settle::Settled;
-use super::{KeyError, RootKey};
+use super::{KeyError, Roots};
 use crate::seal::{SealError, VaultKeyId};
 use crate::site::SMALL_LIMIT;
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// See [`super::Keyring::open_folder`].
-pub(super) fn read(root: &RootKey, folder: &Path) -> Result<BTreeMap<VaultKeyId, Settled>, KeyError> {
+pub(super) fn read(roots: &Roots, folder: &Path) -> Result<BTreeMap<VaultKeyId, Settled>, KeyError> {
     let nested = folder.join(PREFIX);
     let nested = nested.is_dir().then_some(nested);
     // In a folder of the operator's own making, files that are no keyring objects may lie about.
@@ -30,7 +30,7 @@ pub(super) fn read(root: &RootKey, folder: &Path) -> Result<BTreeMap<VaultKeyId,
             continue;
         }
         let sealed = small_file(&file.path()).map_err(unreadable)?;
-        match Document::open(&root.0, &id, &sealed) {
+        match roots.open(&id, &sealed) {
             Ok(document) => drop(settled.insert(id, Settled { document, sealed })),
             Err(DocumentError::Closed(SealError::NotSealed(_))) if lenient => {}
             Err(DocumentError::Closed(source)) => return Err(KeyError::WrongRoot { site: shown(), source }),

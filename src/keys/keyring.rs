@@ -1,12 +1,12 @@
 //! [`Keyring`]: what the proxy seals and opens with.
 use super::copies;
-use super::document::VersionState;
+use super::document::{Document, VersionState};
 use super::ring::{Entry, Ring};
 use super::settle::{Maker, Settled, settle};
 use super::state::{KeyState, Use};
 use super::survey::{self, Answer, Copy};
-use super::watch::Watch;
-use super::{KeyError, RootKey};
+use super::watch::{UNREADABLE, Watch};
+use super::{KeyError, Roots};
 use crate::s3::BucketName;
 use crate::seal::{Entropy, VaultKey, VaultKeyId, VaultKeyRef};
 use crate::site::{Site, Sites};
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The opened keyring, in memory. Lookups never do I/O and take no lock; only what is not there is asked for at the sites.
 pub struct Keyring {
-    root: RootKey,
+    roots: Roots,
     ring: Ring,
     /// `None` when it came from a folder.
     home: Option<Home>,
@@ -51,18 +51,21 @@ impl Keyring {
     /// the same serial differ; [`KeyError::Unsettled`] when a key is nowhere to be found and some site cannot be asked,
     /// or the primary cannot do conditional writes. Nothing is written in these cases.
     pub async fn open(
-        root: RootKey,
+        roots: impl Into<Roots>,
         sites: &Sites,
         system_bucket: &BucketName,
         wanted: &[VaultKeyId],
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, KeyError> {
-        tracing::info!(fingerprint = root.fingerprint(), "opening the keyring with this root key");
-        let answers = survey::survey(&root.0, sites, system_bucket, wanted).await?;
+        let roots = roots.into();
+        for fingerprint in roots.fingerprints() {
+            tracing::info!(fingerprint, "opening the keyring with this root key");
+        }
+        let answers = survey::survey(&roots, sites, system_bucket, wanted).await?;
         let silent = silent(&answers);
         let watch = Watch::of(&answers);
         let mut settled = settle(answers)?;
-        let maker = Maker { root: &root.0, sites, bucket: system_bucket, entropy: &*entropy };
+        let maker = Maker { roots: &roots, sites, bucket: system_bucket, entropy: &*entropy };
         for id in wanted {
             if settled.contains_key(id) {
                 continue;
@@ -70,14 +73,15 @@ impl Keyring {
             if let Some(reasons) = &silent {
                 return Err(not_certain(id, reasons));
             }
-            settled.insert(id.clone(), maker.make(id).await?);
+            let sealing = roots.sealing(settled.values().map(|known| &known.document));
+            settled.insert(id.clone(), maker.make(id, sealing).await?);
         }
         if let Some(reasons) = silent {
             tracing::warn!(%reasons, "the keyring is opened without some of the sites");
         }
         let home =
             Home { sites: sites.clone(), bucket: system_bucket.clone(), entropy, watch, flights: Mutex::default() };
-        let keyring = Self::of(root, Some(home), settled)?;
+        let keyring = Self::of(roots, Some(home), settled)?;
         keyring.sync_copies(sites).await;
         Ok(keyring)
     }
@@ -86,9 +90,10 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyError::WrongRoot`], [`KeyError::Malformed`]; [`KeyError::Unsettled`] when there is no keyring in it.
-    pub fn open_folder(root: RootKey, folder: &std::path::Path) -> Result<Self, KeyError> {
-        let settled = super::folder::read(&root, folder)?;
-        Self::of(root, None, settled)
+    pub fn open_folder(roots: impl Into<Roots>, folder: &std::path::Path) -> Result<Self, KeyError> {
+        let roots = roots.into();
+        let settled = super::folder::read(&roots, folder)?;
+        Self::of(roots, None, settled)
     }
 
     /// The newest enabled version, for sealing, if it is in memory.
@@ -197,10 +202,28 @@ impl Keyring {
         look.is_ok()
     }
 
+    /// The roots that it opens with.
+    pub(super) fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// Where it lies; `None` when it came from a folder.
+    pub(super) fn place(&self) -> Option<(&Sites, &BucketName, &dyn Entropy)> {
+        self.home.as_ref().map(|home| (&home.sites, &home.bucket, &*home.entropy))
+    }
+
+    /// What is to be said of the keys in memory.
+    pub(super) fn documents<T>(&self, say: impl Fn(&VaultKeyId, &Document) -> Option<T>) -> Vec<T> {
+        self.ring.all().iter().filter_map(|(id, entry)| say(id, &entry.settled.document)).collect()
+    }
+
     async fn refresh_from(&self, home: &Home, site: &Site) -> Result<(), KeyError> {
+        if home.watch.is_blind(site) && self.roots.look_again() {
+            home.watch.look_again();
+        }
         let look = home.watch.look(site, &home.bucket).await?;
         for (id, etag) in &look.changed {
-            let serial = match survey::copy(&self.root.0, site, &home.bucket, id).await {
+            let serial = match survey::copy(&self.roots, site, &home.bucket, id).await {
                 Ok(Copy::Good { document, sealed, .. }) => {
                     let serial = document.serial;
                     self.take_over(id, Settled { document: *document, sealed }, site)?;
@@ -208,12 +231,12 @@ impl Keyring {
                 }
                 Ok(Copy::Closed(error)) => {
                     tracing::error!(site = %site.name(), key = id.as_str(), %error, "a keyring copy does not open; it is left alone");
-                    u64::MAX
+                    UNREADABLE
                 }
                 Ok(Copy::Missing) => continue,
                 Err(KeyError::Malformed { site, detail }) => {
                     tracing::error!(site, detail, "a keyring copy makes no sense; what is known of the key stays");
-                    u64::MAX
+                    UNREADABLE
                 }
                 Err(error) => return Err(error),
             };
@@ -229,7 +252,7 @@ impl Keyring {
 
     /// Writes one copy that a site lacks. The next look sees what it has then.
     async fn bring_up(&self, home: &Home, site: &Site, id: &VaultKeyId, entry: &Entry) -> Result<(), KeyError> {
-        match copies::bring_up(&self.root.0, site, &home.bucket, id, &entry.settled).await {
+        match copies::bring_up(&self.roots, site, &home.bucket, id, &entry.settled).await {
             Ok(false) => Ok(()),
             Ok(true) => {
                 tracing::info!(site = %site.name(), key = id.as_str(), "a keyring copy was written");
@@ -283,7 +306,7 @@ impl Keyring {
     }
 
     async fn fetch_alone(&self, home: &Home, id: &VaultKeyId, make: bool) -> Result<(), KeyError> {
-        let answers = survey::ask(&self.root.0, &home.sites, &home.bucket, id).await?;
+        let answers = survey::ask(&self.roots, &home.sites, &home.bucket, id).await?;
         let silent = silent(&answers);
         let found = settle(answers)?.remove(id);
         let settled = match (found, silent) {
@@ -291,8 +314,12 @@ impl Keyring {
             (None, _) if !make => return Ok(()),
             (None, Some(reasons)) => return Err(not_certain(id, &reasons)),
             (None, None) => {
-                let (root, sites, bucket) = (&self.root.0, &home.sites, &home.bucket);
-                Maker { root, sites, bucket, entropy: &*home.entropy }.make(id).await?
+                let (roots, sites, bucket) = (&self.roots, &home.sites, &home.bucket);
+                if home.watch.is_blind(&sites.primary) {
+                    return Err(not_ours(&sites.primary));
+                }
+                let sealing = roots.sealing(self.ring.all().values().map(|entry| &entry.settled.document));
+                Maker { roots, sites, bucket, entropy: &*home.entropy }.make(id, sealing).await?
             }
         };
         self.ring.insert(id, Entry::of(id, settled)?);
@@ -328,12 +355,12 @@ impl Keyring {
         self.ring.get(id).is_some_and(|now| now.settled.document.serial > entry.settled.document.serial)
     }
 
-    fn of(root: RootKey, home: Option<Home>, settled: BTreeMap<VaultKeyId, Settled>) -> Result<Self, KeyError> {
+    fn of(roots: Roots, home: Option<Home>, settled: BTreeMap<VaultKeyId, Settled>) -> Result<Self, KeyError> {
         let entries = settled.into_iter().map(|(id, settled)| {
             let entry = Entry::of(&id, settled)?;
             Ok::<_, KeyError>((id, Arc::new(entry)))
         });
-        Ok(Self { root, home, ring: Ring::new(entries.collect::<Result<_, _>>()?) })
+        Ok(Self { roots, home, ring: Ring::new(entries.collect::<Result<_, _>>()?) })
     }
 }
 
@@ -373,6 +400,15 @@ impl Home {
 
 fn paused(id: &VaultKeyId) -> KeyError {
     KeyError::Unsettled(format!("vault key {} could not be had a moment ago; it is tried again soon", id.as_str()))
+}
+
+/// The keyring may lie under a root that this proxy was not given: what it made would be lost with the root it knows.
+fn not_ours(site: &Site) -> KeyError {
+    KeyError::Unsettled(format!(
+        "a keyring object at site {} does not open with the root keys that this proxy knows, so it makes no key; see the log, \
+         and docs/KEYS.md about a root that was changed",
+        site.name()
+    ))
 }
 
 fn not_certain(id: &VaultKeyId, reasons: &str) -> KeyError {

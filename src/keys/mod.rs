@@ -3,7 +3,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`root`] | the root key: loading, checking, making one |
+//! | [`root`], [`roots`] | a root key: loading, checking, making one; all that open the keyring |
+//! | [`rotate`] | from one root to the next: everything sealed anew, read back, and what is left under which root |
 //! | [`document`] | what a keyring object says, and how it is sealed |
 //! | [`survey`] | every copy at every site, each authenticated |
 //! | [`settle`] | which copy counts; when a key may be made anew |
@@ -11,11 +12,13 @@
 //! | [`keyring`] | the opened keyring: lookups that never do I/O |
 //! | [`ring`], [`watch`] | the keys in memory; what changed at the sites since |
 //! | [`state`], [`admin`] | what a key may be used for; changing that |
+//! | [`aging`] | a new version for keys that have sealed for long enough |
 //! | [`folder`] | the keyring out of a folder, for `unseal` |
 //!
 //! One object per vault key: `keyring/v1/ID` = `seal_blob(root, label = its own object key, JSON)`. A site and the root
 //! key are therefore enough to read everything back. See `docs/KEYS.md`.
 mod admin;
+mod aging;
 mod copies;
 mod document;
 mod entropy;
@@ -24,15 +27,20 @@ mod folder;
 mod keyring;
 mod ring;
 mod root;
+mod roots;
+mod rotate;
 mod settle;
 mod state;
 mod survey;
 mod watch;
 
+pub use crate::seal::VaultKeyId;
 pub use admin::{Done, KeyAdmin, KeyChange, KeyInfo, key_id};
 pub use document::Changed;
 pub use entropy::OsEntropy;
 pub use error::KeyError;
 pub use keyring::Keyring;
 pub use root::{RootKey, RootSource};
+pub use roots::Roots;
+pub use rotate::{Rewrapped, RootUse, TAKEN_OVER};
 pub use state::{KeyState, Limits, USUAL_WINDOW, Use, WINDOW};

@@ -25,6 +25,27 @@ pub enum RootSource {
     Environment(String),
 }
 
+// === impl RootSource ===
+
+impl RootSource {
+    /// Whether there is something, good or bad.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Self::File(path) => path.exists(),
+            Self::Environment(name) => std::env::var_os(name).is_some(),
+        }
+    }
+}
+
+impl std::fmt::Display for RootSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::Environment(name) => write!(f, "the environment variable {name}"),
+        }
+    }
+}
+
 /// The root key: 32 secret bytes and a public fingerprint.
 pub struct RootKey(pub SecretBytes<32>);
 
@@ -107,14 +128,16 @@ fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 fn write_file(path: &Path, key: &RootKey) -> io::Result<()> {
     let mut line = Zeroizing::new([b'\n'; DIGITS + 1]);
     hex::encode_to_slice(key.0.expose(), &mut line[..DIGITS]).map_err(io::Error::other)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    // Written beside and linked: a running proxy may be waiting for this file, and half a key is worse than none.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.partial", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     let written = file.write_all(line.as_ref()).and_then(|()| file.sync_all());
     line.zeroize();
-    if let Err(error) = written {
-        // Half a key is worse than none: the next start would call it malformed.
-        let _ = std::fs::remove_file(path);
-        return Err(error);
-    }
+    // A link, unlike a rename, never replaces.
+    let linked = written.and_then(|()| std::fs::hard_link(&beside, path));
+    std::fs::remove_file(&beside)?;
+    linked?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }

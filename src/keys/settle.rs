@@ -2,11 +2,11 @@
 use super::KeyError;
 use super::copies;
 use super::document::Document;
+use super::roots::{Roots, Sealing};
 use super::survey::{self, Answer, Copy};
 use crate::clock;
 use crate::s3::BucketName;
 use crate::seal::{Entropy, SealError, VaultKeyId};
-use crate::secret::SecretBytes;
 use crate::site::{Site, Sites};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ fn take(
 
 /// Everything needed to make a key.
 pub(super) struct Maker<'a> {
-    pub(super) root: &'a SecretBytes<32>,
+    pub(super) roots: &'a Roots,
     pub(super) sites: &'a Sites,
     pub(super) bucket: &'a BucketName,
     pub(super) entropy: &'a dyn Entropy,
@@ -90,11 +90,11 @@ impl Maker<'_> {
     ///
     /// # Errors
     /// [`KeyError::Unsettled`] when the primary cannot do conditional writes; [`KeyError::Site`].
-    pub(super) async fn make(&self, id: &VaultKeyId) -> Result<Settled, KeyError> {
+    pub(super) async fn make(&self, id: &VaultKeyId, sealing: Sealing) -> Result<Settled, KeyError> {
         let primary = &self.sites.primary;
         self.require_conditions(primary).await?;
-        let document = Document::create(id, clock::now(), self.entropy)?;
-        let sealed = document.seal(self.root, id, self.entropy)?;
+        let document = Document::create(id, clock::now(), sealing, self.entropy)?;
+        let sealed = document.seal(id, self.entropy)?;
         let made = copies::create(primary, self.bucket, id, sealed).await?;
         let settled = self.read_back(primary, id).await?;
         if made && !settled.document.says_the_same(&document) {
@@ -105,7 +105,7 @@ impl Maker<'_> {
             )));
         }
         for backup in self.sites.backups.iter() {
-            copies::bring_up(self.root, backup, self.bucket, id, &settled).await?;
+            copies::bring_up(self.roots, backup, self.bucket, id, &settled).await?;
             self.read_back(backup, id).await?;
         }
         tracing::info!(key = id.as_str(), made, "a vault key was made and read back from every site");
@@ -113,7 +113,7 @@ impl Maker<'_> {
     }
 
     async fn read_back(&self, site: &Site, id: &VaultKeyId) -> Result<Settled, KeyError> {
-        match survey::copy(self.root, site, self.bucket, id).await? {
+        match survey::copy(self.roots, site, self.bucket, id).await? {
             Copy::Good { document, sealed, .. } => Ok(Settled { document: *document, sealed }),
             Copy::Closed(source) => Err(KeyError::WrongRoot { site: site.name().to_string(), source }),
             Copy::Missing => Err(KeyError::Unsettled(format!(

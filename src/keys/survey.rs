@@ -1,9 +1,9 @@
 //! Asking every site what keyring it holds.
 use super::KeyError;
 use super::document::{Document, DocumentError, PREFIX, object_name};
+use super::roots::Roots;
 use crate::s3::{BucketName, ObjectKey, SealedETag};
 use crate::seal::{SealError, VaultKeyId};
-use crate::secret::SecretBytes;
 use crate::site::{ListQuery, Location, Site, SiteError, Sites};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -35,7 +35,7 @@ pub(super) struct Answer {
 /// [`KeyError::Malformed`] for a copy that opens and makes no sense: it was written by a newer build or a bug, and
 /// going on with an older copy could undo what it says.
 pub(super) async fn survey(
-    root: &SecretBytes<32>,
+    roots: &Roots,
     sites: &Sites,
     bucket: &BucketName,
     wanted: &[VaultKeyId],
@@ -43,12 +43,12 @@ pub(super) async fn survey(
     let listed = join_all(sites.all().map(|site| listed(site, bucket))).await;
     let mut ids: BTreeSet<VaultKeyId> = wanted.iter().cloned().collect();
     ids.extend(listed.iter().flatten().flatten().cloned());
-    let answers = sites.all().zip(listed).map(|(site, listed)| answer(root, site, bucket, &ids, listed.err()));
+    let answers = sites.all().zip(listed).map(|(site, listed)| answer(roots, site, bucket, &ids, listed.err()));
     join_all(answers).await.into_iter().collect()
 }
 
 async fn answer(
-    root: &SecretBytes<32>,
+    roots: &Roots,
     site: &Site,
     bucket: &BucketName,
     ids: &BTreeSet<VaultKeyId>,
@@ -58,7 +58,7 @@ async fn answer(
     if let Some(error) = unreachable {
         return Ok(Answer { site: site.clone(), copies: Err(error) });
     }
-    let asked: Vec<_> = ids.iter().map(|id| async move { (id, copy(root, site, bucket, id).await) }).collect();
+    let asked: Vec<_> = ids.iter().map(|id| async move { (id, copy(roots, site, bucket, id).await) }).collect();
     let mut asked = futures_util::stream::iter(asked).buffer_unordered(AT_ONCE);
     while let Some((id, found)) = asked.next().await {
         match found {
@@ -75,7 +75,7 @@ async fn answer(
 /// # Errors
 /// As [`survey`].
 pub(super) async fn ask(
-    root: &SecretBytes<32>,
+    roots: &Roots,
     sites: &Sites,
     bucket: &BucketName,
     id: &VaultKeyId,
@@ -84,7 +84,7 @@ pub(super) async fn ask(
     let ids = &ids;
     let answers = sites.all().map(|site| async move {
         let unreachable = ensure_bucket(site, bucket).await.err();
-        answer(root, site, bucket, ids, unreachable).await
+        answer(roots, site, bucket, ids, unreachable).await
     });
     join_all(answers).await.into_iter().collect()
 }
@@ -93,17 +93,12 @@ pub(super) async fn ask(
 ///
 /// # Errors
 /// [`KeyError::Site`] when the site gave no definite answer; [`KeyError::Malformed`].
-pub(super) async fn copy(
-    root: &SecretBytes<32>,
-    site: &Site,
-    bucket: &BucketName,
-    id: &VaultKeyId,
-) -> Result<Copy, KeyError> {
+pub(super) async fn copy(roots: &Roots, site: &Site, bucket: &BucketName, id: &VaultKeyId) -> Result<Copy, KeyError> {
     let (sealed, etag) = match site.get_small(&location(bucket, id)?).await {
         Err(error) if error.is_not_found() => return Ok(Copy::Missing),
         other => other?,
     };
-    match Document::open(root, id, &sealed) {
+    match roots.open(id, &sealed) {
         Ok(document) => Ok(Copy::Good { document: Box::new(document), sealed, etag }),
         Err(DocumentError::Closed(source)) => Ok(Copy::Closed(source)),
         Err(DocumentError::Malformed(detail)) => Err(KeyError::Malformed { site: site.name().to_string(), detail }),

@@ -6,13 +6,16 @@ use crate::site::{Site, SiteError, SiteName};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
+/// The serial of a copy that does not open: the highest, because it is left alone.
+pub(super) const UNREADABLE: u64 = u64::MAX;
+
 /// Every copy that was looked at.
 pub(super) struct Watch(Mutex<HashMap<(SiteName, VaultKeyId), Seen>>);
 
 /// A copy as it was when it was looked at.
 struct Seen {
     etag: Option<SealedETag>,
-    /// Its serial. A copy that does not open has the highest: it is left alone.
+    /// Its serial, or [`UNREADABLE`].
     serial: u64,
 }
 
@@ -71,5 +74,15 @@ impl Watch {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let held = seen.get(&(site.name().clone(), id.clone())).map(|seen| seen.serial);
         !look.listed.contains_key(id) || held.is_some_and(|held| held < serial)
+    }
+    /// Whether the site has copies that do not open, or make no sense.
+    pub(super) fn is_blind(&self, site: &Site) -> bool {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().any(|((at, _), seen)| at == site.name() && seen.serial == UNREADABLE)
+    }
+
+    /// Another root is known now: what did not open is looked at again.
+    pub(super) fn look_again(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, seen| seen.serial != UNREADABLE);
     }
 }

@@ -7,6 +7,7 @@
 //! | [`verify`] | authenticates every byte of a site's buckets |
 //! | [`restore`] | a bucket, as it is or was, to a folder or another bucket |
 //! | [`drill`] | restores a sample from a backup alone, measures, and signs what it found |
+//! | [`holdings`] | what every site holds under certain keys, and what of it has to be kept |
 //! | [`unseal`] | a folder of sealed files back to plain ones, offline |
 //! | [`object`] | one sealed object at one site, read whole and authenticated |
 //! | [`fingerprint`], [`pace`], [`sample`] | its MD5s; how fast; which objects a sample holds |
@@ -18,6 +19,7 @@ pub mod buckets;
 pub mod checkpoint;
 pub mod drill;
 mod fingerprint;
+pub mod holdings;
 pub mod object;
 pub mod pace;
 pub mod reconcile;

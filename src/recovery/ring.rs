@@ -1,7 +1,7 @@
 //! The keyring without the proxy: out of a copy of one site's system bucket; the site is only read.
 use super::system_copy::{self, CopyError};
 use crate::clock::{self, RandomError};
-use crate::keys::{KeyError, Keyring, RootKey};
+use crate::keys::{KeyError, Keyring, Roots};
 use crate::s3::BucketName;
 use crate::site::Site;
 use std::fs::DirBuilder;
@@ -29,8 +29,8 @@ pub enum RingError {
 /// Opens the keyring of one site; `None` when there is none yet.
 ///
 /// # Errors
-/// When the site cannot be read or the keyring is not this root key's.
-pub async fn open(site: &Site, system_bucket: &BucketName, root: RootKey) -> Result<Option<Keyring>, RingError> {
+/// When the site cannot be read or the keyring opens with none of these root keys.
+pub async fn open(site: &Site, system_bucket: &BucketName, roots: Roots) -> Result<Option<Keyring>, RingError> {
     let mut random = [0u8; 8];
     clock::random(&mut random)?;
     let folder = std::env::temp_dir().join(format!("strongroom-keyring-{}", hex::encode(random)));
@@ -38,7 +38,7 @@ pub async fn open(site: &Site, system_bucket: &BucketName, root: RootKey) -> Res
     let copied = system_copy::copy(site, system_bucket, &folder).await;
     let opened = match copied {
         Ok(0) => Ok(None),
-        Ok(_) => Keyring::open_folder(root, &folder).map(Some).map_err(RingError::from),
+        Ok(_) => Keyring::open_folder(roots, &folder).map(Some).map_err(RingError::from),
         Err(error) => Err(error.into()),
     };
     // It holds sealed bytes only; a leftover harms nobody.

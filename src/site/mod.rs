@@ -5,7 +5,7 @@
 //! | door | files | serves |
 //! |---|---|---|
 //! | lean | `lean.rs`, `forward.rs` over `sign.rs`, `path.rs`, `body.rs` | get, put, upload_part: the hot path; configuration, passed on |
-//! | SDK | `sdk.rs`, used by `head.rs`, `delete.rs`, `multipart.rs`, `bucket.rs`, `listing.rs`, `versions.rs` | everything else |
+//! | SDK | `sdk.rs`, used by `head.rs`, `delete.rs`, `multipart.rs`, `bucket.rs`, `listing.rs`, `versions.rs`, `retention.rs` | everything else |
 //!
 //! Both share one pool of connections (`connect.rs`). What a backend can do is probed (`probe.rs`), what it
 //! does oddly is hidden (`quirks.rs`), and whether it answers at all is watched (`health.rs`).
@@ -34,6 +34,7 @@ mod path;
 mod persevere;
 mod probe;
 mod quirks;
+mod retention;
 mod sdk;
 mod sign;
 #[allow(clippy::module_inception, reason = "the type the module is about")]
@@ -62,6 +63,7 @@ pub use observer::{SiteObserver, Unobserved};
 pub use pace::Hedge;
 pub use path::{METADATA_HEADER, source_of as copy_source};
 pub use persevere::Persevere;
+pub use retention::Hold;
 pub use site::{Site, Sites};
 pub use small::SMALL_LIMIT;
 pub use versions::{ListedVersion, NULL_VERSION, VersionObject, VersionPage, VersionQuery, missing_on_top};

@@ -26,6 +26,8 @@ class Settings:
     replication: str = "tee"
     system_bucket: str = dataclasses.field(default_factory=lambda: f"system-{secrets.token_hex(6)}")
     root_key: str = dataclasses.field(default_factory=lambda: secrets.token_hex(32))
+    # Files of others, which may not be there.
+    other_roots: list[str] = dataclasses.field(default_factory=list)
     secret_access_key: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(30))
     limits: dict = dataclasses.field(default_factory=dict)
     uploads: dict = dataclasses.field(default_factory=dict)
@@ -99,7 +101,7 @@ class Proxy(StrongroomProcess):
             _table("[listen]", {"address": f"127.0.0.1:{self.port}", "admin": self.admin, **settings.listen}),
             _table("[state]", self._state()),
             _table("[credentials]", {"file": str(self.folder / "credentials.toml")}),
-            f"[keys]\nroot = {{ file = {json.dumps(str(self.folder / 'root.key'))} }}\n",
+            self._keys(),
             _table("[log]", self._log()),
             _table("[replication]", {"retry_min": "100ms", "retry_max": "1s", **settings.worker}),
             _table("[limits]", settings.limits),
@@ -113,6 +115,11 @@ class Proxy(StrongroomProcess):
             tables.append(_table("[tls]", pair))
         tables += [self._site(index, site) for index, site in enumerate(settings.sites)]
         self.config.write_text("\n".join(tables))
+
+    def _keys(self) -> str:
+        files = [f"{{ file = {json.dumps(str(file))} }}" for file in (self.folder / "root.key", *self.settings.other_roots)]
+        others = f"other_roots = [{', '.join(files[1:])}]\n" if files[1:] else ""
+        return f"[keys]\nroot = {files[0]}\n{others}"
 
     def _state(self) -> dict:
         if self.settings.database:

@@ -109,7 +109,7 @@ impl Drill {
     pub async fn run(&self, root: RootKey) -> Result<Report, DrillError> {
         let (began, started) = (clock::now(), Instant::now());
         let fingerprint = root.fingerprint();
-        let keyring = ring::open(&self.site, &self.system_bucket, root).await?.ok_or(DrillError::NoKeyring)?;
+        let keyring = ring::open(&self.site, &self.system_bucket, root.into()).await?.ok_or(DrillError::NoKeyring)?;
         let opener =
             Opener { keyring: Arc::new(keyring), aliases: self.aliases.clone(), pace: Arc::new(Pace::default()) };
         let (held, chosen, manifest) = self.survey().await?;

@@ -1,0 +1,171 @@
+//! [`Roots`]: every root key that opens the keyring. Which of them seals, the keyring itself says: the newest that sealed any of it.
+//!
+//! A keyring object remembers the fingerprints of the roots it was sealed under before. The more of them, the newer the root under which it
+//! lies; a root that is among them never seals again. So a root can be changed while proxies run: they are given the next root first, and
+//! turn to it when they see it in use.
+use super::document::{Document, DocumentError};
+use super::{KeyError, RootKey, RootSource};
+use crate::seal::{SealError, VaultKeyId};
+use arc_swap::ArcSwap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The root keys that are known, and where others are expected. Cheap to clone.
+#[derive(Clone)]
+pub struct Roots(Arc<Inner>);
+
+struct Inner {
+    /// At least one; the first is the one that seals as long as there is no keyring.
+    known: ArcSwap<Vec<Arc<RootKey>>>,
+    /// Where there was none yet.
+    awaited: Mutex<Vec<RootSource>>,
+}
+
+/// The root that seals new keys, and what their documents remember of earlier ones.
+pub(super) struct Sealing {
+    pub(super) root: Arc<RootKey>,
+    pub(super) past: Vec<String>,
+}
+
+// === impl Roots ===
+
+impl Roots {
+    /// Loads the root and others that open the keyring too. One of the others may not be there yet: it is looked for again
+    /// whenever something does not open.
+    ///
+    /// # Errors
+    /// As [`RootKey::load`], for the root and for others that are there.
+    pub fn load(root: &RootSource, others: &[RootSource]) -> Result<Self, KeyError> {
+        let mut roots = vec![Arc::new(RootKey::load(root)?)];
+        let (there, awaited): (Vec<_>, Vec<_>) = others.iter().cloned().partition(RootSource::is_there);
+        for other in there {
+            add(&mut roots, RootKey::load(&other)?);
+        }
+        Ok(Self(Arc::new(Inner { known: ArcSwap::from_pointee(roots), awaited: Mutex::new(awaited) })))
+    }
+
+    /// The same and one more.
+    pub fn with(&self, root: RootKey) -> Self {
+        let mut roots = Vec::clone(&self.0.known.load());
+        add(&mut roots, root);
+        Self(Arc::new(Inner { known: ArcSwap::from_pointee(roots), awaited: Mutex::default() }))
+    }
+
+    /// Their fingerprints ([`RootKey::fingerprint`]), in the order of the configuration.
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.0.known.load().iter().map(|root| root.fingerprint()).collect()
+    }
+
+    /// The one of this fingerprint.
+    pub(super) fn find(&self, fingerprint: &str) -> Option<Arc<RootKey>> {
+        self.0.known.load().iter().find(|root| root.fingerprint() == fingerprint).cloned()
+    }
+
+    /// Looks for roots that were not there. True when one has come.
+    pub(super) fn look_again(&self) -> bool {
+        let mut awaited = self.0.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut come = false;
+        awaited.retain(|source| {
+            if !source.is_there() {
+                return true;
+            }
+            match RootKey::load(source) {
+                Ok(root) => {
+                    tracing::info!(fingerprint = root.fingerprint(), "another root key is there now");
+                    let mut roots = Vec::clone(&self.0.known.load());
+                    add(&mut roots, root);
+                    self.0.known.store(Arc::new(roots));
+                    come = true;
+                    false
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a root key has come that cannot be used");
+                    true
+                }
+            }
+        });
+        come
+    }
+
+    /// Opens a keyring object with whichever root it was sealed under.
+    pub(super) fn open(&self, id: &VaultKeyId, sealed: &[u8]) -> Result<Document, DocumentError> {
+        match self.try_all(id, sealed) {
+            Err(DocumentError::Closed(SealError::Authentication(_))) if self.look_again() => self.try_all(id, sealed),
+            other => other,
+        }
+    }
+
+    /// The root that seals, by what the keyring holds.
+    pub(super) fn sealing<'a>(&self, documents: impl Iterator<Item = &'a Document>) -> Sealing {
+        let newest = documents.max_by_key(|document| document.past_roots.len());
+        let of =
+            |document: &Document| Some(Sealing { root: document.under.clone()?, past: document.past_roots.clone() });
+        newest.and_then(of).unwrap_or_else(|| Sealing { root: self.first(), past: Vec::new() })
+    }
+
+    fn first(&self) -> Arc<RootKey> {
+        self.0.known.load()[0].clone()
+    }
+
+    fn try_all(&self, id: &VaultKeyId, sealed: &[u8]) -> Result<Document, DocumentError> {
+        let known = self.0.known.load();
+        let mut refused = DocumentError::Closed(SealError::Authentication("no root key is known"));
+        for root in known.iter() {
+            match Document::open(root, id, sealed) {
+                Err(error @ DocumentError::Closed(_)) => refused = error,
+                other => return other,
+            }
+        }
+        Err(refused)
+    }
+}
+
+impl From<RootKey> for Roots {
+    fn from(root: RootKey) -> Self {
+        Self(Arc::new(Inner { known: ArcSwap::from_pointee(vec![Arc::new(root)]), awaited: Mutex::default() }))
+    }
+}
+
+/// A root under two names is one.
+fn add(roots: &mut Vec<Arc<RootKey>>, root: RootKey) {
+    let fingerprint = root.fingerprint();
+    if roots.iter().all(|known| known.fingerprint() != fingerprint) {
+        roots.push(Arc::new(root));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::OsEntropy;
+
+    #[test]
+    fn a_root_that_is_not_there_yet_is_found_when_it_comes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        RootKey::create(&path("a"), &OsEntropy).map(drop).unwrap_or_else(|error| panic!("{error}"));
+        let others = [RootSource::File(path("b")), RootSource::Environment("STRONGROOM_NO_SUCH".into())];
+        let roots = Roots::load(&RootSource::File(path("a")), &others).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!roots.look_again());
+        assert_eq!(roots.fingerprints().len(), 1);
+        let Ok(made) = RootKey::create(&path("b"), &OsEntropy) else { panic!("made") };
+        assert!(roots.look_again() && !roots.look_again(), "once");
+        assert_eq!(roots.fingerprints()[1], made.fingerprint());
+        assert!(roots.find(&made.fingerprint()).is_some());
+    }
+
+    #[test]
+    fn a_root_that_is_there_and_bad_is_refused_and_the_first_must_be_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| RootSource::File(folder.path().join(name));
+        RootKey::create(&folder.path().join("a"), &OsEntropy).map(drop).unwrap_or_else(|error| panic!("{error}"));
+        std::fs::write(folder.path().join("b"), "x").expect("written");
+        assert!(Roots::load(&path("a"), &[path("b")]).is_err());
+        assert!(Roots::load(&path("c"), &[path("a")]).is_err());
+    }
+
+    #[test]
+    fn a_root_that_is_named_twice_is_one() {
+        let root = || RootKey(crate::secret::SecretBytes::new([1; 32]));
+        assert_eq!(Roots::from(root()).with(root()).fingerprints().len(), 1);
+    }
+}
