@@ -116,7 +116,7 @@ fn operations_table() -> String {
     for row in TABLE {
         let how = match row.method {
             Verb::Get => "asked of the first site that answers",
-            Verb::Put | Verb::Delete => "told to every site",
+            Verb::Put | Verb::Post | Verb::Delete => "told to every site",
         };
         rows.insert(row.operation.name().to_owned(), format!("passed on | {how}"));
     }

@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn an_operation_we_do_not_serve_is_named() {
-        let refused = refuse_unserved(Operation::Other, "RestoreObject", None).err();
-        assert!(refused.and_then(|e| e.message().map(|m| m.contains("RestoreObject"))).unwrap_or_default());
+        let refused = refuse_unserved(Operation::Other, "SelectObjectContent", None).err();
+        assert!(refused.and_then(|e| e.message().map(|m| m.contains("SelectObjectContent"))).unwrap_or_default());
     }
 }

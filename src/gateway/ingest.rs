@@ -92,6 +92,18 @@ fn incomplete() -> S3Error {
     S3Error::with_message(S3ErrorCode::IncompleteBody, message)
 }
 
+/// A body that is small enough to be held, whole; how much it may be, the front has seen to.
+///
+/// # Errors
+/// What broke it off.
+pub(super) async fn collect(mut body: s3s::Body) -> S3Result<Bytes> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|error| body_error(error.as_ref()))?);
+    }
+    Ok(bytes.freeze())
+}
+
 /// What went wrong while the body was read, in S3's words. The causes are wrapped in each other, so all are looked at.
 pub(super) fn body_error(error: &(dyn std::error::Error + 'static)) -> S3Error {
     let mut next = Some(error);

@@ -66,6 +66,7 @@ const PASSED_ON: &[(&str, &str)] = &[
     ("InvalidStorageClass", "The storage class you specified is not valid"),
     ("InvalidTag", "The tag provided was not a valid tag."),
     ("InvalidRequest", "The storage does not take the request as it is."),
+    ("InvalidObjectState", "The operation is not valid for the object's storage class"),
     ("InvalidRetentionPeriod", "The retention period specified is not valid for the bucket."),
     ("BucketNotEmpty", "The bucket you tried to delete is not empty"),
     ("BucketAlreadyExists", "The requested bucket name is not available."),

@@ -94,7 +94,6 @@ pub const REFUSED: &[Refused] = &[
     refused("PutBucketReplication", "replication", "the proxy replicates"),
     refused("PutObjectAnnotation", "annotation", ANNOTATIONS),
     refused("RenameObject", "renameObject", DIRECTORY),
-    refused("RestoreObject", "restore", SEALED_BYTES),
     refused("SelectObjectContent", "select", SEALED_BYTES),
     unnamed("UpdateBucketMetadataAnnotationTableConfiguration", TABLES),
     unnamed("UpdateBucketMetadataInventoryTableConfiguration", TABLES),

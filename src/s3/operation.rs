@@ -57,6 +57,7 @@ operations! {
     PutObjectRetention "REST.PUT.OBJECT_LOCK_RETENTION",
     GetObjectLegalHold "REST.GET.OBJECT_LOCK_LEGALHOLD",
     PutObjectLegalHold "REST.PUT.OBJECT_LOCK_LEGALHOLD",
+    RestoreObject "REST.POST.RESTORE",
     GetBucketAcl "REST.GET.ACL",
     PutBucketAcl "REST.PUT.ACL",
     GetBucketCors "REST.GET.CORS",

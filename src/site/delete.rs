@@ -70,6 +70,12 @@ impl Site {
 
     /// As [`Self::delete_with`], also with a condition that the probe has yet to try.
     pub(super) async fn delete_unchecked(&self, at: &Location, options: &DeleteOptions) -> Result<Deleted, SiteError> {
+        if at.key.as_str().trim().is_empty() && options.if_match.is_none() && options.mfa.is_none() {
+            // The SDK takes such a key for none at all, but for one in a list.
+            let one = Doomed { key: at.key.clone(), version: options.version.clone() };
+            let answers = self.delete_many(&at.bucket, &[one], options.bypass_governance).await?;
+            return answers.into_iter().next().unwrap_or_else(|| Err(self.inner.nonsense("no answer to a delete")));
+        }
         let inner = &self.inner;
         let request = async {
             let call = inner

@@ -23,6 +23,7 @@ _FRAMING = "the framing of a request is checked to its end, and no part of the o
 _NOT_SERVED = "SSE-C and KMS keys are refused (docs/SEMANTICS.md)"
 _NO_CHECKSUMS = "Ceph 16 knows nothing of checksums, which the proxy checks itself"
 _MOVES_NOTHING = "a copy from 5 MiB on moves no data, and keeps its source's ETag (docs/SEMANTICS.md)"
+_SITES_OWN = "a bucket's default encryption is the site's, around what is sealed already"
 _UNSIGNED = "trap 16: x-amz-* headers that a signature does not cover are refused"
 
 
@@ -53,6 +54,12 @@ _EVERYWHERE = [
     Meant(_NUMBERS, "*.answer", "listings.asked.negative"),
     Meant(_RFC_CONDITIONS, "*.answer", "conditions.of_a_read.*_any"),
     Meant(_RFC_CONDITIONS, "*.headers.etag", "conditions.of_a_read.*"),
+    Meant(_RFC_CONDITIONS, "*.headers.etag", "conditions.of_its_own_date"),
+    Meant(_RFC_CONDITIONS, "*.answer", "metadata.of_a_read_and_its_range"),
+    Meant(_NUMBERS, "*.answer", "multipart.page_size_of_parts.*"),
+    Meant(_NUMBERS, "*.answer", "buckets.listed_with_a_bad_page_size.*"),
+    Meant(_SITES_OWN, "*.SSEKMSKeyId", "configuration.encryption_by_a_kms"),
+    Meant(_SITES_OWN, "*.BucketKeyEnabled", "configuration.encryption_by_a_kms"),
     Meant("S3's words for a key beyond 1,024 bytes", "*", "keys.key.too_long"),
     Meant("XML 1.0 has no such character: the backend breaks over it", "*.answer", "keys.key.bell"),
     Meant("S3 says where a new bucket or object is", "*.Location"),
@@ -143,6 +150,22 @@ _RGW = [
     _rgw("half a second is no number of seconds", "*.answer", "presigned.expires_that_is_no_number.*"),
     _rgw("Ceph 16 ignores conditions on deletes, so they are refused", "*", "removals.under_a_condition.*"),
     _rgw("S3 says how keys are encoded, and encodes no slash", "*", "versioning.listed.encoded"),
+    _rgw("XML is called so", "*.headers.content-type", "buckets.configuration_that_says_nothing.*"),
+    _rgw("a configuration that says nothing asks for nothing", "*.answer", "buckets.configuration_that_says_nothing.*"),
+    _rgw("S3 has no condition of both at once", "*.answer", "conditions.of_a_write_both_at_once"),
+    _rgw("RFC 9110, sections 8.8 and 13.1: ETags in lists, and weak ones", "*.answer", "conditions.of_several_etags"),
+    _rgw("a 304 has the ETag that a 200 would have had", "*.headers.etag", "conditions.with_a_range"),
+    _rgw("the region is the proxy's; its sites are only asked whether the bucket is there", "*.get_bucket_location.answer", "configuration.policy_that_denies.*"),
+    _rgw("what the proxy encrypts, sites are not asked to encrypt (docs/SEMANTICS.md)", "*.PUT.answer", "configuration.policy_about_a_header.*encrypt*"),
+    _rgw("whether the source is there comes before the class of the copy", "*.copy_object.answer", "copies.keeps_and_changes_the_class"),
+    _rgw("Ceph 16 ignores conditions on copies", "*", "copies.onto_something_under_a_condition.*"),
+    _rgw("S3 ignores the body of a copy, and of a delete", "*.answer", "copies.with_a_body"),
+    _rgw("S3 ignores the body of a copy, and of a delete", "*.answer", "objects.a_body_where_none_belongs.*"),
+    _rgw("Ceph 16 locks no copies", "*.head_object.ObjectLock*", "locks.what_is_on_hold_is_copied_and_overwritten"),
+    _rgw(_NO_CHECKSUMS, "*.POST.answer", "multipart.begun_with_headers_that_are_wrong"),
+    _rgw("S3 takes no address that is no UTF-8", "*.answer", "objects.key_that_is_no_text.*"),
+    _rgw("Ceph 16 ignores conditions on deletes, so they are refused", "*", "removals.*under*condition*"),
+    _rgw("Ceph 16 knows nothing of part numbers on reads", "*.get_object.answer", "versioning.parts_and_copies_of_versions"),
     _rgw("a version-id marker cannot be empty", "*.answer", "versioning.markers_that_are_none"),
 ]
 
@@ -190,7 +213,18 @@ _LOCALSTACK = [
     _localstack("part numbers are from 1 to 10,000", "*.answer", "multipart.ranges_and_parts_are_read"),
     _localstack("S3's schema wants a part in it", "*.answer", "multipart.without_parts"),
     _localstack("a range is `bytes=`, and one that is not there InvalidRange, as Ceph says", "*.answer", "multipart.copied_range.*"),
-    _localstack("an empty marker is none", "*.list_multipart_uploads.Next*", "multipart.*"),
+    _localstack("an empty marker is none", "*.list_multipart_uploads.Next*"),
+    _localstack("Ceph takes a configuration that says nothing", "*.answer", "buckets.configuration_that_says_nothing.*"),
+    _localstack("LocalStack's own CORS", "*.headers.access-control-*", "buckets.configuration_that_says_nothing.*"),
+    _localstack("LocalStack's own CORS", "*.headers.vary", "buckets.configuration_that_says_nothing.*"),
+    _localstack("RFC 9110, sections 8.8 and 13.1: ETags in lists, and weak ones", "*.answer", "conditions.of_several_etags"),
+    _localstack("LocalStack ignores conditions on copies", "*", "copies.onto_something_under_a_condition.*"),
+    _localstack("LocalStack fails over what it does not understand", "*.get_object.answer", "copies.with_a_body"),
+    _localstack("LocalStack fails over what it does not understand", "*.get_object.answer", "objects.a_body_where_none_belongs.*"),
+    _localstack("a common prefix that was a marker does not come again, as with Ceph", "*", "listings.asked_for_both.*common_prefix"),
+    _localstack("S3 takes no address that is no UTF-8", "*.answer", "objects.key_that_is_no_text.*"),
+    _localstack("LocalStack ignores conditions on deletes", "*", "removals.many_under_conditions.*"),
+    Meant("the trailer of what is archived cannot be read, so HEAD needs it restored, too", "*.head_object.answer", "objects.archived.*", direct="200"),
     _localstack("LocalStack forgets the encoding that was asked for", "*.Key", "multipart.uploads_are_listed.encoded"),
     _localstack("RFC 9110, section 5.5: no header has such a character", "*.answer", "objects.user_agent.unreadable"),
     _localstack("an upload needs a length", "*.answer", "objects.without_a_body_or_a_length"),

@@ -25,10 +25,6 @@ GAPS = {
         tuple(f"forms.answer_that_is_none.{kind}_v{version}" for kind in ("status", "empty") for version in (2, 4)),
         "a form is refused whose success_action_status is no number; S3 takes it for 204 (docs/SEMANTICS.md)",
     ),
-    **dict.fromkeys(
-        ("forms.fields_behind_the_file.submit_v2", "forms.fields_behind_the_file.submit_v4"),
-        "how long a file is cannot be told before its end when a field may follow, and nothing is held in memory; S3 ignores such a field",
-    ),
 }
 # Of each object of a DeleteObjects, and of the source of a copy.
 FURTHER = ("BATCH.DELETE.OBJECT", "REST.COPY.OBJECT_GET", "REST.COPY.PART_GET")

@@ -5,8 +5,10 @@
 //! |---|---|
 //! | `recorder` | sees the fields go by that `s3s` keeps to itself |
 //! | `effect` | what they mean |
+//! | `tail` | leaves out what comes behind the file |
 mod effect;
 mod recorder;
+mod tail;
 
 pub(super) use recorder::Recorder;
 

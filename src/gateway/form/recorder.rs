@@ -1,18 +1,24 @@
 //! What of an upload form goes by before its file. `s3s` reads these fields, checks them against the policy and keeps some; S3
 //! acts by more of them. So they are read a second time here, by the same parser.
+use super::super::ingest::collect;
+use super::tail::{HELD, without_tail};
 use bytes::Bytes;
-use futures_util::stream;
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
-use s3s::{HttpResponse, S3Error, S3ErrorCode, S3Result};
-use s3s_multipart::{Boundary, Error, Multipart, parse_content_disposition};
+use futures_util::{Stream, stream};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use s3s::{Body, HttpResponse, S3Error, S3ErrorCode, S3Result};
+use s3s_multipart::{Boundary, Error, Multipart, Part, parse_content_disposition};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Of all that stands before the file, bytes: the fields (`s3s` takes 64 KiB of them) and the lines around them.
-const LIMIT: usize = 128 * 1024;
-const FILE: &str = "file";
+pub(super) const LIMIT: usize = 128 * 1024;
+pub(super) const FILE: &str = "file";
 /// Fields that mean nothing without a signature.
 const SIGNED: [&str; 3] = ["policy", "awsaccesskeyid", "x-amz-credential"];
+
+/// Forms that are held at the same time; while there are so many, others stream through as they are.
+static HOLDING: Semaphore = Semaphore::const_new(64);
 
 /// Sees a form go by; kept in the request's extensions. Clones are one recorder.
 #[derive(Clone)]
@@ -23,6 +29,8 @@ struct Recorded {
     /// The start of the body, as far as it has gone by and [`LIMIT`] allows.
     start: Vec<u8>,
     instead: Option<HttpResponse>,
+    /// While the form is held, to the end of its request.
+    held: Option<SemaphorePermit<'static>>,
 }
 
 /// The fields before the file, in their order; names in lower case, as S3 compares them.
@@ -37,7 +45,7 @@ impl Recorder {
         let kind: mime::Mime = headers.get(CONTENT_TYPE)?.to_str().ok()?.parse().ok()?;
         let boundary = kind.get_param(mime::BOUNDARY).filter(|_| kind.essence_str() == "multipart/form-data")?;
         let boundary = Boundary::new(boundary.as_str().as_bytes()).ok()?;
-        Some(Self(Arc::new(Mutex::new(Recorded { boundary, start: Vec::new(), instead: None }))))
+        Some(Self(Arc::new(Mutex::new(Recorded { boundary, start: Vec::new(), instead: None, held: None }))))
     }
 
     /// The next bytes of the body.
@@ -45,6 +53,24 @@ impl Recorder {
         let mut recorded = self.lock();
         let room = LIMIT.saturating_sub(recorded.start.len()).min(data.len());
         recorded.start.extend_from_slice(&data[..room]);
+    }
+
+    /// The form as `s3s` takes it: without the fields behind its file, as long as it may be held.
+    ///
+    /// # Errors
+    /// When the body does not come whole.
+    pub(in crate::gateway) async fn cut(&self, headers: &mut HeaderMap, body: Body) -> S3Result<Body> {
+        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let may_be_held = length.is_some_and(|length| length <= HELD);
+        let Some(permit) = may_be_held.then(|| HOLDING.try_acquire().ok()).flatten() else { return Ok(body) };
+        let boundary = {
+            let mut recorded = self.lock();
+            recorded.held = Some(permit);
+            recorded.boundary.clone()
+        };
+        let form = without_tail(collect(body).await?, &boundary).await;
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(form.len()));
+        Ok(Body::from(form))
     }
 
     /// The fields that have gone by. Only once: what was recorded is let go.
@@ -107,14 +133,7 @@ async fn parse(start: Bytes, boundary: &Boundary) -> Result<Fields, Error> {
     let mut parser = Multipart::new(stream::iter([Ok(start)]), boundary, LIMIT);
     let mut fields = Vec::new();
     while let Some(mut part) = parser.next_part().await? {
-        let mut name = None;
-        while let Some(header) = part.next_header().await? {
-            if header.name.eq_ignore_ascii_case("content-disposition") {
-                let disposition = parse_content_disposition(header.value);
-                name = disposition.and_then(|it| Some(String::from_utf8_lossy(it.name?).to_ascii_lowercase()));
-            }
-        }
-        let name = name.ok_or(Error::InvalidFormat)?;
+        let name = name_of(&mut part).await?.ok_or(Error::InvalidFormat)?;
         if name == FILE {
             return Ok(Fields(fields));
         }
@@ -125,6 +144,21 @@ async fn parse(start: Bytes, boundary: &Boundary) -> Result<Fields, Error> {
         fields.push((name, String::from_utf8_lossy(&value).into_owned()));
     }
     Err(Error::IncompleteStream)
+}
+
+/// The name of the field that a part holds, in lower case.
+pub(super) async fn name_of<S>(part: &mut Part<'_, S>) -> Result<Option<String>, Error>
+where
+    S: Stream<Item = Result<Bytes, Error>> + Send + Unpin,
+{
+    let mut name = None;
+    while let Some(header) = part.next_header().await? {
+        if header.name.eq_ignore_ascii_case("content-disposition") {
+            let disposition = parse_content_disposition(header.value);
+            name = disposition.and_then(|it| Some(String::from_utf8_lossy(it.name?).to_ascii_lowercase()));
+        }
+    }
+    Ok(name)
 }
 
 #[cfg(test)]

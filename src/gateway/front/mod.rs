@@ -256,7 +256,14 @@ impl Inner {
         let mended = if head.method.is_safe() && !passed { Mended::of(&head) } else { None };
         let second = mended.map(|mended| Second::after(&mut head, mended));
         let form = head.extensions.get::<Recorder>().cloned();
-        let response = self.pass(Request::from_parts(head, inbound.into_s3s()), exchange).await;
+        let body = match &form {
+            Some(form) => form.cut(&mut head.headers, inbound.into_s3s()).await,
+            None => Ok(inbound.into_s3s()),
+        };
+        let response = match body {
+            Ok(body) => self.pass(Request::from_parts(head, body), exchange).await,
+            Err(error) => errors::response(error),
+        };
         let response = form.and_then(|form| form.answer()).unwrap_or(response);
         match second.and_then(|second| second.verified(&response)) {
             Some((head, mended)) => {

@@ -17,7 +17,7 @@ pub(in crate::gateway) enum Wanted {
     Whole,
     /// A range, unless `if_range` names another version.
     Range { range: ByteRange, if_range: Option<String> },
-    /// One part of a multipart upload, by its place from 1.
+    /// One part of a multipart upload, by the number that it was sent under.
     Part(u32),
 }
 
@@ -145,9 +145,11 @@ async fn part(
         return Err(not_implemented("Reading a part of an object that is not sealed yet").into());
     }
     let layout = layout(gateway, at, opened).await?;
-    let span = layout.part_span(number).ok_or_else(no_part)?;
-    let checksum = layout.parts().get(number as usize - 1).and_then(|part| part.checksum);
-    Ok(Selection { span, partial: !span.is_empty(), part: Some((opened.object.part_count(), checksum)) })
+    // A part keeps the number that it was sent under, also when others were left out.
+    let found = layout.parts().iter().zip(1..).find(|(part, _)| u32::from(part.part_number) == number);
+    let (part, place) = found.ok_or_else(no_part)?;
+    let span = layout.part_span(place).ok_or_else(no_part)?;
+    Ok(Selection { span, partial: !span.is_empty(), part: Some((opened.object.part_count(), part.checksum)) })
 }
 
 fn byte_range(range: Range) -> ByteRange {

@@ -30,6 +30,7 @@ pub(super) struct Entry {
     /// In a listing of versions.
     pub version_id: Option<String>,
     pub owner: Option<ListedOwner>,
+    pub storage_class: Option<String>,
 }
 
 /// An object of which only the trailer tells the ETag.
@@ -160,6 +161,7 @@ fn as_stored(object: ListedObject) -> Entry {
         last_modified: object.last_modified,
         version_id: object.version_id,
         owner: object.owner,
+        storage_class: object.storage_class,
     }
 }
 

@@ -129,7 +129,7 @@ fn contents(entries: Vec<Entry>, encoding: Encoding, owner: Option<&Owner>) -> O
         e_tag: Some(dto::ETag::Strong(entry.etag)),
         last_modified: Some(entry.last_modified.into()),
         owner: owner.map(|us| owner_of(entry.owner, us)),
-        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+        storage_class: Some(entry.storage_class.unwrap_or_else(|| ObjectStorageClass::STANDARD.to_owned()).into()),
         ..Object::default()
     };
     Some(entries.into_iter().map(object).collect())

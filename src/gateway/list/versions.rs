@@ -105,8 +105,7 @@ fn as_object(version: &ListedVersion) -> Option<ListedObject> {
 }
 
 fn version(listed: ListedVersion, entry: Entry, encoding: Encoding, owner: &Owner) -> ObjectVersion {
-    let class = listed.object.and_then(|object| object.storage_class);
-    let class = class.unwrap_or_else(|| ObjectVersionStorageClass::STANDARD.to_owned());
+    let class = entry.storage_class.unwrap_or_else(|| ObjectVersionStorageClass::STANDARD.to_owned());
     ObjectVersion {
         key: Some(encoding.apply(&entry.key)),
         version_id: Some(listed.version_id),

@@ -47,7 +47,8 @@ pub(in crate::gateway) async fn create_multipart_upload(
         checksum_type: checksum.map_or("", |(_, kind)| type_name(kind)).to_owned(),
         initiator: permit.principal().access_key_id.to_string(),
         created_at: crate::clock::now().unix_timestamp(),
-        extra: serde_json::to_string(&Extra::of(mode(&plan), &encryption)).map_err(S3Error::internal_error)?,
+        extra: serde_json::to_string(&Extra::of(mode(&plan), &encryption, input.storage_class.as_ref()))
+            .map_err(S3Error::internal_error)?,
     };
     if let Err(error) = gateway.state.create_upload(&upload).await {
         // Nobody will ever name these: they would lie at the sites for good.

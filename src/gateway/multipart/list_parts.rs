@@ -1,5 +1,5 @@
 //! ListParts: plain sizes, plain ETags, from the state alone.
-use super::session::Session;
+use super::session::{Session, storage_class};
 use crate::gateway::Gateway;
 use crate::gateway::checksum::{algorithm_name, set_checksum, type_name};
 use crate::gateway::list::owner;
@@ -7,7 +7,7 @@ use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
 use crate::s3::PlainETag;
 use crate::state;
-use s3s::dto::{self, Initiator, ListPartsInput, ListPartsOutput, StorageClass};
+use s3s::dto::{self, Initiator, ListPartsInput, ListPartsOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub(in crate::gateway) async fn list_parts(
         owner: Some(owner(gateway)),
         part_number_marker: Some(marker),
         parts: Some(shown),
-        storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+        storage_class: Some(storage_class(&session.upload)),
         upload_id: Some(input.upload_id),
         ..ListPartsOutput::default()
     }))

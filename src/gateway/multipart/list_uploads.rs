@@ -1,16 +1,14 @@
 //! ListMultipartUploads, from the state: in order of key, then upload id.
 use super::leftover::is_leftover;
 use super::list_parts::{MAX_PAGE, initiator, page_size, timestamp};
-use super::session::check_bucket;
+use super::session::{check_bucket, storage_class};
 use crate::gateway::Gateway;
 use crate::gateway::list::{Encoding, owner};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
 use crate::s3::BucketName;
 use crate::state::{State, Upload};
-use s3s::dto::{
-    CommonPrefix, ListMultipartUploadsInput, ListMultipartUploadsOutput, MultipartUpload, Owner, StorageClass,
-};
+use s3s::dto::{CommonPrefix, ListMultipartUploadsInput, ListMultipartUploadsOutput, MultipartUpload, Owner};
 use s3s::{S3Request, S3Response, S3Result};
 use std::sync::Arc;
 
@@ -88,7 +86,7 @@ fn show(upload: &Upload, encoding: Encoding, owner: &Owner) -> MultipartUpload {
         initiator: Some(initiator(upload)),
         key: Some(encoding.apply(upload.key.as_str())),
         owner: Some(owner.clone()),
-        storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+        storage_class: Some(storage_class(upload)),
         upload_id: Some(upload.id.clone()),
     }
 }

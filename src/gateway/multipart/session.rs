@@ -10,13 +10,14 @@ use crate::site::Location;
 use crate::site::SiteName;
 use crate::site::tee::{Mode, SiteUploads, Tee};
 use crate::state::Upload;
+use s3s::dto::StorageClass;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 /// The parts of one upload that a client may send: the last of S3's 10,000 numbers is kept for the footer.
 pub(super) const MAX_PART_NUMBER: u16 = 9_999;
 
 /// What else the gateway wants to know of an upload, in [`Upload::extra`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub(super) struct Extra {
     /// True when every site is required: what the rule said when the upload was created.
@@ -25,6 +26,8 @@ pub(super) struct Extra {
     pub(super) later: bool,
     /// True when the client asked for `aws:kms`.
     pub(super) kms: bool,
+    /// The storage class that the client asked for; empty: none.
+    pub(super) class: String,
 }
 
 /// An upload under way.
@@ -42,7 +45,7 @@ pub(super) struct Session {
 // === impl Extra ===
 
 impl Extra {
-    fn mode(self) -> Mode {
+    fn mode(&self) -> Mode {
         match (self.strict, self.later) {
             (true, _) => Mode::Strict,
             (false, true) => Mode::Async,
@@ -50,8 +53,9 @@ impl Extra {
         }
     }
 
-    pub(super) fn of(mode: Mode, encryption: &Encryption) -> Self {
-        Self { strict: mode == Mode::Strict, later: mode == Mode::Async, kms: encryption.is_kms() }
+    pub(super) fn of(mode: Mode, encryption: &Encryption, class: Option<&StorageClass>) -> Self {
+        let class = class.map_or("", StorageClass::as_str).to_owned();
+        Self { strict: mode == Mode::Strict, later: mode == Mode::Async, kms: encryption.is_kms(), class }
     }
 }
 
@@ -64,7 +68,7 @@ impl Session {
     /// As [`find_row`].
     pub(super) async fn find(gateway: &Gateway, at: &Location, id: &str) -> Result<Self, GatewayError> {
         let upload = find_row(gateway, at, id).await?;
-        let extra: Extra = serde_json::from_str(&upload.extra).unwrap_or_default();
+        let extra = extra_of(&upload);
         let mode = extra.mode();
         let encryption = if extra.kms { Encryption::Kms(None) } else { Encryption::Usual };
         let vault = gateway.keyring.opening_key(&ObjectSealer::wrapped_key_ref(&upload.wrapped)?).await?;
@@ -101,6 +105,16 @@ impl Session {
     pub(super) fn algorithm(&self) -> Option<ChecksumAlgorithm> {
         self.checksum.map(|(algorithm, _)| algorithm)
     }
+}
+
+fn extra_of(upload: &Upload) -> Extra {
+    serde_json::from_str(&upload.extra).unwrap_or_default()
+}
+
+/// The storage class that an upload's object is to have.
+pub(super) fn storage_class(upload: &Upload) -> StorageClass {
+    let class = extra_of(upload).class;
+    if class.is_empty() { StorageClass::from_static(StorageClass::STANDARD) } else { class.into() }
 }
 
 /// What the state knows of the upload `id` of the object at `at`; no key is needed for that.

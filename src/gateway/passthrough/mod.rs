@@ -4,22 +4,22 @@
 //! The answer is the site's own, with its own error where it has no such thing.
 use super::Gateway;
 use super::checksum::{Declared, Hasher};
-use super::ingest::{body_error, sha256_mismatch};
+use super::ingest::{collect, sha256_mismatch};
 use super::open::Candidates;
 use super::refuse::passed;
 use super::request;
-use super::respond::{GatewayError, own_words};
+use super::respond::{GatewayError, not_implemented, own_words};
 use crate::authz::Permit;
-use crate::s3::PlainLen;
+use crate::s3::{Operation, PlainLen};
 use crate::site::tee::TeeError;
 use crate::site::{Forward, Forwarded, Site};
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use s3s::{Body, S3Error, S3Request, S3Response, S3Result};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
+mod sizes;
 mod table;
 
 pub use table::{Row, TABLE, Verb, find};
@@ -42,6 +42,9 @@ pub(super) async fn pass_on(
     hasher.update(&body).await?;
     let (md5, checksum) = hasher.finish().await?;
     declared.verify(&md5, checksum.as_ref(), trailing_headers.as_ref())?;
+    if row.operation == Operation::RestoreObject && selects(&body) {
+        return Err(not_implemented("A query over the bytes of an archived object, which are sealed,"));
+    }
 
     let forward = Forward {
         method,
@@ -49,12 +52,12 @@ pub(super) async fn pass_on(
         key: permit.key().cloned(),
         query: table::query(row, uri.query().unwrap_or_default()),
         headers: passed(&headers, table::HEADERS)?,
-        body,
+        body: if row.operation == Operation::PutBucketLifecycleConfiguration { sizes::sealed(body) } else { body },
     };
     let bucket = forward.bucket.clone();
     let (answer, site) = match row.method {
         Verb::Get => ask(gateway, &forward).await?,
-        Verb::Put | Verb::Delete => {
+        Verb::Put | Verb::Post | Verb::Delete => {
             let told = tell(gateway, forward).await;
             gateway.cors.forget(&bucket);
             (told?, gateway.sites.primary.clone())
@@ -68,7 +71,9 @@ pub(super) async fn pass_on(
             out.insert(HeaderName::from_static(name), value.clone());
         }
     }
-    let mut response = S3Response::with_headers(Body::from(answer.body), out);
+    let lifecycle = row.operation == Operation::GetBucketLifecycleConfiguration;
+    let told = if lifecycle { sizes::plain(answer.body) } else { answer.body };
+    let mut response = S3Response::with_headers(Body::from(told), out);
     response.status = http::StatusCode::from_u16(answer.status).ok();
     Ok(response)
 }
@@ -93,13 +98,11 @@ fn answered(error: GatewayError) -> S3Error {
     }
 }
 
-/// The whole body; how much it may be, the front has seen to.
-async fn collect(mut body: Body) -> S3Result<Bytes> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        bytes.extend_from_slice(&chunk.map_err(|error| body_error(error.as_ref()))?);
-    }
-    Ok(bytes.freeze())
+/// Whether a site is to look into an archived object, and not only to bring it back
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_RestoreObject.html>).
+fn selects(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    ["SelectParameters", "OutputLocation", "<Type>"].iter().any(|name| text.contains(name))
 }
 
 /// `s3s` does not compare it for requests that it does not know.

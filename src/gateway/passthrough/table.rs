@@ -13,7 +13,7 @@ pub struct Row {
     pub sub_resource: &'static str,
     /// True: about an object; false: about a bucket.
     pub of_object: bool,
-    /// GET, PUT or DELETE.
+    /// GET, PUT, POST or DELETE.
     pub method: Verb,
     /// What it is.
     pub operation: Operation,
@@ -26,6 +26,8 @@ pub enum Verb {
     Get,
     /// Told to all of them.
     Put,
+    /// Told to all of them.
+    Post,
     /// Told to all of them.
     Delete,
 }
@@ -48,6 +50,7 @@ pub const TABLE: &[Row] = &[
     row("retention", OBJECT, Verb::Put, PutObjectRetention),
     row("legal-hold", OBJECT, Verb::Get, GetObjectLegalHold),
     row("legal-hold", OBJECT, Verb::Put, PutObjectLegalHold),
+    row("restore", OBJECT, Verb::Post, RestoreObject),
     row("acl", BUCKET, Verb::Get, GetBucketAcl),
     row("acl", BUCKET, Verb::Put, PutBucketAcl),
     row("cors", BUCKET, Verb::Get, GetBucketCors),
@@ -126,6 +129,7 @@ pub fn find(method: &Method, of_object: bool, query: &str) -> Option<&'static Ro
     let verb = match *method {
         Method::GET => Verb::Get,
         Method::PUT => Verb::Put,
+        Method::POST => Verb::Post,
         Method::DELETE => Verb::Delete,
         _ => return None,
     };
@@ -163,6 +167,7 @@ mod tests {
         assert_eq!(found(Method::GET, true, "acl="), Some(GetObjectAcl));
         assert_eq!(found(Method::PUT, true, "versionId=3&t%61gging"), Some(PutObjectTagging));
         assert_eq!(found(Method::DELETE, false, "X-Amz-Signature=a&policy"), Some(DeleteBucketPolicy));
+        assert_eq!(found(Method::POST, true, "restore&versionId=3"), Some(RestoreObject));
     }
 
     #[test]
@@ -197,7 +202,8 @@ mod tests {
                 (other.sub_resource, other.of_object) == (row.sub_resource, row.of_object) && other.method == row.method
             };
             assert_eq!(TABLE.iter().position(same), Some(at), "{row:?}");
-            assert!(row.operation.name().starts_with(&format!("{:?}", row.method)), "{row:?}");
+            let verb = format!("{:?}", row.method);
+            assert!(row.operation == RestoreObject || row.operation.name().starts_with(&verb), "{row:?}");
         }
     }
 

@@ -21,6 +21,11 @@ async fn parts_come_in_any_order_with_gaps_between_their_numbers() {
     let done = upload.complete(&[(3, &e3), (500, &e500), (9_000, &e9000)]).await.expect(200);
     assert_eq!(done.element("ETag"), multipart_etag(&[&first, &middle, &last]));
     assert_eq!(done.element("Key"), "object");
+    for (number, body) in [(3, &first), (500, &middle), (9_000, &last)] {
+        let answer = bed.get(&format!("/object?partNumber={number}"), &[]).await.expect(206);
+        assert!(answer.body == *body && answer.header("x-amz-mp-parts-count") == "3", "{number}");
+    }
+    assert_eq!(bed.head("/object?partNumber=2", &[]).await.status, 416, "no part was sent under that number");
     let whole = [first, middle, last].concat();
     assert!(bed.fetch("object").await == whole);
     bed.assert_same_everywhere("object", &whole).await;

@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 /// The parameter that names a version.
 const VERSION_ID: &str = "versionId";
+/// What RestoreObject is answered where there is nothing to do
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
+const OF_RESTORES: [&str; 3] = ["InvalidObjectState", "ObjectAlreadyInActiveTierError", "RestoreAlreadyInProgress"];
 
 impl Tee {
     /// Passes a request on to every site. What a backup does not implement at all is left out there, with a warning.
@@ -33,6 +36,10 @@ impl Tee {
                 Ok(()) => {}
                 Err(SiteError::S3 { site, status: 501, code, .. }) => {
                     tracing::warn!(%site, code, "a backup does not implement what the primary has been told");
+                }
+                // Whether it is archived there, or restored already, is that site's own affair.
+                Err(SiteError::S3 { site, code, .. }) if OF_RESTORES.contains(&code.as_str()) => {
+                    tracing::info!(%site, code, "a backup has nothing to restore");
                 }
                 // What is not there yet is on its way in the journal; what is gone is gone.
                 Err(error) if error.is_not_found() && request.key.is_some() => {

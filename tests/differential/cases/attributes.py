@@ -23,3 +23,42 @@ def of_parts(side, arguments):
         parts.append({"PartNumber": number, "ETag": answer["ETag"], **sums})
     side.complete_multipart_upload(Key="foo", UploadId=upload, MultipartUpload={"Parts": parts})
     side.get_object_attributes(Key="foo", ObjectAttributes=["ObjectParts", "ETag", "Checksum"], **arguments)
+
+
+@case
+def of_versions(side):
+    side.put_bucket_versioning(VersioningConfiguration={"Status": "Enabled"})
+    first = side.put_object(Key="foo", Body=b"one")["VersionId"]
+    side.put_object(Key="foo", Body=b"three")
+    side.get_object_attributes(Key="foo", ObjectAttributes=["ETag", "ObjectSize"])
+    side.get_object_attributes(Key="foo", VersionId=first, ObjectAttributes=["ETag", "ObjectSize"])
+    side.get_object_attributes(Key="foo", VersionId="no-such-version", ObjectAttributes=["ETag"])
+    marker = side.delete_object(Key="foo")["VersionId"]
+    side.get_object_attributes(Key="foo", ObjectAttributes=["ETag"])
+    side.get_object_attributes(Key="foo", VersionId=marker, ObjectAttributes=["ETag"])
+
+
+@case
+def of_parts_without_checksums(side):
+    upload = side.create_multipart_upload(Key="foo")["UploadId"]
+    parts = []
+    for number, body in ((1, b"a" * (5 << 20)), (3, b"c" * (5 << 20)), (7, b"b")):
+        answer = side.upload_part(Key="foo", UploadId=upload, PartNumber=number, Body=body)
+        parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+    side.complete_multipart_upload(Key="foo", UploadId=upload, MultipartUpload={"Parts": parts})
+    wanted = ["ETag", "Checksum", "ObjectParts", "ObjectSize", "StorageClass"]
+    side.get_object_attributes(Key="foo", ObjectAttributes=wanted)
+    side.get_object_attributes(Key="foo", ObjectAttributes=wanted, MaxParts=2)
+    side.get_object_attributes(Key="foo", ObjectAttributes=wanted, MaxParts=1, PartNumberMarker=1)
+    for number in (1, 2, 3, 4, 7):
+        side.get_object(Key="foo", PartNumber=number)
+        side.head_object(Key="foo", PartNumber=number)
+
+
+@case
+def of_one_part(side):
+    upload = side.create_multipart_upload(Key="foo", ChecksumAlgorithm="CRC32")["UploadId"]
+    answer = side.upload_part(Key="foo", UploadId=upload, PartNumber=1, Body=b"bar", ChecksumAlgorithm="CRC32")
+    part = {"PartNumber": 1, "ETag": answer["ETag"], "ChecksumCRC32": answer["ChecksumCRC32"]} if answer and "ChecksumCRC32" in answer else {"PartNumber": 1, "ETag": answer["ETag"]}
+    side.complete_multipart_upload(Key="foo", UploadId=upload, MultipartUpload={"Parts": [part]})
+    side.get_object_attributes(Key="foo", ObjectAttributes=["ETag", "Checksum", "ObjectParts", "ObjectSize"])

@@ -75,3 +75,78 @@ def location_constraint(side):
     name = side.name()
     side.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "nowhere-1"})
     side.raw("PUT", path=f"/{side.name()}", body=b"<CreateBucketConfiguration><Loc")
+
+
+@cases(
+    three=("{:.3}",),
+    digit=("0{}",),
+    dots=("{}.a.b",),
+    hyphens=("{}-a--b",),
+    long_60=("{:a<60}",),
+    long_63=("{:a<63}",),
+)
+def good_name(side, form):
+    name = form.format(side.name())
+    side.buckets.append(name)
+    side.create_bucket(Bucket=name)
+    side.put_object(Bucket=name, Key="foo", Body=b"bar")
+    side.list_objects_v2(Bucket=name)
+    side.get_object(Bucket=name, Key="foo")
+    side.delete_object(Bucket=name, Key="foo")
+    side.delete_bucket(Bucket=name)
+
+
+@case
+def made_again_with_something_in_it(side):
+    side.put_object(Key="foo", Body=b"bar")
+    side.create_bucket()
+    side.create_bucket(ACL="public-read")
+    side.get_bucket_acl()
+    side.list_objects_v2()
+
+
+@case
+def listed_in_pages(side):
+    mine = {side.bucket, *(side.new_bucket() for _ in range(3))}
+    more, found, pages = {}, set(), 0
+    while more is not None and pages < 200:
+        page = side.s3.list_buckets(MaxBuckets=2, **more)
+        found |= {one["Name"] for one in page["Buckets"]}
+        more = {"ContinuationToken": page["ContinuationToken"]} if page.get("ContinuationToken") else None
+        pages += 1
+    side.note(all_there=mine <= found, ended=more is None)
+
+
+@cases(none=("0",), too_many=("10001",), letters=("many",), empty=("",))
+def listed_with_a_bad_page_size(side, value):
+    answer = side.wire.send("GET", "/", query={"max-buckets": value})
+    side.note(status=answer.status, code=answer.code)
+
+
+@case
+def created_when(side):
+    bucket = next(one for one in side.s3.list_buckets()["Buckets"] if one["Name"] == side.bucket)
+    side.note(date=type(bucket["CreationDate"]).__name__)
+
+
+@case
+def emptied_and_removed_with_versions(side):
+    side.put_bucket_versioning(VersioningConfiguration={"Status": "Enabled"})
+    version = side.put_object(Key="foo", Body=b"bar")["VersionId"]
+    marker = side.delete_object(Key="foo")["VersionId"]
+    side.delete_bucket()
+    side.delete_object(Key="foo", VersionId=version)
+    side.delete_bucket()
+    side.delete_object(Key="foo", VersionId=marker)
+    side.delete_bucket()
+
+
+@cases(
+    nothing=(b"",),
+    empty_element=(b"<CreateBucketConfiguration/>",),
+    empty_place=(b"<CreateBucketConfiguration><LocationConstraint></LocationConstraint></CreateBucketConfiguration>",),
+)
+def configuration_that_says_nothing(side, body):
+    name = side.name()
+    side.raw("PUT", path=f"/{name}", body=body)
+    side.raw("GET", path=f"/{name}", query={"location": ""})

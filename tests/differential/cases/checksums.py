@@ -47,3 +47,26 @@ def another_than_announced(side):
     headers = {"x-amz-sdk-checksum-algorithm": "SHA256", "x-amz-checksum-crc32": ALGORITHMS["CRC32"](b"bar")}
     side.raw("PUT", "foo", b"bar", headers=headers)
     side.head_object(Key="foo", ChecksumMode="ENABLED")
+
+
+@case
+def asked_for_in_other_words(side):
+    side.put_object(Key="foo", Body=b"bar", ChecksumAlgorithm="SHA256")
+    for value in ("enabled", "ENABLED", "yes", ""):
+        side.raw("HEAD", "foo", headers={"x-amz-checksum-mode": value})
+
+
+@cases(**_EACH)
+def of_a_copy(side, algorithm):
+    side.put_object(Key="foo", Body=b"bar", ChecksumAlgorithm="CRC32")
+    side.copy_object(Key="copy", CopySource={"Bucket": side.bucket, "Key": "foo"}, ChecksumAlgorithm=algorithm)
+    side.head_object(Key="copy", ChecksumMode="ENABLED")
+    side.copy_object(Key="again", CopySource={"Bucket": side.bucket, "Key": "copy"})
+    side.head_object(Key="again", ChecksumMode="ENABLED")
+
+
+@cases(**_EACH)
+def in_a_listing(side, algorithm):
+    side.put_object(Key="foo", Body=b"bar", ChecksumAlgorithm=algorithm)
+    side.list_objects_v2()
+    side.list_object_versions()

@@ -57,3 +57,48 @@ def of_the_last_write(side):
     side.put_object(Key="foo", Body=b"nuts", IfMatch=etag)
     side.put_object(Key="foo", Body=b"more", IfMatch=etag)
     side.get_object(Key="foo")
+
+
+@case
+def of_a_write_over_a_delete_marker(side):
+    side.put_bucket_versioning(VersioningConfiguration={"Status": "Enabled"})
+    etag = side.put_object(Key="foo", Body=b"one")["ETag"]
+    side.put_object(Key="foo", Body=b"two", IfNoneMatch="*")
+    side.delete_object(Key="foo")
+    side.put_object(Key="foo", Body=b"three", IfMatch=etag)
+    side.put_object(Key="foo", Body=b"four", IfNoneMatch="*")
+    side.put_object(Key="foo", Body=b"five", IfNoneMatch="*")
+    side.get_object(Key="foo")
+
+
+@case
+def of_a_write_both_at_once(side):
+    etag = side.put_object(Key="foo", Body=b"one")["ETag"]
+    side.raw("PUT", "foo", b"two", headers={"If-Match": etag, "If-None-Match": "*"})
+    side.get_object(Key="foo")
+
+
+@case
+def of_several_etags(side):
+    etag = side.put_object(Key="foo", Body=b"bar")["ETag"]
+    for value in (f'"other", {etag}', '"other","more"', f"W/{etag}", 'W/"other"'):
+        side.raw("GET", "foo", headers={"If-Match": value})
+        side.raw("GET", "foo", headers={"If-None-Match": value})
+
+
+@case
+def of_its_own_date(side):
+    side.put_object(Key="foo", Body=b"bar")
+    date = side.wire.send("HEAD", f"/{side.bucket}/foo").headers["last-modified"]
+    for name in ("If-Modified-Since", "If-Unmodified-Since"):
+        side.raw("GET", "foo", headers={name: date})
+        side.raw("HEAD", "foo", headers={name: date})
+
+
+@case
+def with_a_range(side):
+    etag = side.put_object(Key="foo", Body=b"testcontent")["ETag"]
+    side.raw("GET", "foo", headers={"Range": "bytes=4-7", "If-Match": etag})
+    side.raw("GET", "foo", headers={"Range": "bytes=4-7", "If-Match": '"other"'})
+    side.raw("GET", "foo", headers={"Range": "bytes=4-7", "If-None-Match": etag})
+    side.raw("GET", "foo", headers={"Range": "bytes=40-70", "If-None-Match": etag})

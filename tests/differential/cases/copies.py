@@ -196,3 +196,43 @@ def with_customer_keys_is_refused_or_works(side):
     _original(side)
     side.copy_object(Key="copy", CopySource=_source(side), ServerSideEncryption="AES256")
     side.head_object(Key="copy")
+
+
+@case
+def keeps_and_changes_the_class(side):
+    _original(side, StorageClass="STANDARD_IA")
+    side.copy_object(Key="copy", CopySource=_source(side))
+    side.head_object(Key="copy")
+    side.copy_object(Key="copy", CopySource=_source(side), StorageClass="STANDARD_IA")
+    side.head_object(Key="copy")
+    side.copy_object(Key="foo", CopySource=_source(side), StorageClass="ONEZONE_IA")
+    side.head_object(Key="foo")
+
+
+@cases(
+    match=({"IfMatch": "{etag}"},),
+    match_other=({"IfMatch": '"ABCORZ"'},),
+    none_match_any=({"IfNoneMatch": "*"},),
+)
+def onto_something_under_a_condition(side, conditions):
+    etag = _original(side)["ETag"]
+    side.put_object(Key="copy", Body=b"bar")
+    given = {name: value.format(etag=etag) for name, value in conditions.items()}
+    side.copy_object(Key="copy", CopySource=_source(side), **given)
+    side.copy_object(Key="never-there", CopySource=_source(side), **given)
+    side.head_object(Key="copy")
+    side.head_object(Key="never-there")
+
+
+@case
+def with_a_body(side):
+    _original(side)
+    side.raw("PUT", "copy", b"what is this?", headers={"x-amz-copy-source": f"/{side.bucket}/foo"})
+    side.get_object(Key="copy")
+
+
+@cases(retained=({},), replaced=({"MetadataDirective": "REPLACE", "Metadata": {"c": "3"}, "ContentType": "audio/mpeg"},))
+def of_a_megabyte_with_metadata(side, arguments):
+    _original(side, Body=bytes(1 << 20), ContentType="audio/ogg")
+    side.copy_object(Key="copy", CopySource=_source(side), **arguments)
+    side.get_object(Key="copy")

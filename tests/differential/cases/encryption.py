@@ -53,3 +53,49 @@ def key_of_a_kms(side):
     headers = {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": "key-1"}
     side.raw("PUT", "foo", b"bar", headers=headers)
     side.raw("PUT", "foo", b"bar", headers={"x-amz-server-side-encryption": "aws:kms"})
+
+
+@cases(one=(1,), thirteen=(13,), kilobyte=(1024,), megabyte=(1 << 20,))
+def with_a_key_of_the_customer(side, size):
+    body = bytes(index % 251 for index in range(size))
+    side.raw("PUT", "foo", body, headers=_customer())
+    side.raw("GET", "foo", headers=_customer())
+    side.raw("HEAD", "foo", headers=_customer())
+    side.raw("HEAD", "foo")
+    side.raw("GET", "foo")
+    side.raw("GET", "foo", headers=_customer(b"o" * 32))
+    side.raw("GET", "foo", headers={**_customer(), "Range": "bytes=0-3"})
+
+
+@cases(
+    algorithm_alone=({"key": None, "key-MD5": None},),
+    no_md5=({"key-MD5": None},),
+    no_key=({"key": None},),
+    key_alone=({"algorithm": None, "key-MD5": None},),
+    no_algorithm=({"algorithm": None},),
+    other_md5=({"key-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="},),
+    other_algorithm=({"algorithm": "AES128"},),
+    short_key=({"key": "AAAA"},),
+)
+def with_a_key_and_something_wrong(side, changes):
+    prefix = "x-amz-server-side-encryption-customer-"
+    headers = _customer(**{prefix + name: value for name, value in changes.items()})
+    side.raw("PUT", "foo", b"bar", headers=headers)
+    side.head_object(Key="foo")
+
+
+@case
+def with_a_key_and_another_encryption(side):
+    for other in ("AES256", "aws:kms"):
+        side.raw("PUT", "foo", b"bar", headers={**_customer(), "x-amz-server-side-encryption": other})
+    side.raw("PUT", "foo", b"bar", headers={"x-amz-server-side-encryption-aws-kms-key-id": "key-1"})
+    side.head_object(Key="foo")
+
+
+@case
+def of_parts(side):
+    upload = side.create_multipart_upload(Key="foo", ServerSideEncryption="AES256")["UploadId"]
+    part = side.upload_part(Key="foo", UploadId=upload, PartNumber=1, Body=b"bar")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    side.complete_multipart_upload(Key="foo", UploadId=upload, MultipartUpload=parts)
+    side.head_object(Key="foo")

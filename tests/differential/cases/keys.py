@@ -56,3 +56,14 @@ def not_the_same(side):
     for name in ("a", "A", "a/", "/a", "a//", "a ", "a+", "a%20"):
         side.get_object(Key=name)
     side.list_objects_v2()
+
+
+@cases(space=(" ",), spaces=("   ",), tab=("\t",), wide_space=("\u3000",))
+def removed_by_itself(side, name):
+    side.put_object(Key=name, Body=b"bar")
+    side.delete_object(Key=name)
+    side.head_object(Key=name)
+    side.put_bucket_versioning(VersioningConfiguration={"Status": "Enabled"})
+    version = side.put_object(Key=name, Body=b"bar")["VersionId"]
+    side.delete_object(Key=name, VersionId=version)
+    side.list_object_versions()

@@ -1,5 +1,7 @@
 """ListObjects, its second version, and ListObjectVersions."""
 
+import concurrent.futures
+
 from cases import case, cases
 
 _FLAT = ("bar", "baz", "cab", "foo")
@@ -142,3 +144,66 @@ def versions(side):
     if page:
         marker, version = page["NextKeyMarker"], page["NextVersionIdMarker"]
         side.list_object_versions(KeyMarker=marker, VersionIdMarker=version)
+
+
+_DEEP = ("a/b/c", "a/b/d", "a/e", "a-b", "b/c", "b", "ba")
+
+
+@cases(
+    both_there=({"Prefix": "a/", "Delimiter": "/"},),
+    half_a_name=({"Prefix": "a", "Delimiter": "b"},),
+    prefix_not_there=({"Prefix": "y", "Delimiter": "/"},),
+    delimiter_not_there=({"Prefix": "b", "Delimiter": "z"},),
+    neither_there=({"Prefix": "y", "Delimiter": "z"},),
+    long_delimiter=({"Prefix": "a", "Delimiter": "/b/"},),
+    prefix_with_its_delimiter=({"Prefix": "a/b/", "Delimiter": "/b/"},),
+    beyond_the_prefix=({"Prefix": "a/", "Delimiter": "/", "Marker": "b"},),
+    before_the_prefix=({"Prefix": "b", "Delimiter": "/", "Marker": "a"},),
+    in_a_common_prefix=({"Delimiter": "/", "Marker": "a/b/c"},),
+    a_common_prefix=({"Delimiter": "/", "Marker": "a/"},),
+)
+def asked_for_both(side, arguments):
+    _fill(side, _DEEP)
+    side.list_objects(**arguments)
+    after = {("StartAfter" if name == "Marker" else name): value for name, value in arguments.items()}
+    side.list_objects_v2(**after)
+    marker = {("KeyMarker" if name == "Marker" else name): value for name, value in arguments.items()}
+    side.list_object_versions(**marker)
+
+
+@case
+def of_a_thousand_and_one(side):
+    with concurrent.futures.ThreadPoolExecutor(8) as several:
+        list(several.map(lambda n: side.s3.put_object(Bucket=side.bucket, Key=f"{n:04}", Body=b"x"), range(1001)))
+    page = side.s3.list_objects_v2(Bucket=side.bucket)
+    rest = side.s3.list_objects_v2(Bucket=side.bucket, ContinuationToken=page["NextContinuationToken"])
+    side.note(first=page["KeyCount"], truncated=page["IsTruncated"], rest=[one["Key"] for one in rest["Contents"]])
+    names = [{"Key": f"{n:04}"} for n in range(1, 1001)]
+    answer = side.s3.delete_objects(Bucket=side.bucket, Delete={"Objects": names})
+    side.note(deleted=len(answer["Deleted"]))
+    side.list_objects()
+
+
+@case
+def token_with_other_arguments(side):
+    _fill(side, _DEEP)
+    token = side.list_objects_v2(MaxKeys=2)["NextContinuationToken"]
+    side.list_objects_v2(MaxKeys=3, ContinuationToken=token)
+    side.list_objects_v2(MaxKeys=2, ContinuationToken=token, Prefix="b")
+    side.list_objects_v2(MaxKeys=2, ContinuationToken=token, Delimiter="/")
+    side.list_objects_v2(MaxKeys=2, ContinuationToken=token, StartAfter="zzz")
+
+
+@cases(marker=("marker", ""), start_after=("start-after", ""), prefix=("prefix", "%ff"), delimiter=("delimiter", "%ff"))
+def text_that_is_none(side, name, value):
+    _fill(side, _FLAT)
+    head = side.wire.head("GET", f"/{side.bucket}", query={name: value}, raw_query=f"{name}={value}")
+    side.answered("GET", side.wire.raw(head))
+
+
+@case
+def query_without_a_value_or_twice(side):
+    _fill(side, _FLAT)
+    side.raw("GET", query={"prefix": "b"})
+    head = side.wire.head("GET", f"/{side.bucket}", query={"max-keys": "2", "unknown": "1"})
+    side.answered("GET", side.wire.raw(head))

@@ -1,6 +1,8 @@
 """Object lock: the bucket's default, retention, legal hold, and who may remove what."""
 
+import base64
 import datetime
+import hashlib
 
 from cases import case, cases
 
@@ -207,3 +209,59 @@ def mode_is_changed(side):
     side.put_object_retention(
         Key="foo", Retention={"Mode": "GOVERNANCE", "RetainUntilDate": soon}, BypassGovernanceRetention=True
     )
+
+
+@case
+def of_a_version_that_is_not_there(side):
+    _locked(side)
+    side.put_object(Key="foo", Body=b"bar")
+    for operation in ("get_object_retention", "get_object_legal_hold"):
+        side.call(operation, Key="never-there")
+        side.call(operation, Key="foo", VersionId="no-such-version")
+    side.put_object_legal_hold(Key="never-there", LegalHold={"Status": "ON"})
+    side.put_object_retention(Key="never-there", Retention={"Mode": "GOVERNANCE", "RetainUntilDate": _LATER})
+
+
+@case
+def enabled_afterwards(side):
+    side.put_bucket_versioning(VersioningConfiguration={"Status": "Enabled"})
+    side.put_object_lock_configuration(ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+    side.get_object_lock_configuration()
+    side.put_object(Key="foo", Body=b"bar")
+    side.get_object_retention(Key="foo")
+
+
+@case
+def what_is_on_hold_is_copied_and_overwritten(side):
+    _locked(side)
+    side.put_object(Key="foo", Body=b"bar", ObjectLockLegalHoldStatus="ON")
+    side.put_object(Key="foo", Body=b"new")
+    side.head_object(Key="foo")
+    side.copy_object(Key="copy", CopySource={"Bucket": side.bucket, "Key": "foo"}, ObjectLockLegalHoldStatus="ON")
+    side.head_object(Key="copy")
+    side.delete_object(Key="copy")
+    side.list_object_versions()
+    _free(side)
+
+
+@case
+def default_of_a_multipart_upload(side):
+    _locked(side)
+    side.put_object_lock_configuration(ObjectLockConfiguration=_rule("GOVERNANCE", Days=1))
+    upload = side.create_multipart_upload(Key="foo")["UploadId"]
+    part = side.upload_part(Key="foo", UploadId=upload, PartNumber=1, Body=b"abc")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    done = side.complete_multipart_upload(Key="foo", UploadId=upload, MultipartUpload=parts)
+    side.head_object(Key="foo")
+    side.get_object_retention(Key="foo")
+    side.delete_object(Key="foo", VersionId=done["VersionId"])
+    _free(side)
+
+
+@cases(empty=(b"",), other=(b"<Other/>",), no_status=(b"<LegalHold></LegalHold>",))
+def hold_that_is_none(side, body):
+    _locked(side)
+    side.put_object(Key="foo", Body=b"bar")
+    digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    side.raw("PUT", "foo", body, query={"legal-hold": ""}, headers={"Content-MD5": digest})
+    side.raw("PUT", "foo", body, query={"retention": ""}, headers={"Content-MD5": digest})

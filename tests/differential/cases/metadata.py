@@ -82,3 +82,18 @@ def overrides(side):
     side.raw("GET", "foo", query={"response-expires": "Thu, 01 Dec 2033 16:00:00 GMT"})
     side.raw("GET", "foo", query={"response-content-type": ""})
     side.raw("GET", "foo", query={"response-content-type": "foo/bar"}, headers={"Range": "bytes=0-1"})
+
+
+@case
+def name_without_anything(side):
+    side.raw("PUT", "foo", b"bar", headers={"x-amz-meta-": "1"})
+    side.raw("PUT", "goo", b"bar", headers={"x-amz-meta-a": "1", "x-amz-metadata-directive": "REPLACE"})
+    side.head_object(Key="goo")
+
+
+@case
+def of_a_read_and_its_range(side):
+    side.put_object(Key="foo", Body=b"bar", Metadata={"a": "1"}, CacheControl="no-cache", ContentEncoding="gzip")
+    side.raw("GET", "foo", headers={"Range": "bytes=0-1"})
+    side.raw("GET", "foo", headers={"Accept-Encoding": "gzip, deflate"})
+    side.raw("GET", "foo", headers={"If-None-Match": "*"})

@@ -1,6 +1,7 @@
 """Multipart uploads: parts of every kind, Complete and what is wrong with it, listings, copies into parts, checksums."""
 
 from cases import case, cases
+from common.wire import read_answer
 
 _PART = 5 << 20
 
@@ -425,3 +426,102 @@ def in_a_versioned_bucket(side):
 def bucket_with_an_upload_is_removed(side):
     _begin(side)
     side.delete_bucket()
+
+
+@cases(
+    hundred_kilo=([_PART + (100 << 10)],),
+    and_a_rest=([_PART, 100 << 10],),
+    uneven=([_PART + 1, _PART + 77_777, 3],),
+    two=([_PART, _PART],),
+)
+def sizes(side, sizes):
+    _whole(side, [bytes([65 + index]) * size for index, size in enumerate(sizes)])
+    side.get_object(Key="foo")
+    side.head_object(Key="foo")
+    side.list_objects_v2()
+
+
+@case
+def first_of_two_senders_ends_last(side):
+    upload = _begin(side)
+    slow, quick = b"A" * (1 << 20), b"B" * (1 << 20)
+    query = {"partNumber": "1", "uploadId": upload}
+    with side.wire.connect() as connection:
+        headers = {"Content-Length": str(len(slow))}
+        head = side.wire.head("PUT", f"/{side.bucket}/foo", query=query, headers=headers, payload="UNSIGNED-PAYLOAD")
+        connection.sendall(head + slow[: 1 << 19])
+        _part(side, upload, 1, quick)
+        connection.sendall(slow[1 << 19 :])
+        answer = read_answer(connection, "PUT")
+    side.note(status=answer.status)
+    _complete(side, upload, [{"PartNumber": 1, "ETag": answer.headers["etag"]}])
+    side.get_object(Key="foo")
+
+
+@cases(wrong=("rL0Y20xC+Fzt72VPzMSk2A==",), nonsense=("AAAA",), right=("N7UdGUp1E+RbVvZSTy1R8g==",))
+def digest_of_a_part(side, digest):
+    upload = _begin(side)
+    side.raw("PUT", "foo", b"bar", query={"partNumber": "1", "uploadId": upload}, headers={"Content-MD5": digest})
+    side.list_parts(Key="foo", UploadId=upload)
+
+
+@case
+def checksum_of_another_kind_than_announced(side):
+    upload = _begin(side, ChecksumAlgorithm="SHA256")
+    side.upload_part(Key="foo", UploadId=upload, PartNumber=1, Body=b"abc", ChecksumAlgorithm="CRC32")
+    side.upload_part(Key="foo", UploadId=upload, PartNumber=2, Body=b"abc")
+    side.list_parts(Key="foo", UploadId=upload)
+
+
+@case
+def checksum_of_the_parts_is_left_out_at_the_end(side):
+    upload = _begin(side, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
+    part = _part(side, upload, 1, b"abc", ChecksumAlgorithm="CRC32")
+    _complete(side, upload, [{"PartNumber": 1, "ETag": part["ETag"]}])
+    side.head_object(Key="foo", ChecksumMode="ENABLED")
+
+
+@cases(zero=("0",), negative=("-1",), letters=("many",), more=("1001",), empty=("",))
+def page_size_of_parts(side, value):
+    upload = _begin(side)
+    for number in (1, 2):
+        _part(side, upload, number, b"x" * number)
+    side.raw("GET", "foo", query={"uploadId": upload, "max-parts": value})
+    side.raw("GET", "", query={"uploads": "", "max-uploads": value})
+    side.raw("GET", "foo", query={"uploadId": upload, "part-number-marker": value})
+
+
+@case
+def uploads_of_one_key_page_by_page(side):
+    for key in ("a", "a", "b"):
+        _begin(side, key=key)
+    more, seen = {}, []
+    for _ in range(6):
+        page = side.s3.list_multipart_uploads(Bucket=side.bucket, MaxUploads=1, **more)
+        seen += [one["Key"] for one in page.get("Uploads", [])]
+        if not page["IsTruncated"]:
+            break
+        more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+    side.note(seen=seen)
+
+
+@case
+def copied_into_parts_of_several_sizes(side):
+    side.put_object(Key="foo", Body=bytes(range(250)) * 48_000)
+    for size in (_PART, _PART + 100_000, 2 * _PART):
+        ranges = [f"bytes={first}-{min(first + _PART, size) - 1}" for first in range(0, size, _PART)]
+        upload, parts = _copied(side, {"Bucket": side.bucket, "Key": "foo"}, ranges)
+        _complete(side, upload, parts, key="copy")
+        side.get_object(Key="copy")
+
+
+@case
+def begun_with_headers_that_are_wrong(side):
+    for headers in (
+        {"x-amz-acl": "no-such-acl"},
+        {"x-amz-storage-class": "NO_SUCH_CLASS"},
+        {"x-amz-tagging": "a=1&a=2"},
+        {"x-amz-checksum-algorithm": "CRC99"},
+        {"x-amz-server-side-encryption": "AES512"},
+    ):
+        side.raw("POST", "foo", query={"uploads": ""}, headers=headers)

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import re
 
 from cases import case, cases
+from common.wire import read_answer
 
 
 @case
@@ -141,3 +143,103 @@ def object_in_a_bucket_that_is_gone(side):
         side.raw(method, "foo")
     side.raw("PUT", "foo", b"bar")
     side.list_objects_v2()
+
+
+@cases(get=("GET", "never-there", {}), put=("PUT", "foo", {"Content-MD5": "AAAA"}), list=("GET", "", {}))
+def errors_name_their_request(side, method, key, headers):
+    path = f"/{side.bucket}/{key}" if key else "/no-such-bucket-anywhere"
+    answer = side.wire.send(method, path, b"bar" if method == "PUT" else b"", headers=headers)
+    found = re.search(rb"<RequestId>([^<]+)</RequestId>", answer.body)
+    side.note(
+        status=answer.status,
+        code=answer.code,
+        same=bool(found) and found.group(1).decode() == answer.headers["x-amz-request-id"],
+        type=answer.headers["content-type"],
+    )
+
+
+@cases(broken=("%ae%8a-",), cut=("%e5%ad",), surrogate=("%ed%a0%80",), half=("a%4",), no_hex=("a%zz",))
+def key_that_is_no_text(side, key):
+    for method in ("GET", "PUT", "HEAD", "DELETE"):
+        side.raw(method, path=f"/{side.bucket}/{key}")
+
+
+@cases(
+    infrequent=("STANDARD_IA",),
+    one_zone=("ONEZONE_IA",),
+    tiering=("INTELLIGENT_TIERING",),
+    reduced=("REDUCED_REDUNDANCY",),
+    at_once=("GLACIER_IR",),
+)
+def storage_class_of_a_kind(side, name):
+    side.put_object(Key="foo", Body=b"bar", StorageClass=name)
+    side.head_object(Key="foo")
+    side.get_object(Key="foo")
+    side.list_objects_v2()
+    side.list_object_versions()
+    side.get_object_attributes(Key="foo", ObjectAttributes=["StorageClass"])
+    side.copy_object(Key="copy", CopySource={"Bucket": side.bucket, "Key": "foo"})
+    side.head_object(Key="copy")
+    upload = side.create_multipart_upload(Key="parts", StorageClass=name)
+    if upload:
+        side.list_parts(Key="parts", UploadId=upload["UploadId"])
+        side.list_multipart_uploads()
+
+
+@cases(glacier=("GLACIER",), deep=("DEEP_ARCHIVE",))
+def archived(side, name):
+    side.put_object(Key="foo", Body=b"bar", StorageClass=name)
+    side.head_object(Key="foo")
+    side.get_object(Key="foo")
+    side.copy_object(Key="copy", CopySource={"Bucket": side.bucket, "Key": "foo"})
+    side.list_objects_v2()
+    side.list_objects_v2(OptionalObjectAttributes=["RestoreStatus"])
+    side.restore_object(Key="foo", RestoreRequest={"Days": 1, "GlacierJobParameters": {"Tier": "Standard"}})
+    side.head_object(Key="foo")
+    side.get_object(Key="foo")
+    side.restore_object(Key="foo", RestoreRequest={"Days": 2})
+
+
+@case
+def restored_although_it_is_no_archive(side):
+    side.put_object(Key="foo", Body=b"bar")
+    side.restore_object(Key="foo", RestoreRequest={"Days": 1})
+    side.restore_object(Key="never-there", RestoreRequest={"Days": 1})
+    side.restore_object(Bucket="no-such-bucket-anywhere", Key="foo", RestoreRequest={"Days": 1})
+    side.raw("POST", "foo", b"no xml", query={"restore": ""})
+
+
+@cases(wrong=("111111111111",), empty=("",), letters=("nobody",))
+def owner_that_is_expected(side, account):
+    side.put_object(Key="foo", Body=b"bar")
+    for method, key in (("GET", "foo"), ("HEAD", "foo"), ("GET", ""), ("DELETE", "foo")):
+        side.raw(method, key, headers={"x-amz-expected-bucket-owner": account})
+    side.raw("PUT", "foo", b"bar", headers={"x-amz-expected-bucket-owner": account})
+
+
+@case
+def requester_pays(side):
+    side.put_object(Key="foo", Body=b"bar", RequestPayer="requester")
+    side.get_object(Key="foo", RequestPayer="requester")
+    side.list_objects_v2(RequestPayer="requester")
+    side.put_bucket_request_payment(RequestPaymentConfiguration={"Payer": "Requester"})
+    side.raw("GET", "foo", headers={"x-amz-request-payer": "requester"})
+    side.raw("GET", "foo", headers={"x-amz-request-payer": "somebody"})
+
+
+@cases(get=("GET",), head=("HEAD",), delete=("DELETE",))
+def a_body_where_none_belongs(side, method):
+    side.put_object(Key="foo", Body=b"bar")
+    side.raw(method, "foo", b"what is this?")
+    side.get_object(Key="foo")
+
+
+@case
+def written_in_one_breath(side):
+    """Requests on one connection, each sent before the last one was answered."""
+    heads = [side.wire.head("GET", f"/{side.bucket}/foo") for _ in range(3)]
+    side.put_object(Key="foo", Body=b"bar")
+    with side.wire.connect() as connection:
+        for head in heads:
+            connection.sendall(head)
+            side.note(status=read_answer(connection).status)

@@ -218,3 +218,81 @@ def conditions_on_versions(side):
     side.get_object(Key="foo", VersionId=first["VersionId"], IfMatch=first["ETag"])
     side.get_object(Key="foo", VersionId=first["VersionId"], IfNoneMatch=first["ETag"])
     side.get_object(Key="foo", IfMatch=first["ETag"])
+
+
+@case
+def copied_to_and_fro(side):
+    _set(side, "Enabled")
+    one = _put(side, b"one", "a?b")
+    _put(side, b"two", "a?b")
+    plain, other = side.new_bucket(), side.new_bucket()
+    side.put_bucket_versioning(Bucket=other, VersioningConfiguration={"Status": "Enabled"})
+    source = {"Bucket": side.bucket, "Key": "a?b", "VersionId": one}
+    for bucket in (side.bucket, other, plain):
+        side.copy_object(Bucket=bucket, Key="c&d", CopySource=source)
+        side.get_object(Bucket=bucket, Key="c&d")
+    side.copy_object(Key="back", CopySource={"Bucket": plain, "Key": "c&d"})
+    side.copy_object(Key="null", CopySource={"Bucket": plain, "Key": "c&d", "VersionId": "null"})
+    side.list_object_versions()
+
+
+@case
+def many_keys_with_special_names(side):
+    _set(side, "Enabled")
+    for key in ("_", ":", " ", "?versionId", "ä"):
+        ids = [_put(side, body, key) for body in (b"one", b"two")]
+        side.get_object(Key=key, VersionId=ids[0])
+        side.delete_object(Key=key, VersionId=ids[1])
+        side.get_object(Key=key)
+    side.list_object_versions()
+
+
+@case
+def removed_while_suspended_without_a_null(side):
+    _set(side, "Enabled")
+    ids = [_put(side, body) for body in (b"one", b"two")]
+    _set(side, "Suspended")
+    side.delete_object(Key="foo")
+    side.list_object_versions()
+    side.delete_object(Key="foo", VersionId="null")
+    side.list_object_versions()
+    for one in ids:
+        side.delete_object(Key="foo", VersionId=one)
+    side.list_object_versions()
+
+
+@case
+def old_plain_object_while_suspended(side):
+    side.put_object(Key="foo", Body=b"plain")
+    _set(side, "Enabled")
+    _set(side, "Suspended")
+    side.put_object(Key="foo", Body=b"null")
+    side.list_object_versions()
+    side.delete_object(Key="foo")
+    side.list_object_versions()
+
+
+@case
+def parts_and_copies_of_versions(side):
+    _set(side, "Enabled")
+    for body in (b"a" * (5 << 20), b"b" * (5 << 20)):
+        upload = side.create_multipart_upload(Key="foo", Metadata={"a": "b"}, ContentType="text/bla")["UploadId"]
+        parts = []
+        for number, piece in ((1, body), (2, b"end")):
+            part = side.upload_part(Key="foo", UploadId=upload, PartNumber=number, Body=piece)
+            parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        side.complete_multipart_upload(Key="foo", UploadId=upload, MultipartUpload={"Parts": parts})
+    for version in side.list_object_versions()["Versions"]:
+        side.get_object(Key="foo", VersionId=version["VersionId"], PartNumber=2)
+        side.head_object(Key="foo", VersionId=version["VersionId"])
+
+
+@case
+def removed_at_once_with_its_last_version(side):
+    _set(side, "Enabled")
+    with concurrent.futures.ThreadPoolExecutor(5) as several:
+        ids = [side.s3.put_object(Bucket=side.bucket, Key="foo", Body=b"%d" % n)["VersionId"] for n in range(5)]
+        list(several.map(lambda v: side.s3.delete_object(Bucket=side.bucket, Key="foo", VersionId=v), ids[:4]))
+        list(several.map(lambda _: side.s3.delete_object(Bucket=side.bucket, Key="foo"), range(3)))
+    page = side.s3.list_object_versions(Bucket=side.bucket)
+    side.note(versions=len(page.get("Versions", [])), markers=len(page.get("DeleteMarkers", [])))
