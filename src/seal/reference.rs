@@ -6,6 +6,7 @@ use aes_gcm::aead::AeadInOut;
 use aes_gcm::aes::cipher::consts::U12;
 
 /// `aes-gcm`, over `aes` or over `sm4`.
+#[expect(clippy::large_enum_variant, reason = "tests make one at a time")]
 pub(super) enum Reference {
     Aes256(aes_gcm::Aes256Gcm),
     Sm4(aes_gcm::AesGcm<sm4::Sm4, U12>),
