@@ -17,7 +17,10 @@ pub(super) async fn gap(chief: &Site, site: &Site, at: &Location) -> Result<Opti
     if !chief.may_keep_versions() || !site.may_keep_versions() {
         return Ok(None);
     }
-    let ours = chief.versions_of(at).await?;
+    let ours = match chief.versions_of(at).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        other => other?,
+    };
     if ours.iter().all(|version| version.version_id == NULL_VERSION) {
         return Ok(None);
     }
