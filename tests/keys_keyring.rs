@@ -2,21 +2,13 @@
 mod pair;
 
 use bytes::Bytes;
-use pair::{Pair, bucket};
+use pair::{Pair, id, system};
 use std::sync::Arc;
 use strongroom::keys::{KeyError, Keyring, OsEntropy, RootKey};
-use strongroom::s3::{BucketName, ObjectKey};
+use strongroom::s3::ObjectKey;
 use strongroom::seal::{Suite, VaultKeyId, VaultKeyRef};
 use strongroom::secret::SecretBytes;
 use strongroom::site::{Location, Site, Sites, WriteCondition};
-
-fn system() -> BucketName {
-    bucket("strongroom-system")
-}
-
-fn id(name: &str) -> VaultKeyId {
-    VaultKeyId::parse(name).expect("a name")
-}
 
 fn root(byte: u8) -> RootKey {
     RootKey(SecretBytes::new([byte; 32]))

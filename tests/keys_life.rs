@@ -1,29 +1,15 @@
 //! The life of a vault key over two real sites: made on first use, changed by conditional writes, taken over by every proxy.
 mod pair;
 
-use pair::{Pair, bucket};
+use pair::{Pair, first, id, system};
 use std::sync::Arc;
 use strongroom::clock;
 use strongroom::keys::{
     Done, KeyAdmin, KeyChange, KeyError, KeyInfo, KeyState, Keyring, Limits, OsEntropy, RootKey, Use,
 };
-use strongroom::s3::BucketName;
-use strongroom::seal::{VaultKeyId, VaultKeyRef};
 use strongroom::secret::SecretBytes;
 use strongroom::site::Sites;
 use time::{Duration, OffsetDateTime};
-
-fn system() -> BucketName {
-    bucket("strongroom-system")
-}
-
-fn id(name: &str) -> VaultKeyId {
-    VaultKeyId::parse(name).expect("a name")
-}
-
-fn first(name: &str) -> VaultKeyRef {
-    VaultKeyRef { id: id(name), version: 1 }
-}
 
 fn root() -> RootKey {
     RootKey(SecretBytes::new([1; 32]))

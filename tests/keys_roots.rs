@@ -1,7 +1,7 @@
 //! From one root key to the next, over two real sites: nothing living is lost at any step, and nothing destroyed comes back.
 mod pair;
 
-use pair::{Pair, bucket};
+use pair::{Pair, first, id, system};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,25 +9,12 @@ use strongroom::clock;
 use strongroom::keys::{
     KeyAdmin, KeyChange, KeyError, KeyState, Keyring, OsEntropy, RootKey, RootSource, RootUse, Roots,
 };
-use strongroom::s3::{BucketName, ObjectKey};
-use strongroom::seal::{VaultKeyId, VaultKeyRef};
+use strongroom::s3::ObjectKey;
 use strongroom::secret::SecretBytes;
 use strongroom::site::{Location, Site, Sites, WriteCondition};
 use time::OffsetDateTime;
 
 const AT_ONCE: std::time::Duration = std::time::Duration::ZERO;
-
-fn system() -> BucketName {
-    bucket("strongroom-system")
-}
-
-fn id(name: &str) -> VaultKeyId {
-    VaultKeyId::parse(name).expect("a name")
-}
-
-fn first(name: &str) -> VaultKeyRef {
-    VaultKeyRef { id: id(name), version: 1 }
-}
 
 fn root(byte: u8) -> RootKey {
     RootKey(SecretBytes::new([byte; 32]))

@@ -148,7 +148,6 @@ _RGW = [
     _rgw("XML is called so", "*.headers.content-type", "objects.head_of_a_bucket"),
     _rgw("a torrent of sealed bytes is not served, in S3's words", "*.answer", "objects.torrent_restore_select"),
     _rgw("half a second is no number of seconds", "*.answer", "presigned.expires_that_is_no_number.*"),
-    _rgw("Ceph 16 ignores conditions on deletes, so they are refused", "*", "removals.under_a_condition.*"),
     _rgw("S3 says how keys are encoded, and encodes no slash", "*", "versioning.listed.encoded"),
     _rgw("XML is called so", "*.headers.content-type", "buckets.configuration_that_says_nothing.*"),
     _rgw("a configuration that says nothing asks for nothing", "*.answer", "buckets.configuration_that_says_nothing.*"),

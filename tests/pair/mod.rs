@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use strongroom::s3::{BucketName, ObjectKey, SealedETag};
+use strongroom::seal::{VaultKeyId, VaultKeyRef};
 use strongroom::secret::SecretText;
 use strongroom::site::embedded::EmbeddedSite;
 use strongroom::site::{
@@ -99,6 +100,21 @@ impl Pair {
 
 pub fn bucket(name: &str) -> BucketName {
     BucketName::parse(name).expect("a name")
+}
+
+/// Where the keyring lies.
+pub fn system() -> BucketName {
+    bucket("strongroom-system")
+}
+
+/// A vault key's name.
+pub fn id(name: &str) -> VaultKeyId {
+    VaultKeyId::parse(name).expect("a name")
+}
+
+/// A vault key's first version.
+pub fn first(name: &str) -> VaultKeyRef {
+    VaultKeyRef { id: id(name), version: 1 }
 }
 
 pub fn at(key: &str) -> Location {

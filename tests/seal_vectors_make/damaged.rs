@@ -5,7 +5,7 @@ use serde_json::Value;
 
 const LEN: usize = 100;
 /// Where the trailer of an object of [`LEN`] bytes starts: after 172 bytes of body and 100 of padding.
-const TRAILER: usize = 272;
+pub const TRAILER: usize = 272;
 
 pub fn add(all: &mut Vectors) {
     let sealed = seal(AES, &plaintext(11, LEN), &entropy("damaged")).to_vec();
@@ -15,28 +15,34 @@ pub fn add(all: &mut Vectors) {
     swaps(all, &sealed);
 }
 
+/// A bit of each field that both suites keep at the same place: name, what it is, where.
+pub const FIELDS: [(&str, &str, usize); 12] = [
+    ("object_id", "a bit of the object id", TRAILER + 4),
+    ("trailer_salt", "a bit of the trailer's salt", TRAILER + 44),
+    ("commitment", "a bit of the trailer's key commitment", TRAILER + 68),
+    ("wrap_nonce", "a bit of the wrap's nonce", TRAILER + 169),
+    ("wrapped_dek", "a bit of the wrapped DEK", TRAILER + 181),
+    ("wrap_tag", "a bit of the wrap's tag", TRAILER + 228),
+    ("sealed_part", "a bit of the sealed part", TRAILER + 352),
+    ("trailer_tag", "a bit of the trailer's tag", TRAILER + 519),
+    ("message_salt", "a bit of the message's salt", 0),
+    ("message_commitment", "a bit of the message's commitment", 24),
+    ("chunk", "a bit of a chunk's ciphertext", 56),
+    ("chunk_tag", "a bit of a chunk's tag", 171),
+];
+
 fn flips(all: &mut Vectors, sealed: &[u8]) {
-    for (name, what, at, expect) in [
+    let fields = FIELDS.map(|(name, what, at)| (name, what, at, "authentication"));
+    let others = [
         ("magic", "the magic's last bit", TRAILER + 527, "not_sealed"),
         ("version", "format version 0", TRAILER, "unsupported"),
         ("suite", "suite 0", TRAILER + 1, "unsupported"),
         ("flags", "the multipart flag", TRAILER + 2, "authentication"),
-        ("object_id", "a bit of the object id", TRAILER + 4, "authentication"),
         ("plain_length", "the plain length, now 101: the object's length is not C(101)", TRAILER + 27, "malformed"),
-        ("trailer_salt", "a bit of the trailer's salt", TRAILER + 44, "authentication"),
-        ("commitment", "a bit of the trailer's key commitment", TRAILER + 68, "authentication"),
-        ("wrap_nonce", "a bit of the wrap's nonce", TRAILER + 169, "authentication"),
-        ("wrapped_dek", "a bit of the wrapped DEK", TRAILER + 181, "authentication"),
-        ("wrap_tag", "a bit of the wrap's tag", TRAILER + 228, "authentication"),
-        ("sealed_part", "a bit of the sealed part", TRAILER + 352, "authentication"),
-        ("trailer_tag", "a bit of the trailer's tag", TRAILER + 519, "authentication"),
-        ("message_salt", "a bit of the message's salt", 0, "authentication"),
-        ("message_commitment", "a bit of the message's commitment", 24, "authentication"),
-        ("chunk", "a bit of a chunk's ciphertext", 56, "authentication"),
-        ("chunk_tag", "a bit of a chunk's tag", 171, "authentication"),
         ("padding", "a bit of the padding", 172, "authentication"),
         ("padding_end", "the last bit of the padding", TRAILER - 1, "authentication"),
-    ] {
+    ];
+    for (name, what, at, expect) in others.into_iter().chain(fields) {
         let mut changed = sealed.to_vec();
         changed[at] ^= 1;
         put(all, &format!("flip_{name}"), object(&format!("changed: {what}"), &changed, expect));

@@ -1,14 +1,13 @@
 //! Suite 2, SM4-GCM with HKDF-SM3: what opens, by the real and by the second writer, and what mixes the suites up.
 use super::super::seal_support::forge::{self, Forge};
 use super::super::seal_support::*;
+use super::damaged::{FIELDS, TRAILER};
 use super::good::{copied, expect_ok, plain_put, with_metadata};
 use super::multipart::{self, FIVE, Recipe};
 use super::{AES, DEK, ID, VAULT, Vectors, object, part, put};
 use strongroom::seal::Suite;
 
 const SM4: Suite = Suite::Sm4Gcm;
-/// Where the trailer of an object of 100 bytes starts.
-const TRAILER: usize = 272;
 
 pub fn add(all: &mut Vectors) {
     good(all);
@@ -35,21 +34,9 @@ fn forged(change: impl FnOnce(&mut Forge)) -> Vec<u8> {
 
 fn flips(all: &mut Vectors) {
     let sealed = forged(|_| {});
-    for (name, what, at, expect) in [
-        ("suite", "suite 3", TRAILER + 1, "unsupported"),
-        ("object_id", "a bit of the object id", TRAILER + 4, "authentication"),
-        ("trailer_salt", "a bit of the trailer's salt", TRAILER + 44, "authentication"),
-        ("commitment", "a bit of the trailer's key commitment", TRAILER + 68, "authentication"),
-        ("wrap_nonce", "a bit of the wrap's nonce", TRAILER + 169, "authentication"),
-        ("wrapped_dek", "a bit of the wrapped DEK", TRAILER + 181, "authentication"),
-        ("wrap_tag", "a bit of the wrap's tag", TRAILER + 228, "authentication"),
-        ("sealed_part", "a bit of the sealed part", TRAILER + 352, "authentication"),
-        ("trailer_tag", "a bit of the trailer's tag", TRAILER + 519, "authentication"),
-        ("message_salt", "a bit of the message's salt", 0, "authentication"),
-        ("message_commitment", "a bit of the message's commitment", 24, "authentication"),
-        ("chunk", "a bit of a chunk's ciphertext", 56, "authentication"),
-        ("chunk_tag", "a bit of a chunk's tag", 171, "authentication"),
-    ] {
+    let suite = ("suite", "suite 3", TRAILER + 1, "unsupported");
+    let fields = FIELDS.map(|(name, what, at)| (name, what, at, "authentication"));
+    for (name, what, at, expect) in std::iter::once(suite).chain(fields) {
         let mut changed = sealed.clone();
         changed[at] ^= 1;
         put(all, &format!("sm4_flip_{name}"), object(&format!("changed: {what}"), &changed, expect));
