@@ -40,6 +40,7 @@ _EVERYWHERE = [
     Meant(_SEALED, "*.headers.x-amz-server-side-encryption"),
     Meant(_REPLICATED, "*.ReplicationStatus"),
     Meant(_REPLICATED, "*.headers.x-amz-replication-status"),
+    Meant("the proxy tells which suite sealed it (docs/KEYS.md)", "*.headers.x-strongroom-suite"),
     Meant(_CHECKED, "*.Checksum*"),
     Meant(_CHECKED, "*.headers.x-amz-checksum-*"),
     Meant(_REGION, "*.BucketRegion"),
@@ -55,6 +56,7 @@ _EVERYWHERE = [
     Meant(_RFC_CONDITIONS, "*.answer", "conditions.of_a_read.*_any"),
     Meant(_RFC_CONDITIONS, "*.headers.etag", "conditions.of_a_read.*"),
     Meant(_RFC_CONDITIONS, "*.headers.etag", "conditions.of_its_own_date"),
+    Meant(_RFC_CONDITIONS, "*.headers.etag", "conditions.with_a_range"),
     Meant(_RFC_CONDITIONS, "*.answer", "metadata.of_a_read_and_its_range"),
     Meant(_NUMBERS, "*.answer", "multipart.page_size_of_parts.*"),
     Meant(_NUMBERS, "*.answer", "buckets.listed_with_a_bad_page_size.*"),
@@ -153,7 +155,6 @@ _RGW = [
     _rgw("a configuration that says nothing asks for nothing", "*.answer", "buckets.configuration_that_says_nothing.*"),
     _rgw("S3 has no condition of both at once", "*.answer", "conditions.of_a_write_both_at_once"),
     _rgw("RFC 9110, sections 8.8 and 13.1: ETags in lists, and weak ones", "*.answer", "conditions.of_several_etags"),
-    _rgw("a 304 has the ETag that a 200 would have had", "*.headers.etag", "conditions.with_a_range"),
     _rgw("the region is the proxy's; its sites are only asked whether the bucket is there", "*.get_bucket_location.answer", "configuration.policy_that_denies.*"),
     _rgw("what the proxy encrypts, sites are not asked to encrypt (docs/SEMANTICS.md)", "*.PUT.answer", "configuration.policy_about_a_header.*encrypt*"),
     _rgw("whether the source is there comes before the class of the copy", "*.copy_object.answer", "copies.keeps_and_changes_the_class"),
@@ -169,6 +170,7 @@ _RGW = [
 ]
 
 _LOCALSTACK = [
+    _localstack("S3 knows no such encryption", "5.POST.answer", "multipart.begun_with_headers_that_are_wrong"),
     _localstack(_OWN_HEADER, "*.headers.x-localstack"),
     _localstack("LocalStack fails over what it does not understand", "*.answer", "buckets.put_on_the_root"),
     _localstack("LocalStack fails over what it does not understand", "*.answer", "objects.nothing_there.*"),

@@ -92,5 +92,4 @@ def of_versions_under_a_condition(side):
 def many_of_one_name(side):
     side.put_object(Key="foo", Body=b"bar")
     side.delete_objects(Delete={"Objects": [{"Key": "foo"}, {"Key": "foo"}]})
-    side.delete_objects(Delete={"Objects": [{"Key": ""}]})
     side.delete_objects(Delete={"Objects": [{"Key": "foo", "VersionId": ""}]})
