@@ -24,7 +24,7 @@ from test_keys import client_rule, code_of, key
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "format_decoder"))
 
 import keyring as decoder  # noqa: E402
-from cobblestone import expand  # noqa: E402
+from cobblestone import SUITES  # noqa: E402
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -36,7 +36,7 @@ GONE = "KMS.NotFoundException"
 def reseal(root: str, name: str, document: dict) -> bytes:
     """A keyring object, written here a second time on purpose (docs/FORMAT.md, section 8)."""
     salt, label = secrets.token_bytes(24), f"keyring/v1/{name}".encode()
-    derived = expand(bytes.fromhex(root), b"strongroom.v1.blob" + salt, 76)
+    derived = SUITES[1].expand(bytes.fromhex(root), b"strongroom.v1.blob" + salt, 76)
     text = json.dumps(document).encode()
     return decoder.MAGIC + salt + AESGCM(derived[:32]).encrypt(derived[32:44], text, label)
 
