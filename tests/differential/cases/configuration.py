@@ -176,25 +176,25 @@ def cors(side):
     side.get_bucket_cors()
 
 
-@cases(
-    acl=("acl",),
-    cors=("cors",),
-    lifecycle=("lifecycle",),
-    policy=("policy",),
-    tagging=("tagging",),
-    versioning=("versioning",),
-    website=("website",),
-    notification=("notification",),
-    logging=("logging",),
-    encryption=("encryption",),
-    object_lock=("object-lock",),
-    payment=("requestPayment",),
-    block=("publicAccessBlock",),
-    ownership=("ownershipControls",),
-    location=("location",),
-    uploads=("uploads",),
-    versions=("versions",),
-)
+# Configuration that is set in XML: the case's name, and the query that names it.
+_IN_XML = {
+    "acl": ("acl",),
+    "cors": ("cors",),
+    "lifecycle": ("lifecycle",),
+    "tagging": ("tagging",),
+    "versioning": ("versioning",),
+    "website": ("website",),
+    "notification": ("notification",),
+    "logging": ("logging",),
+    "encryption": ("encryption",),
+    "object_lock": ("object-lock",),
+    "payment": ("requestPayment",),
+    "block": ("publicAccessBlock",),
+    "ownership": ("ownershipControls",),
+}
+
+
+@cases(**_IN_XML, policy=("policy",), location=("location",), uploads=("uploads",), versions=("versions",))
 def of_no_bucket(side, what):
     side.raw("GET", path="/no-such-bucket-anywhere", query={what: ""})
 
@@ -330,22 +330,7 @@ def logging_of_a_kind(side, enabled):
     side.get_bucket_logging()
 
 
-@cases(
-    acl=("acl",),
-    cors=("cors",),
-    lifecycle=("lifecycle",),
-    tagging=("tagging",),
-    versioning=("versioning",),
-    website=("website",),
-    notification=("notification",),
-    logging=("logging",),
-    encryption=("encryption",),
-    object_lock=("object-lock",),
-    payment=("requestPayment",),
-    block=("publicAccessBlock",),
-    ownership=("ownershipControls",),
-    acceleration=("accelerate",),
-)
+@cases(**_IN_XML, acceleration=("accelerate",))
 def set_to_no_xml(side, what):
     digest = base64.b64encode(hashlib.md5(b"no xml", usedforsecurity=False).digest()).decode()
     side.raw("PUT", body=b"no xml", query={what: ""}, headers={"Content-MD5": digest})
