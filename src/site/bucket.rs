@@ -58,6 +58,7 @@ impl Site {
             let call = sdk::with_headers(call.customize(), headers.clone()).config_override(sdk::once());
             call.send().await.map(drop).map_err(|e| inner.sdk_error(e))
         };
+        self.forget_lock(bucket);
         inner.watched("create_bucket", request).await
     }
 

@@ -23,6 +23,8 @@ pub struct Capabilities {
     pub object_lock: bool,
     /// `x-amz-checksum-*` is verified by the backend.
     pub checksums: bool,
+    /// A checksum behind the body (`x-amz-trailer`) is verified, and the body stored without its framing.
+    pub checksum_trailers: bool,
     /// Largest single user-metadata value that survives, bytes.
     pub max_metadata: usize,
     /// One line per oddity hidden by this module.
@@ -45,6 +47,7 @@ impl Capabilities {
             ("bucket versioning", self.versioning),
             ("object lock", self.object_lock),
             ("verifies x-amz-checksum-*", self.checksums),
+            ("verifies checksums in trailers", self.checksum_trailers),
         ]
         .map(|(what, found)| (what.to_owned(), yes_no(found)))
         .into();

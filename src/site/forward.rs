@@ -52,7 +52,11 @@ impl Site {
     /// # Errors
     /// As the site answered, with its own code and words; an outage as everywhere.
     pub async fn forward(&self, request: &Forward) -> Result<Forwarded, SiteError> {
-        self.inner.watched("forward", self.inner.pass_on(request)).await
+        let answer = self.inner.watched("forward", self.inner.pass_on(request)).await;
+        if request.method != Method::GET && request.query.iter().any(|(name, _)| name == "object-lock") {
+            self.forget_lock(&request.bucket);
+        }
+        answer
     }
 }
 

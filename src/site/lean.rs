@@ -1,7 +1,7 @@
 //! The lean door: get, put and upload_part, signed by hand on a bare hyper client.
 //!
 //! An SDK request costs some 150 us of CPU, this one a few. Only the headers that are needed are sent;
-//! Content-Length always (RGW answers 411 otherwise), checksum trailers never.
+//! Content-Length always (RGW answers 411 otherwise), checksum trailers only where a bucket asks for them (`locks.rs`).
 use super::body::OutBody;
 use super::error::{SiteError, chain};
 use super::feed::{BreakOnDrop, Feed, FeedWatch, Phase};
@@ -13,6 +13,7 @@ use super::sdk;
 use super::sign::{Header, ToSign, UNSIGNED};
 use super::site::{Inner, Site};
 use super::stream::{GetStream, error_body};
+use super::trailed::{ENCODING, Framing, TRAILED};
 use crate::clock;
 use crate::s3::{SealedETag, SealedLen};
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use http::header::{
 };
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,8 +100,13 @@ impl Site {
         self.inner.allow(condition, false)?;
         let length = body.length;
         let (feed, watch) = Feed::new(body);
-        let sent = self.inner.put_object(at, headers, condition, length, OutBody::Feed(feed), Some(watch));
-        self.inner.watched("put", sent).await
+        let sent = async {
+            let body = self.inner.with_checksum(&at.bucket, OutBody::Feed(feed), length).await;
+            self.inner.put_object(at, headers, condition, length, body, Some(watch)).await
+        };
+        let written = self.inner.watched("put", sent).await;
+        self.inner.locks.learn(&at.bucket, &written);
+        written
     }
 
     /// UploadPart of known length.
@@ -116,16 +123,24 @@ impl Site {
         let inner = &self.inner;
         let length = body.length;
         let (feed, watch) = Feed::new(body);
-        let plan = Plan {
-            method: Method::PUT,
-            path: inner.path(at),
-            query: path::part_query(part, upload_id),
-            before: &[],
-            after: &[],
-            payload: UNSIGNED,
+        let sent = async {
+            let body = inner.with_checksum(&at.bucket, OutBody::Feed(feed), length).await;
+            let framing = Framing::of(&body, length, None);
+            let all: Vec<_> = framing.iter().flat_map(Framing::headers).collect();
+            let (before, after) = around_content_hash(&all);
+            let plan = Plan {
+                method: Method::PUT,
+                path: inner.path(at),
+                query: path::part_query(part, upload_id),
+                before,
+                after,
+                payload: framing.as_ref().map_or(UNSIGNED, |_| TRAILED),
+            };
+            inner.write(plan, length, body, Some(watch)).await
         };
-        let sent = inner.write(plan, length, OutBody::Feed(feed), Some(watch));
-        Ok(inner.watched("upload_part", sent).await?.etag)
+        let written = inner.watched("upload_part", sent).await;
+        inner.locks.learn(&at.bucket, &written);
+        Ok(written?.etag)
     }
 
     fn got(&self, response: Response<Incoming>, range: SealedRange) -> Result<GotObject, SiteError> {
@@ -190,8 +205,8 @@ impl Inner {
         let mut retried = false;
         loop {
             let request = match &body {
-                Some(body) => self.request(plan, Some(body.len() as u64), OutBody::Full(body.clone()))?,
-                None => self.request(plan, None, OutBody::Empty)?,
+                Some(body) => self.request(plan, true, OutBody::Full(body.clone()))?,
+                None => self.request(plan, false, OutBody::Empty)?,
             };
             match tokio::time::timeout(self.stall, self.pool.request(request)).await {
                 Ok(Ok(response)) => return Ok(response),
@@ -224,11 +239,16 @@ impl Inner {
         let metadata = headers.metadata.as_deref().map(|value| (METADATA_HEADER, value));
         let kept = headers.kept.iter().map(|(name, value)| (*name, value.as_str()));
         let clear = headers.clear.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut all: Vec<Header<'_>> = condition.into_iter().chain(metadata).chain(kept).chain(clear).collect();
+        let encoding = clear.clone().find(|(name, _)| *name == ENCODING).map(|(_, value)| value);
+        let framing = Framing::of(&body, length, encoding);
+        let clear = clear.filter(|(name, _)| framing.is_none() || *name != ENCODING);
+        let framed = framing.iter().flat_map(Framing::headers);
+        let mut all: Vec<Header<'_>> =
+            condition.into_iter().chain(metadata).chain(kept).chain(clear).chain(framed).collect();
         all.sort_unstable();
         let (before, after) = around_content_hash(&all);
-        let plan =
-            Plan { method: Method::PUT, path: self.path(at), query: String::new(), before, after, payload: UNSIGNED };
+        let payload = framing.as_ref().map_or(UNSIGNED, |_| TRAILED);
+        let plan = Plan { method: Method::PUT, path: self.path(at), query: String::new(), before, after, payload };
         self.write(plan, length, body, watch).await
     }
 
@@ -266,7 +286,7 @@ impl Inner {
     ) -> Result<Written, SiteError> {
         // Whatever way this function is left but by success, the body is broken off.
         let guard = watch.clone().map(BreakOnDrop::new);
-        let request = self.request(&plan, Some(length), body)?;
+        let request = self.request(&plan, true, body)?;
         let response = self.await_answer(request, watch.as_deref()).await?;
         if !response.status().is_success() {
             return Err(self.refusal(response).await);
@@ -307,7 +327,7 @@ impl Inner {
         }
     }
 
-    fn request(&self, plan: &Plan<'_>, length: Option<u64>, body: OutBody) -> Result<Request<OutBody>, SiteError> {
+    fn request(&self, plan: &Plan<'_>, has_body: bool, body: OutBody) -> Result<Request<OutBody>, SiteError> {
         let signed = self.signer.sign(
             &ToSign {
                 method: plan.method.as_str(),
@@ -322,7 +342,8 @@ impl Inner {
         );
         let mut headers = HeaderMap::with_capacity(10);
         headers.insert(HOST, self.origin.host.clone());
-        if let Some(length) = length {
+        if has_body {
+            let length = body.size_hint().exact().ok_or_else(|| self.nonsense("a body of no known length"))?;
             headers.insert(CONTENT_LENGTH, length.into());
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         }

@@ -4,11 +4,11 @@
 //!
 //! | door | files | serves |
 //! |---|---|---|
-//! | lean | `lean.rs`, `forward.rs` over `sign.rs`, `path.rs`, `body.rs` | get, put, upload_part: the hot path; configuration, passed on |
+//! | lean | `lean.rs`, `forward.rs` over `sign.rs`, `path.rs`, `body.rs`, `trailed.rs` | get, put, upload_part: the hot path; configuration, passed on |
 //! | SDK | `sdk.rs`, used by `head.rs`, `delete.rs`, `multipart.rs`, `bucket.rs`, `listing.rs`, `versions.rs`, `retention.rs` | everything else |
 //!
 //! Both share one pool of connections (`connect.rs`). What a backend can do is probed (`probe.rs`), what it
-//! does oddly is hidden (`quirks.rs`), and whether it answers at all is watched (`health.rs`).
+//! does oddly is hidden (`quirks.rs`), which buckets ask for checksums is remembered (`locks.rs`), and whether it answers at all is watched (`health.rs`).
 //!
 //! Every key travels byte for byte: no door normalises `//`, `.`, `..` or a leading `/`.
 
@@ -26,6 +26,7 @@ mod health;
 mod kept;
 mod lean;
 mod listing;
+mod locks;
 mod multipart;
 mod object;
 mod observer;
@@ -41,6 +42,7 @@ mod sign;
 mod site;
 mod small;
 mod stream;
+mod trailed;
 mod versions;
 mod wire;
 

@@ -5,7 +5,7 @@ use super::path::{self, METADATA_HEADER};
 use super::sdk;
 use super::site::Site;
 use crate::s3::SealedETag;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 
 impl Site {
     /// Starts an upload; its id.
@@ -22,6 +22,10 @@ impl Site {
                 .bucket(inner.bucket(&at.bucket))
                 .key(at.key.as_str())
                 .content_type("application/octet-stream");
+            if inner.wants_checksums(&at.bucket).await {
+                // Of the whole object, so that Complete need not list the parts' own.
+                call = call.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
+            }
             if let Some(metadata) = &headers.metadata {
                 call = call.metadata(name, metadata);
             }

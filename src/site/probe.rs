@@ -6,6 +6,7 @@ use super::delete::DeleteOptions;
 use super::error::SiteError;
 use super::object::{Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, SealedRange, WriteCondition};
 use super::site::Site;
+use super::trailed::Trailed;
 use super::{Capabilities, body::OutBody};
 use crate::clock;
 use crate::s3::{BucketName, ObjectKey, SealedETag};
@@ -75,6 +76,7 @@ impl Probe<'_> {
         let versioning = self.versioning().await?;
         let object_lock = self.object_lock().await?;
         let checksums = self.checksums().await?;
+        let checksum_trailers = self.checksum_trailers().await?;
         let max_metadata = self.max_metadata().await?;
         Ok(Capabilities {
             put_if_none_match,
@@ -87,6 +89,7 @@ impl Probe<'_> {
             versioning,
             object_lock,
             checksums,
+            checksum_trailers,
             max_metadata,
             quirks: self.site.inner.quirks.lines(),
         })
@@ -247,6 +250,21 @@ impl Probe<'_> {
         let header = ("x-amz-checksum-crc32", "AAAAAA==");
         let sent = self.site.inner.put_with(&self.at("checksum")?, header, Bytes::from_static(b"probe")).await;
         Ok(answered(sent)?.is_none())
+    }
+
+    /// A wrong one is refused, and with a right one the object has its bytes and nothing of the framing.
+    async fn checksum_trailers(&self) -> Result<bool, SiteError> {
+        let (at, inner) = (self.at("checksum")?, &self.site.inner);
+        let wrong = Trailed::new(OutBody::Full(Bytes::from_static(b"other")), 5);
+        let put = |body: Trailed| {
+            inner.put_object(&at, &NO_HEADERS, &WriteCondition::Always, 5, OutBody::Trailed(body), None)
+        };
+        let refused = answered(put(wrong.spoilt()).await)?.is_none();
+        let right = Trailed::new(OutBody::Full(Bytes::from_static(b"probe")), 5);
+        if !refused || answered(put(right).await)?.is_none() {
+            return Ok(false);
+        }
+        Ok(answered(self.site.get_small(&at).await)?.is_some_and(|(bytes, _)| bytes == b"probe"[..]))
     }
 
     async fn max_metadata(&self) -> Result<usize, SiteError> {

@@ -2,7 +2,7 @@
 use super::bucket::instant;
 use super::error::SiteError;
 use super::object::Location;
-use super::site::Site;
+use super::site::{Inner, Site};
 use crate::s3::BucketName;
 use aws_sdk_s3::types::ObjectLockLegalHoldStatus;
 use time::OffsetDateTime;
@@ -22,16 +22,7 @@ impl Site {
     /// # Errors
     /// When the site gives no definite answer, 403 included.
     pub async fn has_object_lock(&self, bucket: &BucketName) -> Result<bool, SiteError> {
-        let inner = &self.inner;
-        let request = async {
-            let call = inner.sdk.get_object_lock_configuration().bucket(inner.bucket(bucket));
-            call.send().await.map_err(|e| inner.sdk_error(e))
-        };
-        match inner.watched("get_object_lock", request).await {
-            Ok(answer) => Ok(answer.object_lock_configuration().is_some()),
-            Err(error) if is_none(&error) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.inner.object_lock(bucket).await
     }
 
     /// Why this version has to be kept at `now`; `None` when it has not to be, or is gone. To be asked in buckets with object lock.
@@ -71,6 +62,21 @@ impl Site {
                 Ok(until.transpose()?.filter(|until| *until > now).map(Hold::Until))
             }
             Err(error) if is_none(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Inner {
+    /// As [`Site::has_object_lock`].
+    pub(super) async fn object_lock(&self, bucket: &BucketName) -> Result<bool, SiteError> {
+        let request = async {
+            let call = self.sdk.get_object_lock_configuration().bucket(self.bucket(bucket));
+            call.send().await.map_err(|e| self.sdk_error(e))
+        };
+        match self.watched("get_object_lock", request).await {
+            Ok(answer) => Ok(answer.object_lock_configuration().is_some()),
+            Err(error) if is_none(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }

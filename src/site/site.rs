@@ -3,6 +3,7 @@ use super::config::{SiteConfig, SiteName};
 use super::connect::{self, Pool};
 use super::error::SiteError;
 use super::health::Health;
+use super::locks::Locks;
 use super::observer::SiteObserver;
 use super::pace::Pace;
 use super::quirks::Quirks;
@@ -36,6 +37,7 @@ pub(super) struct Inner {
     pub(super) health: Health,
     pub(super) pace: Pace,
     pub(super) quirks: Quirks,
+    pub(super) locks: Locks,
     /// Empty before the first probe.
     pub(super) capabilities: ArcSwapOption<Capabilities>,
     /// Whom the site says that our credential is; empty before it was asked, and where it does not say.
@@ -85,6 +87,7 @@ impl Site {
             health: Health::new(),
             pace: Pace::default(),
             quirks: Quirks::default(),
+            locks: Locks::default(),
             capabilities: ArcSwapOption::empty(),
             owner: ArcSwapOption::empty(),
             observer,

@@ -39,7 +39,10 @@ impl Site {
     ) -> Result<Written, SiteError> {
         self.inner.allow(condition, false)?;
         let length = bytes.len() as u64;
-        let sent = self.inner.put_object(at, &NO_HEADERS, condition, length, OutBody::Full(bytes), None);
+        let sent = async {
+            let body = self.inner.with_checksum(&at.bucket, OutBody::Full(bytes), length).await;
+            self.inner.put_object(at, &NO_HEADERS, condition, length, body, None).await
+        };
         self.inner.watched("put", sent).await
     }
 }

@@ -297,11 +297,7 @@ def test_nothing_is_destroyed_without_a_next_root_or_with_a_site_away(start_prox
 
 
 def test_nothing_is_destroyed_that_a_site_has_to_keep(start_proxy, next_root):
-    there = localstack.site()
-    sites = [
-        type(there)(name, there.endpoint, there.access_key_id, there.secret_access_key, bucket_prefix=f"{name[0]}{secrets.token_hex(3)}-")
-        for name in ("primary", "backup")
-    ]
+    sites = localstack.pair()
     bucket = f"shred-{secrets.token_hex(6)}"
     proxy = start_proxy(sites, rules=[client_rule(bucket)], other_roots=[str(next_root)])
     s3 = proxy.s3()

@@ -1,8 +1,10 @@
 """LocalStack's S3, started once per run and shared by all workers."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
+import secrets
 import signal
 import subprocess
 
@@ -28,6 +30,15 @@ def site() -> Site:
     """The running server."""
     port = places.once(_FOLDER, _start)
     return Site(_FOLDER, f"http://127.0.0.1:{port}", "test", "test")
+
+
+def pair() -> list[Site]:
+    """A primary and a backup: the running server twice, under prefixes that nobody else has."""
+    there = site()
+    return [
+        dataclasses.replace(there, name=name, bucket_prefix=f"{name[0]}{secrets.token_hex(3)}-")
+        for name in ("primary", "backup")
+    ]
 
 
 def stop(run_folder: pathlib.Path) -> None:
