@@ -24,7 +24,7 @@ use crate::recovery::reconcile::Physician;
 use crate::replication::Journal;
 use crate::s3::BucketName;
 use crate::seal::{Entropy, SealError, VaultKeyId};
-use crate::site::tee::Tee;
+use crate::site::tee::{Keeps, Tee};
 use crate::site::{Site, SiteConfig, SiteError, SiteObserver, Sites};
 use crate::state::{State, StateError};
 use crate::telemetry::Metrics;
@@ -99,7 +99,7 @@ impl App {
             Intents::Always => Journal::start(state.clone(), backups).await?,
             Intents::Failures => Journal::without_intents(state.clone(), backups).await?,
         };
-        let tee = Tee::new(sites.clone(), journal.clone(), config.backup_grace);
+        let tee = Tee::new(sites.clone(), journal.clone(), config.backup_grace).keeping(keeps(rules.clone()));
         let tee = if config.pace.accept_on_backup {
             state.expect_homes();
             tee.accepting_on_backup()
@@ -216,6 +216,11 @@ pub fn build_sites(
     let primary = Site::new(primary, observer.clone())?;
     let backups = backups.into_iter().map(|config| Site::new(config, observer.clone()));
     Ok(Sites { primary, backups: backups.collect::<Result<Vec<_>, _>>()?.into() })
+}
+
+/// The retention of whatever rule is in force.
+fn keeps(rules: Arc<LiveRules>) -> Keeps {
+    Arc::new(move |at, written| rules.plan(&at.bucket, &at.key).terms.retention.map(|class| class.lock(written)))
 }
 
 /// Probes every site at once; returns those that did not answer.

@@ -88,6 +88,11 @@ fn describe(can: &Capabilities) -> String {
         ("versioned buckets", can.versioning, "a rollback at the site goes unnoticed"),
         ("object lock", can.object_lock, "no retention at this site"),
         ("verifies checksums", can.checksums, "only the proxy does"),
+        (
+            "verifies checksums behind a body",
+            can.checksum_trailers,
+            "none are sent, which AWS asks for under object lock",
+        ),
     ];
     let mut text = "answers".to_owned();
     for (what, able, otherwise) in rows {

@@ -201,6 +201,8 @@ table! {
         replication: Field<String>,
         deletes: Field<String>,
         retain_for: Field<String>,
+        retention: Field<String>,
+        retention_mode: Field<String>,
         unsealed: Field<String>,
         metadata: Field<String>,
         classification: Field<String>,

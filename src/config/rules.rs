@@ -3,10 +3,10 @@ use super::raw::{Field, RawConfig, RawRule};
 use super::suites::words;
 use super::value::Reader;
 use crate::policy::{
-    DEFAULT, Deletes, KeyTemplate, MediaRange, MetadataForm, Pattern, PolicyError, Replication, Rule, RuleSet, Suites,
-    Terms, Unsealed, is_word,
+    DEFAULT, Deletes, KeyTemplate, MediaRange, MetadataForm, Pattern, PolicyError, Replication, Retention, Rule,
+    RuleSet, Suites, Terms, Unsealed, is_word,
 };
-use crate::s3::Suite;
+use crate::s3::{LockMode, Suite};
 use std::time::Duration;
 use toml::Spanned;
 
@@ -84,6 +84,7 @@ fn terms(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> St
         suite: Suite::default(),
         replication: replication?,
         deletes,
+        retention: retention(reader, raw, field),
         unsealed: unsealed?,
         metadata: metadata?,
         classification,
@@ -126,6 +127,22 @@ fn deletes(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> 
         }
         _ => Deletes::Mirror,
     }
+}
+
+/// `retention` and `retention_mode`, which says nothing without it.
+fn retention(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> String) -> Option<Retention> {
+    let words: Vec<_> = LockMode::ALL.iter().map(|mode| (mode.name(), *mode)).collect();
+    let mode = choice(reader, &raw.retention_mode, &field("retention_mode"), &words);
+    let Some(given) = &raw.retention else {
+        if let Some(given) = &raw.retention_mode {
+            let fix = "add for example retention = \"30y\" to this rule, or remove retention_mode";
+            reader.wrong(given, &field("retention_mode"), "this rule has no retention", fix);
+        }
+        return None;
+    };
+    let class = Retention::parse(given.get_ref());
+    let class = taken(reader, given, &field("retention"), class, "write for example \"90d\" or \"30y\"")?;
+    Some(class.with_mode(mode?))
 }
 
 /// One of some words; the default when nothing is said.

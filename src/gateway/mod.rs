@@ -37,6 +37,7 @@ mod refuse;
 mod replication;
 mod request;
 mod respond;
+mod retention;
 pub mod support;
 mod terms;
 mod xml;

@@ -8,6 +8,7 @@ use super::open;
 use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
 use super::respond::{GatewayError, not_implemented};
+use super::retention;
 use super::terms;
 use crate::audit::RequestContext;
 use crate::policy::{Deletes, Plan, Replication};
@@ -163,7 +164,8 @@ pub(super) fn headers(
     kept: Vec<(&'static str, String)>,
 ) -> ObjectHeaders {
     let clear = metadata.in_clear(plan.terms.metadata);
-    ObjectHeaders { metadata: sealed.map(|sealed| sealed.value.clone()), kept, clear }
+    let (kept, lock) = retention::with_rule(kept, plan.terms.retention, crate::clock::now());
+    ObjectHeaders { metadata: sealed.map(|sealed| sealed.value.clone()), kept, clear, lock }
 }
 
 /// A fresh DEK and object id of the plan's suite, under the vault key of the plan or the one that was asked for.

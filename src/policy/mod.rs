@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`pattern`], [`glob`] | which paths a rule is for |
 //! | [`template`] | the key's name, made of what the pattern captured |
+//! | [`retention`] | how long objects are kept |
 //! | [`terms`] | what a rule asks of objects and requests |
 //! | [`suites`] | which suites may be written and read at all |
 //! | [`rule_set`] | all rules in order |
@@ -16,6 +17,7 @@ mod advice;
 mod glob;
 mod live;
 mod pattern;
+mod retention;
 mod rule_set;
 mod suites;
 mod template;
@@ -24,6 +26,7 @@ mod terms;
 pub use advice::{Advice, advise};
 pub use live::{Change, LiveRules};
 pub use pattern::Pattern;
+pub use retention::Retention;
 pub use rule_set::{Explanation, RuleProblem, RuleSet};
 pub use suites::Suites;
 pub use template::{KeyTemplate, Unfit};

@@ -192,6 +192,9 @@ impl std::fmt::Display for Terms {
         if self.deletes != Deletes::default() {
             write!(f, ", deletes {}", self.deletes)?;
         }
+        if let Some(class) = self.retention {
+            write!(f, ", kept {class}")?;
+        }
         if self.metadata != MetadataForm::default() {
             write!(f, ", metadata {}", self.metadata.name())?;
         }
@@ -376,13 +379,14 @@ mod tests {
             suite: Suite::Sm4Gcm,
             classification: Some("secret".into()),
             max_size: Some(5),
+            retention: super::super::Retention::parse("30y").ok(),
             require_tls: true,
             content_types: ["image/*", "text/csv"].iter().filter_map(|t| MediaRange::parse(t).ok()).collect(),
             client_keys: KeyTemplate::fixed("hr").into_iter().collect(),
             ..Terms::default()
         };
         let why = set(vec![all]).explain(&bucket, &key).to_string();
-        let tail = "key k, suite sm4-gcm, replication tee, classification secret, at most 5 bytes, TLS only, \
+        let tail = "key k, suite sm4-gcm, replication tee, kept 30y (governance), classification secret, at most 5 bytes, TLS only, \
                     content types image/* text/csv, clients may ask for key hr";
         assert!(why.ends_with(tail), "{why}");
     }

@@ -1,5 +1,5 @@
 //! What a rule asks of the objects and requests that it is for.
-use super::{Deletes, KeyTemplate, MetadataForm, PolicyError, Replication, Unsealed};
+use super::{Deletes, KeyTemplate, MetadataForm, PolicyError, Replication, Retention, Unsealed};
 use crate::s3::Suite;
 
 /// Everything a rule says but its name, pattern and key.
@@ -11,6 +11,8 @@ pub struct Terms {
     pub replication: Replication,
     /// What a delete does to the backups.
     pub deletes: Deletes,
+    /// How long new objects are kept at sites that have object lock.
+    pub retention: Option<Retention>,
     /// Objects that are not sealed.
     pub unsealed: Unsealed,
     /// User metadata and content headers.

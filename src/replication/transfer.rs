@@ -137,7 +137,10 @@ impl Transfer<'_> {
     /// What the site is told to keep: as the source keeps it, tags included. (ACLs stay each site's own.)
     async fn headers(&self, got: &GotObject) -> Result<ObjectHeaders, SiteError> {
         let tags = if got.has_tags() { self.from.tagging_header(self.at, self.named).await? } else { None };
-        Ok(got.headers(tags))
+        let headers = got.headers(tags);
+        // A backup may have object lock where the primary has none.
+        let lock = headers.lock.or_else(|| self.tee.lock_of(self.at, got.last_modified));
+        Ok(ObjectHeaders { lock, ..headers })
     }
 
     async fn whole(&self) -> Result<Copied, SiteError> {

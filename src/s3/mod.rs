@@ -2,6 +2,7 @@
 mod alias;
 mod etag;
 mod len;
+pub mod lock;
 mod name;
 mod operation;
 mod range;
@@ -11,6 +12,7 @@ mod suite;
 pub use alias::{Alias, Aliases};
 pub use etag::{PlainETag, SealedETag};
 pub use len::{PlainLen, SealedLen};
+pub use lock::{Lock, LockMode};
 pub use name::{BucketName, NameError, ObjectKey};
 pub use operation::Operation;
 pub use range::{ByteRange, PlainSpan, Unsatisfiable};

@@ -3,8 +3,10 @@ use super::error::SiteError;
 use super::object::{GotObject, IN_CLEAR, KEPT, Location, ObjectHeaders};
 use super::path::METADATA_HEADER;
 use super::site::Site;
+use crate::s3::{Lock, lock};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+const LOCK: [&str; 2] = [lock::MODE, lock::UNTIL];
 const TAGGING: &str = "x-amz-tagging";
 const TAGGING_COUNT: &str = "x-amz-tagging-count";
 
@@ -18,10 +20,21 @@ impl GotObject {
 
     /// The headers of a write that makes the same object elsewhere.
     pub fn headers(&self, tags: Option<String>) -> ObjectHeaders {
-        let told = self.told.iter().filter(|(name, _)| KEPT.contains(name));
+        let told = self.told.iter().filter(|(name, _)| KEPT.contains(name) && !LOCK.contains(name));
         let told = told.filter_map(|(name, value)| Some((*name, value.to_str().ok()?.to_owned())));
         let tags = tags.map(|tags| (TAGGING, tags));
-        ObjectHeaders { metadata: self.metadata.clone(), kept: told.chain(tags).collect(), clear: self.in_clear() }
+        ObjectHeaders {
+            metadata: self.metadata.clone(),
+            kept: told.chain(tags).collect(),
+            clear: self.in_clear(),
+            lock: self.lock(),
+        }
+    }
+
+    /// Its retention, ended ones too.
+    fn lock(&self) -> Option<Lock> {
+        let told = |wanted| self.told.iter().find(|(name, _)| *name == wanted)?.1.to_str().ok();
+        Lock::parse(told(lock::MODE)?, told(lock::UNTIL)?)
     }
 
     /// What lies in clear beside the sealed metadata, as the site tells it.

@@ -13,7 +13,7 @@ use super::sdk;
 use super::sign::{Header, ToSign, UNSIGNED};
 use super::site::{Inner, Site};
 use super::stream::{GetStream, error_body};
-use super::trailed::{ENCODING, Framing, TRAILED};
+use super::trailed::{Framing, TRAILED};
 use crate::clock;
 use crate::s3::{SealedETag, SealedLen};
 use bytes::Bytes;
@@ -125,7 +125,7 @@ impl Site {
         let (feed, watch) = Feed::new(body);
         let sent = async {
             let body = inner.with_checksum(&at.bucket, OutBody::Feed(feed), length).await;
-            let framing = Framing::of(&body, length, None);
+            let framing = Framing::of(&body, length);
             let all: Vec<_> = framing.iter().flat_map(Framing::headers).collect();
             let (before, after) = around_content_hash(&all);
             let plan = Plan {
@@ -239,12 +239,14 @@ impl Inner {
         let metadata = headers.metadata.as_deref().map(|value| (METADATA_HEADER, value));
         let kept = headers.kept.iter().map(|(name, value)| (*name, value.as_str()));
         let clear = headers.clear.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let encoding = clear.clone().find(|(name, _)| *name == ENCODING).map(|(_, value)| value);
-        let framing = Framing::of(&body, length, encoding);
-        let clear = clear.filter(|(name, _)| framing.is_none() || *name != ENCODING);
+        let framing = Framing::of(&body, length);
         let framed = framing.iter().flat_map(Framing::headers);
+        let lock = self.lock_headers(&at.bucket, headers.lock).await?;
         let mut all: Vec<Header<'_>> =
             condition.into_iter().chain(metadata).chain(kept).chain(clear).chain(framed).collect();
+        for (name, value) in lock.iter().flatten() {
+            all.push((name, value.as_str()));
+        }
         all.sort_unstable();
         let (before, after) = around_content_hash(&all);
         let payload = framing.as_ref().map_or(UNSIGNED, |_| TRAILED);

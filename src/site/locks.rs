@@ -1,9 +1,10 @@
-//! Which buckets of a site have object lock, as it last said: AWS takes no upload into such a bucket without a checksum.
+//! Which buckets of a site have object lock, as it last said: there, what has to be kept is locked, and AWS takes no upload without a checksum.
 use super::body::OutBody;
 use super::error::SiteError;
 use super::site::{Inner, Site};
 use super::trailed::Trailed;
-use crate::s3::BucketName;
+use crate::clock;
+use crate::s3::{BucketName, Lock};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,9 +19,9 @@ const MOST: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Locks(Mutex<HashMap<BucketName, Heard>>);
 
-#[derive(Clone, Copy)]
 struct Heard {
-    locked: bool,
+    /// Or why the site does not say.
+    locked: Result<bool, SiteError>,
     at: Instant,
 }
 
@@ -28,17 +29,17 @@ struct Heard {
 
 impl Locks {
     /// What was heard of a bucket. When that was long ago, one caller hears `None` and asks, all others the old answer.
-    fn heard(&self, bucket: &BucketName, now: Instant) -> Option<bool> {
+    fn heard(&self, bucket: &BucketName, now: Instant) -> Option<Result<bool, SiteError>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = all.get_mut(bucket)?;
         if now.duration_since(heard.at) > GOOD_FOR {
             heard.at = now;
             return None;
         }
-        Some(heard.locked)
+        Some(heard.locked.clone())
     }
 
-    fn note(&self, bucket: &BucketName, locked: bool, now: Instant) {
+    fn note(&self, bucket: &BucketName, locked: Result<bool, SiteError>, now: Instant) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST {
             all.clear();
@@ -51,7 +52,7 @@ impl Locks {
         if let Err(SiteError::S3 { status: 400, message, .. }) = result
             && message.contains("x-amz-checksum-")
         {
-            self.note(bucket, true, Instant::now());
+            self.note(bucket, Ok(true), Instant::now());
         }
     }
 
@@ -75,25 +76,40 @@ impl Inner {
 
     /// Whether uploads into this bucket carry a checksum: it has object lock, and the site was found to take checksums as trailers.
     pub(super) async fn wants_checksums(&self, bucket: &BucketName) -> bool {
-        if !self.capabilities.load().as_ref().is_some_and(|found| found.object_lock && found.checksum_trailers) {
-            return false;
+        // Whoever does not say gets none: if one was wanted, the write will tell.
+        self.capabilities.load().as_ref().is_some_and(|found| found.checksum_trailers)
+            && self.is_locked(bucket).await.unwrap_or(false)
+    }
+
+    /// The headers of a lock, where this bucket takes them.
+    ///
+    /// # Errors
+    /// When the site does not say whether it does: nothing is written unlocked that has to be kept.
+    pub(super) async fn lock_headers(
+        &self,
+        bucket: &BucketName,
+        lock: Option<Lock>,
+    ) -> Result<Option<[(&'static str, String); 2]>, SiteError> {
+        let Some(lock) = lock.filter(|lock| lock.until > clock::now()) else { return Ok(None) };
+        Ok(self.is_locked(bucket).await?.then(|| lock.headers()))
+    }
+
+    async fn is_locked(&self, bucket: &BucketName) -> Result<bool, SiteError> {
+        if self.capabilities.load().as_ref().is_some_and(|found| !found.object_lock) {
+            return Ok(false);
         }
         if let Some(locked) = self.locks.heard(bucket, Instant::now()) {
             return locked;
         }
-        match self.object_lock(bucket).await {
-            Ok(locked) => {
-                self.locks.note(bucket, locked, Instant::now());
-                locked
-            }
-            // The write itself will meet the outage; it is asked again with the next one.
-            Err(error) if error.is_outage() => false,
-            Err(error) => {
-                tracing::warn!(site = %self.name, %bucket, %error, "the site does not say whether a bucket has object lock: written without checksums");
-                self.locks.note(bucket, false, Instant::now());
-                false
-            }
+        let locked = self.object_lock(bucket).await;
+        match &locked {
+            Err(error) if error.is_outage() => self.locks.forget(bucket),
+            _ => self.locks.note(bucket, locked.clone(), Instant::now()),
         }
+        if let Err(error) = &locked {
+            tracing::warn!(site = %self.name, %bucket, %error, "the site does not say whether a bucket has object lock");
+        }
+        locked
     }
 }
 
@@ -105,12 +121,13 @@ mod tests {
     fn an_old_answer_is_asked_for_again_by_one_and_good_for_the_others() {
         let (locks, now) = (Locks::default(), Instant::now());
         let bucket = BucketName::parse("ledgers").expect("a name");
-        assert_eq!(locks.heard(&bucket, now), None);
-        locks.note(&bucket, true, now);
-        assert_eq!(locks.heard(&bucket, now + GOOD_FOR), Some(true));
+        let heard = |at| locks.heard(&bucket, at).map(Result::unwrap_or_default);
+        assert_eq!(heard(now), None);
+        locks.note(&bucket, Ok(true), now);
+        assert_eq!(heard(now + GOOD_FOR), Some(true));
         let later = now + GOOD_FOR * 2;
-        assert_eq!((locks.heard(&bucket, later), locks.heard(&bucket, later)), (None, Some(true)));
+        assert_eq!((heard(later), heard(later)), (None, Some(true)));
         locks.forget(&bucket);
-        assert_eq!(locks.heard(&bucket, later), None);
+        assert_eq!(heard(later), None);
     }
 }

@@ -29,10 +29,10 @@ impl Site {
             if let Some(metadata) = &headers.metadata {
                 call = call.metadata(name, metadata);
             }
-            let created = sdk::with_headers(call.customize(), headers.beside_metadata())
-                .send()
-                .await
-                .map_err(|e| inner.sdk_error(e))?;
+            let lock = inner.lock_headers(&at.bucket, headers.lock).await?;
+            let lock = lock.into_iter().flatten().map(|(name, value)| (name.to_owned(), value));
+            let beside: Vec<_> = headers.beside_metadata().into_iter().chain(lock).collect();
+            let created = sdk::with_headers(call.customize(), beside).send().await.map_err(|e| inner.sdk_error(e))?;
             created.upload_id.ok_or_else(|| inner.nonsense("an upload without an id"))
         };
         inner.watched("create_multipart", request).await

@@ -1,6 +1,6 @@
 //! What travels to and from a site: places, ranges, conditions, bodies.
 use super::SiteError;
-use crate::s3::{BucketName, ObjectKey, SealedETag, SealedLen};
+use crate::s3::{BucketName, Lock, ObjectKey, SealedETag, SealedLen};
 use bytes::Bytes;
 
 /// Where an object lies.
@@ -63,6 +63,8 @@ pub struct ObjectHeaders {
     /// Headers for whoever looks at the site itself ([`IN_CLEAR`], `x-amz-meta-*`), lower-case; values of printable ASCII without
     /// runs of spaces. Empty where a rule does not ask for them.
     pub clear: Vec<(String, String)>,
+    /// For sites that have object lock in the bucket; others get the object without it.
+    pub lock: Option<Lock>,
 }
 
 /// Content headers that may lie in clear at a site (beside `x-amz-meta-*`). Not `content-encoding`: it would be said of sealed bytes, and
@@ -98,7 +100,8 @@ pub(super) const TOLD: &[&str] = &[
 pub type ToldHeaders = Vec<(&'static str, http::HeaderValue)>;
 
 /// No metadata, and nothing to keep.
-pub static NO_HEADERS: ObjectHeaders = ObjectHeaders { metadata: None, kept: Vec::new(), clear: Vec::new() };
+pub static NO_HEADERS: ObjectHeaders =
+    ObjectHeaders { metadata: None, kept: Vec::new(), clear: Vec::new(), lock: None };
 
 // === impl ObjectHeaders ===
 

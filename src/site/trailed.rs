@@ -17,8 +17,6 @@ use std::task::{Context, Poll};
 pub(super) const TRAILED: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 /// The trailer's name, and the value of `x-amz-trailer`.
 const TRAILER: &str = "x-amz-checksum-crc64nvme";
-/// The header that the framing shares with the object.
-pub(super) const ENCODING: &str = "content-encoding";
 /// 8 bytes in base64.
 const DIGITS: u64 = 12;
 
@@ -43,25 +41,22 @@ enum At {
 
 /// What the headers of a request say of the framing.
 pub(super) struct Framing {
-    encoding: String,
     decoded_length: String,
 }
 
 // === impl Framing ===
 
 impl Framing {
-    /// Of a body around `length` bytes of an object that has an encoding of its own, or none. `None` for a body without framing.
-    pub(super) fn of(body: &OutBody, length: u64, encoding: Option<&str>) -> Option<Self> {
-        let OutBody::Trailed(_) = body else { return None };
-        // The site takes the framing's word off and keeps the rest.
-        let encoding = encoding.map_or_else(|| "aws-chunked".to_owned(), |own| format!("aws-chunked,{own}"));
-        Some(Self { encoding, decoded_length: length.to_string() })
+    /// Of a body around `length` bytes. `None` for one without framing.
+    pub(super) fn of(body: &OutBody, length: u64) -> Option<Self> {
+        matches!(body, OutBody::Trailed(_)).then(|| Self { decoded_length: length.to_string() })
     }
 
     /// Lower-case, sorted.
     pub(super) fn headers(&self) -> [Header<'_>; 3] {
         [
-            (ENCODING, self.encoding.as_str()),
+            // Taken off again by the site. (An encoding of the object's own is never sent: [`super::IN_CLEAR`].)
+            ("content-encoding", "aws-chunked"),
             ("x-amz-decoded-content-length", self.decoded_length.as_str()),
             ("x-amz-trailer", TRAILER),
         ]

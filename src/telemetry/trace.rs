@@ -4,6 +4,7 @@
 //! object, no header). Other crates are heard from `WARN` on, whatever the level asked for, since they print
 //! requests and headers at finer levels; `s3s` never is, since it prints bodies and logs every unauthenticated
 //! request as an error. What it has to say reaches the log through the front.
+use std::io::IsTerminal;
 use tracing::{Level, Metadata};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -40,7 +41,8 @@ pub enum TraceError {
 pub fn start_tracing(level: &str, format: Format) -> Result<(), TraceError> {
     let wanted = std::env::var(LEVEL_VARIABLE).unwrap_or_else(|_| level.to_owned());
     let filter = EnvFilter::builder().parse(&wanted).map_err(|error| TraceError::Level(wanted, error))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
     let lines = match format {
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),

@@ -145,7 +145,7 @@ impl Tee {
 
 impl Inner {
     /// Over the same things.
-    fn like(&self) -> Self {
+    pub(super) fn like(&self) -> Self {
         Self {
             sites: self.sites.clone(),
             misses: Arc::clone(&self.misses),
@@ -155,6 +155,7 @@ impl Inner {
             orphans: self.orphans.clone(),
             accepts: self.accepts,
             left_out: self.left_out.clone(),
+            keeps: self.keeps.clone(),
         }
     }
 

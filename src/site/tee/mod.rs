@@ -29,12 +29,13 @@
 //! - A miss names a backup and means "make it equal to the primary", never "repeat this write": it stays right whatever
 //!   happens to the key afterwards.
 use super::{Location, ObjectHeaders, Site, SiteError, SiteName, Sites, WriteCondition, Written};
-use crate::s3::{BucketName, ObjectKey, SealedETag};
+use crate::s3::{BucketName, Lock, ObjectKey, SealedETag};
 use leg::Request;
 use lock::KeyLocks;
 use std::sync::Arc;
 use std::time::Duration;
 use straggler::Stragglers;
+use time::OffsetDateTime;
 use tokio_util::task::TaskTracker;
 
 mod configure;
@@ -156,6 +157,9 @@ pub struct Committed {
     pub pending: Vec<SiteName>,
 }
 
+/// How long an object that was written then is to be kept, by the rules in force.
+pub type Keeps = Arc<dyn Fn(&Location, OffsetDateTime) -> Option<Lock> + Send + Sync>;
+
 /// Writes to every site. Cheap to clone.
 #[derive(Clone)]
 pub struct Tee {
@@ -174,6 +178,7 @@ pub(super) struct Inner {
     accepts: bool,
     /// A backup takes the primary's place: the site that is not asked.
     left_out: Option<SiteName>,
+    keeps: Option<Keeps>,
 }
 
 /// The upload ids of one multipart upload: one per site that takes part (a site that failed is left out).
@@ -201,9 +206,20 @@ impl Tee {
     /// Over these sites. `backup_grace`: how long a backup may keep a `Mode::Tee` write waiting.
     pub fn new(sites: Sites, misses: Arc<dyn MissRecorder>, backup_grace: Duration) -> Self {
         let (locks, stragglers, orphans) = (Arc::new(KeyLocks::new()), Arc::default(), TaskTracker::new());
-        let (accepts, left_out) = (false, None);
-        let inner = Inner { sites, misses, backup_grace, locks, stragglers, orphans, accepts, left_out };
+        let (accepts, left_out, keeps) = (false, None, None);
+        let inner = Inner { sites, misses, backup_grace, locks, stragglers, orphans, accepts, left_out, keeps };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Over the same sites: what is copied from one to another is kept as the rules say, where the other has object lock.
+    #[must_use]
+    pub fn keeping(self, keeps: Keeps) -> Self {
+        Self { inner: Arc::new(Inner { keeps: Some(keeps), ..self.inner.like() }) }
+    }
+
+    /// The lock of an object that was written then, by the rules in force.
+    pub fn lock_of(&self, at: &Location, written: OffsetDateTime) -> Option<Lock> {
+        self.inner.keeps.as_ref().and_then(|keeps| keeps(at, written))
     }
 
     /// The sites.
