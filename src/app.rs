@@ -12,11 +12,11 @@ mod signals;
 pub use signals::stop_signal;
 
 use crate::authz::Authorizer;
-use crate::config::{Config, Intents, StatePlace};
+use crate::config::{Config, Intents, Keys, StatePlace};
 use crate::gateway::md5::Md5Pool;
 use crate::gateway::{Gateway, Parts};
 use crate::identity::{self, IdentityError};
-use crate::keys::{KeyError, Keyring, OsEntropy, Roots};
+use crate::keys::{Custodians, KeyError, Keyring, OsEntropy, RootSource, Roots, Vigil};
 use crate::policy::{LiveRules, PolicyError, RuleSet};
 use crate::recovery::object::Opener;
 use crate::recovery::pace::Pace;
@@ -91,9 +91,9 @@ impl App {
         let unprobed = probe_all(&sites, &config.system_bucket).await;
         let state = open_state(&config.state).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-        let wanted = vault_keys(&rules.current())?;
-        let roots = Roots::load(&config.root_key, &config.other_roots)?;
-        let keyring = Arc::new(Keyring::open(roots, &sites, &config.system_bucket, &wanted, entropy.clone()).await?);
+        let rotate_after = config.keys.rotate_after;
+        let (keyring, vigil) =
+            open_keyring(config.keys, &sites, &config.system_bucket, &rules, entropy.clone()).await?;
         let backups = sites.backups.iter().map(Site::name);
         let journal = match config.intents {
             Intents::Always => Journal::start(state.clone(), backups).await?,
@@ -128,6 +128,7 @@ impl App {
             domain: config.domain,
             logs: config.logs,
             metrics: metrics.clone(),
+            keyring: keyring.clone(),
         };
         if let Some(report) = config.drill {
             drill::tell(report, &metrics);
@@ -142,7 +143,7 @@ impl App {
         let physician = Arc::new(Physician::new(tee.clone(), opener, state.clone()));
         background.replicate(config.pace, journal.clone(), tee.clone(), metrics.clone(), physician);
         background.watch_keyring(&keyring, &sites, &metrics);
-        background.rotate_keys(&keyring, config.rotate_after);
+        background.tend_keys(&keyring, vigil, rotate_after, &metrics);
         background.sweep(gateway, config.abandoned_after);
         let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring, state.clone(), config.aliases);
         if let Some(schedule) = compared {
@@ -186,6 +187,25 @@ impl App {
         tracing::info!("stopped");
         Ok(served?)
     }
+}
+
+/// Opens the keyring with the roots of the configuration. A root that came out of an envelope is watched from then on.
+async fn open_keyring(
+    keys: Keys,
+    sites: &Sites,
+    system_bucket: &BucketName,
+    rules: &LiveRules,
+    entropy: Arc<dyn Entropy>,
+) -> Result<(Arc<Keyring>, Option<Vigil>), AppError> {
+    let wanted = vault_keys(&rules.current())?;
+    let custodians = Custodians::new(keys.custodians)?;
+    let roots = Roots::load(&keys.root, &keys.other_roots, &custodians).await?;
+    let keyring = Arc::new(Keyring::open(roots, sites, system_bucket, &wanted, entropy).await?);
+    let vigil = match keys.root {
+        RootSource::Envelope(path) => Some(Vigil::new(path, custodians, keyring.clone(), keys.patience)),
+        RootSource::File(_) | RootSource::Environment(_) => None,
+    };
+    Ok((keyring, vigil))
 }
 
 /// Opens the state where the configuration says.

@@ -35,6 +35,8 @@ const MAY_IMPORT: &[(&str, &str)] = &[
 /// Path prefix of a crate -> the only rooms that may name it.
 const LIVES_IN: &[(&str, &str)] = &[
     ("aws_sdk_s3", "site"),
+    ("aws_sdk_kms", "keys"),
+    ("argon2", "keys"),
     ("aws_sigv4", "site"),
     ("aws_credential_types", "site"),
     ("aws_smithy_types", "site"),

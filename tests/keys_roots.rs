@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use strongroom::clock;
 use strongroom::keys::{
-    KeyAdmin, KeyChange, KeyError, KeyState, Keyring, OsEntropy, RootKey, RootSource, RootUse, Roots,
+    Custodians, KeyAdmin, KeyChange, KeyError, KeyState, Keyring, OsEntropy, RootKey, RootSource, RootUse, Roots,
 };
 use strongroom::s3::ObjectKey;
 use strongroom::secret::SecretBytes;
@@ -221,10 +221,13 @@ async fn a_waiting_proxy_finds_the_next_root_when_it_is_made() {
     let file = |name: &str| RootSource::File(folder.path().join(name));
     let make = |name: &str| RootKey::create(&folder.path().join(name), &OsEntropy).map(|root| root.fingerprint());
     let Ok(_) = make("root.key") else { panic!("made") };
-    let load = || Roots::load(&file("root.key"), &[file("root-2.key")]).unwrap_or_else(|error| panic!("{error}"));
-    let ring = opened(&pair.clients(), load()).await;
+    let load = async || {
+        let roots = Roots::load(&file("root.key"), &[file("root-2.key")], &Custodians::default()).await;
+        roots.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let ring = opened(&pair.clients(), load().await).await;
     let Ok(next) = make("root-2.key") else { panic!("made") };
-    let (sites, roots) = (pair.clients(), load());
+    let (sites, roots) = (pair.clients(), load().await);
     let done = with_admin(&sites, &roots, async |admin| admin.rewrap(&next, clock::now(), AT_ONCE).await).await;
     done.map(drop).unwrap_or_else(|error| panic!("{error}"));
     change(&sites, &roots, "default", KeyChange::Disable, clock::now()).await;

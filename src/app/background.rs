@@ -4,7 +4,7 @@ use super::reload::Reload;
 use crate::clock;
 use crate::config::{Pace, Retry};
 use crate::gateway::Gateway;
-use crate::keys::Keyring;
+use crate::keys::{Keyring, Vigil};
 use crate::replication::{self, BackOff, Healer, Journal, ReplicationObserver};
 use crate::s3::BucketName;
 use crate::site::tee::Tee;
@@ -81,8 +81,36 @@ impl Background {
         }
     }
 
+    /// Watches the root, when custodians have it, and rotates keys.
+    pub(super) fn tend_keys(
+        &mut self,
+        keyring: &Arc<Keyring>,
+        vigil: Option<Vigil>,
+        rotate_after: Option<Duration>,
+        metrics: &Arc<Metrics>,
+    ) {
+        self.watch_root(vigil, metrics);
+        self.rotate_keys(keyring, rotate_after);
+    }
+
+    /// Asks the custodians of the root from time to time whether it may still be used.
+    fn watch_root(&mut self, vigil: Option<Vigil>, metrics: &Arc<Metrics>) {
+        let Some(mut vigil) = vigil else { return };
+        let (metrics, stop) = (metrics.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            let work = async {
+                loop {
+                    let seen = vigil.look().await;
+                    metrics.root_custodians(&seen.custodians, seen.stale.as_secs_f64());
+                    tokio::time::sleep(seen.pause).await;
+                }
+            };
+            stop.run_until_cancelled(work).await.unwrap_or(());
+        });
+    }
+
     /// Rotates keys whose newest version is older than that; `None`: never.
-    pub(super) fn rotate_keys(&mut self, keyring: &Arc<Keyring>, after: Option<Duration>) {
+    fn rotate_keys(&mut self, keyring: &Arc<Keyring>, after: Option<Duration>) {
         let Some(after) = after else { return };
         let (keyring, stop) = (keyring.clone(), self.stop.clone());
         let pause = (after / 10).clamp(SHORTEST_SWEEP, LONGEST_SWEEP);
@@ -90,7 +118,9 @@ impl Background {
             let work = async {
                 loop {
                     tokio::time::sleep(pause).await;
-                    keyring.rotate_older(after, clock::now()).await;
+                    if keyring.withheld().is_none() {
+                        keyring.rotate_older(after, clock::now()).await;
+                    }
                 }
             };
             stop.run_until_cancelled(work).await.unwrap_or(());

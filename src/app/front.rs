@@ -3,6 +3,7 @@ use crate::audit::{AuditLog, AuditSettings, Target};
 use crate::config::{Limits, Listen, LogTarget, Logs};
 use crate::gateway::Gateway;
 use crate::gateway::front::{self, FrontSettings};
+use crate::keys::Keyring;
 use crate::server::{Readiness, Server, ServerConfig, ServerError, ServerLimits, SiteHealth, TlsFiles};
 use crate::site::Sites;
 use crate::telemetry::Metrics;
@@ -20,6 +21,7 @@ pub(super) struct Settings {
     pub(super) domain: Option<String>,
     pub(super) logs: Logs,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) keyring: Arc<Keyring>,
 }
 
 /// Everything outside the gateway, bound and ready to run.
@@ -45,7 +47,7 @@ pub enum FrontError {
 
 /// Opens the logs and binds both listeners; connections wait until [`Front::run`].
 pub(super) async fn bind(settings: Settings, gateway: Arc<Gateway>, sites: &Sites) -> Result<Front, FrontError> {
-    let Settings { listen, limits, domain, logs, metrics } = settings;
+    let Settings { listen, limits, domain, logs, metrics, keyring } = settings;
     let audit = AuditSettings {
         access: target(logs.access),
         events: target(logs.events),
@@ -68,6 +70,7 @@ pub(super) async fn bind(settings: Settings, gateway: Arc<Gateway>, sites: &Site
         let health = sites.all().map(|site| SiteHealth { name: site.name().to_string(), healthy: site.is_healthy() });
         health.collect()
     });
+    let readiness = readiness.unless(move || keyring.withheld());
     let config = ServerConfig {
         listen: listen.address,
         admin: listen.admin,

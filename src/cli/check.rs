@@ -4,7 +4,7 @@ use super::policy::explain;
 use crate::app;
 use crate::config::{Config, LogFormat};
 use crate::identity;
-use crate::keys::{KeyError, Roots};
+use crate::keys::{Answer, CustodianError, Custodians, Envelope, KeyError, RootSource, Roots};
 use crate::policy::RuleSet;
 use crate::recovery::ring;
 use crate::s3::BucketName;
@@ -55,16 +55,29 @@ async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
     let rules = RuleSet::new(config.rules, config.suites);
     let keys = rules.as_ref().map(|rules| format!("vault keys {}", rules.keys().join(", ")));
     report(out, "rules", keys.map_err(ToString::to_string))?;
-    let roots = Roots::load(&config.root_key, &config.other_roots);
-    report(out, "root key", roots.map(|_| "good".to_owned()).map_err(|e| e.to_string()))?;
+    let keys = config.keys;
+    let custodians = Custodians::new(keys.custodians)?;
+    if let RootSource::Envelope(path) = &keys.root
+        && let Ok(envelope) = Envelope::read(path)
+    {
+        for Answer { custodian, root } in custodians.ask(&envelope).await {
+            let said = match root {
+                Ok(_) => Ok("opens the root".to_owned()),
+                Err(error @ CustodianError::Offline) => Ok(error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            report(out, &format!("custodian {custodian}"), said)?;
+        }
+    }
+    let roots = Roots::load(&keys.root, &keys.other_roots, &custodians).await;
+    report(out, "root key", roots.as_ref().map(|_| "good".to_owned()).map_err(ToString::to_string))?;
     let sites = app::build_sites(config.primary, config.backups, Arc::new(Unobserved))?;
     for site in sites.all() {
         let probed = site.probe(&config.system_bucket).await;
         let answered = probed.is_ok();
         report(out, &format!("site {}", site.name()), probed.map(|c| describe(&c)).map_err(|e| e.to_string()))?;
         if answered {
-            let roots = Roots::load(&config.root_key, &config.other_roots);
-            let keyring = keyring(site, &config.system_bucket, roots).await;
+            let keyring = keyring(site, &config.system_bucket, roots.as_ref()).await;
             report(out, &format!("keyring at {}", site.name()), keyring.map_err(|e| format!("{e:#}")))?;
         }
     }
@@ -72,8 +85,9 @@ async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
 }
 
 /// Opens a copy of the site's keyring; the site's own is only read.
-async fn keyring(site: &Site, system_bucket: &BucketName, roots: Result<Roots, KeyError>) -> anyhow::Result<String> {
-    let opened = ring::open(site, system_bucket, roots?).await?;
+async fn keyring(site: &Site, system_bucket: &BucketName, roots: Result<&Roots, &KeyError>) -> anyhow::Result<String> {
+    let roots = roots.map_err(|error| anyhow::anyhow!("{error}"))?;
+    let opened = ring::open(site, system_bucket, roots.clone()).await?;
     Ok(opened.map_or("none yet; the first start makes it", |_| "opens with this root key").to_owned())
 }
 

@@ -65,7 +65,7 @@ impl Destroy {
 
     /// The keys that are still to be destroyed; refuses those that may not be.
     async fn doomed(&self, changing: &Changing<'_>, names: &BTreeSet<VaultKeyId>) -> anyhow::Result<Vec<KeyInfo>> {
-        let roots = changing.roots()?;
+        let roots = changing.roots().await?;
         let mut doomed = Vec::new();
         for name in names {
             let info = changing.admin(&roots).show(name).await?;
@@ -95,9 +95,9 @@ impl Destroy {
             changing.change(out).await?;
             seen = changing.seen().await?;
         }
-        let roots = changing.roots()?;
+        let roots = changing.roots().await?;
         // Better refused now than when the key is gone and its bytes are not.
-        changing.next(&roots, &seen)?;
+        changing.next(&roots, &seen).await?;
         let Held { looked, under, bytes, .. } = held;
         writeln!(
             out,

@@ -104,7 +104,7 @@ impl Command {
 
     async fn run(self) -> anyhow::Result<ExitCode> {
         let place = Place::load(&self.at().config)?;
-        let (roots, entropy) = (place.roots()?, OsEntropy);
+        let (roots, entropy) = (place.roots().await?, OsEntropy);
         let by = self.at().by.clone().unwrap_or_else(somebody);
         let admin =
             KeyAdmin { roots: &roots, sites: &place.sites, bucket: &place.system_bucket, entropy: &entropy, by: &by };

@@ -1,8 +1,8 @@
 //! What every job over whole buckets needs: the sites of a configuration, the keyring, a pace, and exit codes.
 use super::Usage;
 use crate::app;
-use crate::config::{self, Config, ConfigError, StatePlace};
-use crate::keys::{RootSource, Roots};
+use crate::config::{self, Config, ConfigError, Keys, StatePlace};
+use crate::keys::{Custodians, RootSource, Roots};
 use crate::recovery::object::Opener;
 use crate::recovery::pace::Pace;
 use crate::recovery::sample::{Depth, Seed};
@@ -31,6 +31,8 @@ pub(super) struct Place {
     pub(super) root: RootSource,
     /// Where others come from that open the keyring too.
     pub(super) other_roots: Vec<RootSource>,
+    /// Who opens those that are wrapped.
+    pub(super) custodians: Custodians,
 }
 
 // === impl Place ===
@@ -38,15 +40,15 @@ pub(super) struct Place {
 impl Place {
     /// Must be called inside a runtime.
     pub(super) fn load(config: &Path) -> anyhow::Result<Self> {
-        let Config { primary, backups, system_bucket, state, root_key, other_roots, aliases, .. } =
-            super::load(config)?;
+        let Config { primary, backups, system_bucket, state, keys, aliases, .. } = super::load(config)?;
+        let Keys { root, other_roots, custodians, .. } = keys;
         let sites = app::build_sites(primary, backups, Arc::new(Unobserved))?;
-        Ok(Self { sites, system_bucket, state, aliases, root: root_key, other_roots })
+        Ok(Self { sites, system_bucket, state, aliases, root, other_roots, custodians: Custodians::new(custodians)? })
     }
 
     /// The root keys that the configuration names.
-    pub(super) fn roots(&self) -> anyhow::Result<Roots> {
-        Ok(Roots::load(&self.root, &self.other_roots)?)
+    pub(super) async fn roots(&self) -> anyhow::Result<Roots> {
+        Ok(Roots::load(&self.root, &self.other_roots, &self.custodians).await?)
     }
 
     /// One of the configuration's sites.
@@ -60,7 +62,7 @@ impl Place {
 
     /// The keyring of the first of these sites that has one, at this pace.
     pub(super) async fn opener(&self, from: &[Site], pace: Pace) -> anyhow::Result<Opener> {
-        let (mut reasons, roots) = (Vec::new(), self.roots()?);
+        let (mut reasons, roots) = (Vec::new(), self.roots().await?);
         for site in from {
             match ring::open(site, &self.system_bucket, roots.clone()).await {
                 Ok(Some(keyring)) => {

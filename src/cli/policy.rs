@@ -94,7 +94,7 @@ impl Check {
     /// The names of the vault keys at the sites.
     async fn keys(&self) -> anyhow::Result<Vec<String>> {
         let place = Place::load(&self.config)?;
-        let (roots, entropy) = (place.roots()?, OsEntropy);
+        let (roots, entropy) = (place.roots().await?, OsEntropy);
         let admin =
             KeyAdmin { roots: &roots, sites: &place.sites, bucket: &place.system_bucket, entropy: &entropy, by: "" };
         Ok(admin.list().await?.into_iter().map(|key| key.id.as_str().to_owned()).collect())

@@ -1,9 +1,11 @@
-//! `strongroom root`: which root keys the keyring lies under, and from one to the next.
+//! `strongroom root`: which root keys the keyring lies under, and from one to the next; roots that are wrapped ([`wrapped`]).
+mod wrapped;
+
 use super::Usage;
 use super::place::Place;
 use crate::clock;
 use crate::config::LogFormat;
-use crate::keys::{KeyAdmin, OsEntropy, Rewrapped, RootKey, RootSource, RootUse, Roots, TAKEN_OVER};
+use crate::keys::{Envelope, KeyAdmin, OsEntropy, Rewrapped, RootKey, RootSource, RootUse, Roots, TAKEN_OVER};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,8 +21,12 @@ pub(super) struct Root {
 enum Command {
     /// Which roots are known, and how much lies under each of them at every site.
     Show(Show),
-    /// Make a root key in a new file, to be given to the proxies before it is used.
-    New(New),
+    /// Make a root key in a new file, plain or wrapped for custodians, to be given to the proxies before it is used.
+    New(wrapped::New),
+    /// Wrap the root for the custodians of the configuration: the root stays, proxies go on. Safe to repeat.
+    Rewrap(wrapped::Rewrap),
+    /// Take a root out of escrow, offline: into a plain root key file.
+    Recover(wrapped::Recover),
     /// Seal every key anew under the next root, at every site, and say what becomes of the old one. Safe to repeat.
     Rotate(Rotate),
 }
@@ -30,12 +36,6 @@ struct Show {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-}
-
-#[derive(clap::Args)]
-struct New {
-    /// The file; an existing one is never overwritten.
-    file: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -72,7 +72,9 @@ impl Root {
         super::start_tracing("error", LogFormat::Text);
         match self.command {
             Command::Show(show) => super::runtime()?.block_on(show.run()),
-            Command::New(new) => new.run(),
+            Command::New(new) => super::runtime()?.block_on(new.run()),
+            Command::Rewrap(rewrap) => super::runtime()?.block_on(rewrap.run()),
+            Command::Recover(recover) => recover.run(),
             Command::Rotate(rotate) => super::runtime()?.block_on(rotate.run()),
         }
     }
@@ -82,10 +84,14 @@ impl Show {
     async fn run(self) -> anyhow::Result<ExitCode> {
         let place = Place::load(&self.config)?;
         let changing = Changing { place: &place, by: "", new_root: None };
-        let seen = changing.seen().await?;
         let mut out = std::io::stdout().lock();
+        let mut all_open = true;
+        for source in changing.sources() {
+            all_open &= wrapped::show(source, &place.custodians, &mut out).await?;
+        }
+        let seen = changing.seen().await?;
         for source in changing.sources().filter(|source| source.is_there()) {
-            let fingerprint = RootKey::load(source)?.fingerprint();
+            let fingerprint = fingerprint_of(source)?;
             if !seen.copies.contains_key(&fingerprint) {
                 let what =
                     if seen.past.contains(&fingerprint) { "nothing lies under it any more" } else { "not in use yet" };
@@ -104,21 +110,8 @@ impl Show {
         for (site, why) in &seen.silent {
             writeln!(out, "NOT ASKED\t{site}: {why}")?;
         }
-        let clear = seen.closed.is_empty() && seen.silent.is_empty();
+        let clear = all_open && seen.closed.is_empty() && seen.silent.is_empty();
         Ok(if clear { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_FAILURE) })
-    }
-}
-
-impl New {
-    fn run(self) -> anyhow::Result<ExitCode> {
-        let made = RootKey::create(&self.file, &OsEntropy)?;
-        writeln!(
-            std::io::stdout(),
-            "{} is a new root key, fingerprint {}.\nKeep a copy of it apart from both sites before it is used.",
-            self.file.display(),
-            made.fingerprint()
-        )?;
-        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -146,8 +139,8 @@ impl Changing<'_> {
     }
 
     /// The roots that the configuration names, and the one of the command line when it is there.
-    pub(super) fn roots(&self) -> anyhow::Result<Roots> {
-        let roots = self.place.roots()?;
+    pub(super) async fn roots(&self) -> anyhow::Result<Roots> {
+        let roots = self.place.roots().await?;
         match self.new_root {
             Some(path) if path.exists() => Ok(roots.with(RootKey::load(&RootSource::File(path.to_owned()))?)),
             _ => Ok(roots),
@@ -156,22 +149,22 @@ impl Changing<'_> {
 
     /// Which roots are in use.
     pub(super) async fn seen(&self) -> anyhow::Result<RootUse> {
-        Ok(self.admin(&self.roots()?).roots_in_use().await?)
+        Ok(self.admin(&self.roots().await?).roots_in_use().await?)
     }
 
     /// Seals every key anew under one root: the one that seals already, when a change of root was broken off, else the next one.
     pub(super) async fn change(&self, out: &mut impl Write) -> anyhow::Result<(Target, Rewrapped)> {
-        let (roots, seen) = (self.roots()?, self.seen().await?);
+        let (roots, seen) = (self.roots().await?, self.seen().await?);
         let target = match &seen.seals {
             Some(seals) if !seen.is_settled() => Target { roots, fingerprint: seals.clone() },
-            _ => self.next(&roots, &seen)?,
+            _ => self.next(&roots, &seen).await?,
         };
         let done = self.go(&target, out).await?;
         Ok((target, done))
     }
 
     /// The next root: named and never used, or made now.
-    pub(super) fn next(&self, roots: &Roots, seen: &RootUse) -> anyhow::Result<Target> {
+    pub(super) async fn next(&self, roots: &Roots, seen: &RootUse) -> anyhow::Result<Target> {
         let named = self.new_root.map(|path| RootSource::File(path.to_owned()));
         let sources: Vec<&RootSource> = match &named {
             Some(named) => vec![named],
@@ -179,8 +172,9 @@ impl Changing<'_> {
         };
         for source in &sources {
             let root = match (source.is_there(), source) {
-                (true, source) => RootKey::load(source)?,
+                (true, source) => self.place.custodians.load(source).await?,
                 (false, RootSource::File(path)) => RootKey::create(path, &OsEntropy)?,
+                (false, RootSource::Envelope(path)) => wrapped::make(path, &self.place.custodians, &[]).await?,
                 (false, RootSource::Environment(_)) => continue,
             };
             let fingerprint = root.fingerprint();
@@ -205,6 +199,12 @@ impl Changing<'_> {
                  into [keys] of every proxy's configuration, set that variable to a new root (64 hex digits, `strongroom root new FILE` makes \
                  some), restart the proxies one after another, and run this again"
                 .to_owned(),
+            (_, RootSource::Envelope(_)) => {
+                "no next root is named: write other_roots = [{ envelope = \"root-2.envelope\" }] into [keys] of every proxy's configuration, \
+                 restart the proxies one after another, and run this again (the file is made; copy it to the other machines first, see \
+                 `strongroom root new --config`)"
+                    .to_owned()
+            }
             _ => "no next root is named: write other_roots = [{ file = \"root-2.key\" }] into [keys] of every proxy's configuration, restart the \
                  proxies one after another, and run this again (the file is made; copy it to the other machines first, see `strongroom root \
                  new`). Without proxies, --new-root FILE will do"
@@ -251,6 +251,11 @@ impl Changing<'_> {
                     "take {name} out of where it is set (unit, container, secret store), earlier versions kept there included, and restart what \
                      was started with it"
                 ),
+                Some(RootSource::Envelope(path)) => format!(
+                    "delete {} on every machine, its copies in escrow and in backups. Where a copy may be left, put an end to what opens it: delete the \
+                     KMS key if nothing else needs it, destroy the passphrase and the escrow's identity",
+                    path.display()
+                ),
                 None => "in no configuration any more; delete what copies are left in escrow and backups".to_owned(),
             };
             writeln!(out, "   {fingerprint}: {how}.")?;
@@ -279,10 +284,18 @@ impl Changing<'_> {
     fn source_of(&self, fingerprint: &str) -> Option<RootSource> {
         let named = self.new_root.map(|path| RootSource::File(path.to_owned()));
         let mut sources = self.sources().cloned().chain(named).filter(RootSource::is_there);
-        sources.find(|source| RootKey::load(source).is_ok_and(|root| root.fingerprint() == fingerprint))
+        sources.find(|source| fingerprint_of(source).is_ok_and(|found| found == fingerprint))
     }
 
     fn place_of(&self, fingerprint: &str) -> String {
         self.source_of(fingerprint).map_or_else(|| "in no configuration".to_owned(), |source| source.to_string())
     }
+}
+
+/// An envelope says it itself: no custodian is asked for it.
+fn fingerprint_of(source: &RootSource) -> anyhow::Result<String> {
+    Ok(match source {
+        RootSource::Envelope(path) => Envelope::read(path)?.fingerprint().to_owned(),
+        _ => RootKey::load(source)?.fingerprint(),
+    })
 }

@@ -4,6 +4,7 @@
 //! Relative paths are relative to the folder of the file. Secrets never stand in the file: it names the
 //! private files or environment variables that hold them, and they are read here, so that `check` finds
 //! a missing one. `config/strongroom.example.toml` documents every key.
+mod keys;
 mod problem;
 mod quantity;
 mod raw;
@@ -20,7 +21,7 @@ mod value;
 pub use problem::{ConfigError, Problem};
 pub use quantity::{show_duration, size};
 pub use settings::{
-    Config, DrillReport, Intents, Limits, Listen, LogFormat, LogTarget, Logs, Pace, Reconcile, Retry, StatePlace,
+    Config, DrillReport, Intents, Keys, Limits, Listen, LogFormat, LogTarget, Logs, Pace, Reconcile, Retry, StatePlace,
     TlsFiles,
 };
 

@@ -97,14 +97,37 @@ table! {
         root: Field<RawRoot>,
         other_roots: Vec<Spanned<RawRoot>>,
         rotate_after: Field<String>,
+        recheck: Field<String>,
+        stale_for: Field<String>,
+        custodian: Vec<Spanned<RawCustodian>>,
     }
 }
 
 table! {
-    /// `root = { file = ... }` or `{ environment = ... }`.
+    /// `[[keys.custodian]]`.
+    RawCustodian {
+        name: Field<String>,
+        kind: Field<String>,
+        passphrase_file: Field<String>,
+        passphrase_env: Field<String>,
+        recipient: Field<String>,
+        key_id: Field<String>,
+        region: Field<String>,
+        endpoint: Field<String>,
+        access_key_id: Field<String>,
+        secret_access_key_file: Field<String>,
+        secret_access_key_env: Field<String>,
+        ca_file: Field<String>,
+        allow_plain_http: Field<bool>,
+    }
+}
+
+table! {
+    /// `root = { file = ... }`, `{ environment = ... }` or `{ envelope = ... }`.
     RawRoot {
         file: Field<String>,
         environment: Field<String>,
+        envelope: Field<String>,
     }
 }
 
@@ -241,7 +264,7 @@ table! {
 /// Every key of the file as (table, key); the table is empty for the top level.
 #[cfg(test)]
 pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
-    let tables: [(&str, &[&str]); 19] = [
+    let tables: [(&str, &[&str]); 20] = [
         ("", RawConfig::KEYS),
         ("listen", RawListen::KEYS),
         ("tls", RawTls::KEYS),
@@ -249,6 +272,7 @@ pub(super) fn every_key() -> Vec<(&'static str, &'static str)> {
         ("state", RawState::KEYS),
         ("keys", RawKeys::KEYS),
         ("keys.root", RawRoot::KEYS),
+        ("keys.custodian", RawCustodian::KEYS),
         ("credentials", RawCredentials::KEYS),
         ("site", RawSite::KEYS),
         ("replication", RawReplication::KEYS),

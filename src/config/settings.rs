@@ -1,5 +1,5 @@
 //! The checked configuration: what each part of the program is told.
-use crate::keys::RootSource;
+use crate::keys::{CustodianSettings, Patience, RootSource};
 use crate::policy::{Rule, Suites};
 use crate::s3::{Aliases, BucketName};
 use crate::secret::SecretText;
@@ -22,12 +22,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the state is.
     pub state: StatePlace,
-    /// Where the root key comes from.
-    pub root_key: RootSource,
-    /// Where others come from that open the keyring too: the next one, which may not be there yet, and earlier ones.
-    pub other_roots: Vec<RootSource>,
-    /// How old a key's newest version gets; `None`: as old as it likes.
-    pub rotate_after: Option<Duration>,
+    /// Root keys and their custodians.
+    pub keys: Keys,
     /// The credentials file.
     pub credentials_file: PathBuf,
     /// The primary site.
@@ -145,6 +141,20 @@ pub struct Pace {
     pub repair_on_read: bool,
     /// While the primary is out a backup accepts changes in its place.
     pub accept_on_backup: bool,
+}
+
+/// Root keys, and who opens them. Holds custodians' secrets: no `Debug`.
+pub struct Keys {
+    /// Where the root key comes from.
+    pub root: RootSource,
+    /// Where others come from that open the keyring too: the next one, which may not be there yet, and earlier ones.
+    pub other_roots: Vec<RootSource>,
+    /// How old a key's newest version gets; `None`: as old as it likes.
+    pub rotate_after: Option<Duration>,
+    /// Who opens roots that are wrapped.
+    pub custodians: Vec<CustodianSettings>,
+    /// How often they are asked whether the root may still be used, and how long their silence is borne.
+    pub patience: Patience,
 }
 
 /// Where the state is.

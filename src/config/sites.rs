@@ -1,9 +1,7 @@
 //! `[[site]]`: exactly one primary, at least one backup, no two that are the same place.
 use super::raw::{Field, RawConfig, RawSite};
-use super::value::Reader;
-use crate::identity::read_private;
+use super::value::{Reader, SecretPlace};
 use crate::s3::BucketName;
-use crate::secret::SecretText;
 use crate::site::{SiteConfig, SiteName};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -68,13 +66,21 @@ fn site(
 ) -> Option<Checked> {
     let (at, raw) = (raw.span().start, raw.get_ref());
     let field = |name: &str| format!("{path}.{name}");
-    let name = name(reader, &raw.name, &field("name"), at);
+    let name = name(reader, &raw.name, &field("name"), at, "name = \"primary\"");
     let role = role(reader, &raw.role, &field("role"), at);
-    let endpoint = endpoint(reader, raw, &field("endpoint"), at);
+    let endpoint = reader
+        .required(&raw.endpoint, &field("endpoint"), Some(at), "endpoint = \"https://s3.example.com\"")
+        .and_then(|_| endpoint(reader, &raw.endpoint, &raw.allow_plain_http, &field("endpoint")));
     let access_key_id =
         reader.required(&raw.access_key_id, &field("access_key_id"), Some(at), "access_key_id = \"...\"");
-    let secret = secret(reader, raw, path, at);
-    let ca_pem = ca(reader, &raw.ca_file, &field("ca_file"));
+    let secret = SecretPlace {
+        file: &raw.secret_access_key_file,
+        variable: &raw.secret_access_key_env,
+        field: &field("secret_access_key"),
+        what: "secret",
+    };
+    let secret = reader.required_secret(&secret, at);
+    let ca_pem = reader.authorities(&raw.ca_file, &field("ca_file"));
     let bucket_prefix = prefix(reader, &raw.bucket_prefix, &field("bucket_prefix"), system_bucket);
     let seconds = Duration::from_secs;
     let second_to_hour = seconds(1)..=seconds(3600);
@@ -102,12 +108,18 @@ fn site(
     Some(Checked { role: role?, at, config })
 }
 
-fn name(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str, at: usize) -> Option<String> {
-    let name = reader.required(value, field, Some(at), "name = \"primary\"")?;
+pub(super) fn name(
+    reader: &mut Reader<'_, '_>,
+    value: &Field<String>,
+    field: &str,
+    at: usize,
+    example: &str,
+) -> Option<String> {
+    let name = reader.required(value, field, Some(at), example)?;
     let fine = name.len() <= 32 && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
     if !fine {
         let fix = "use 1 to 32 of a-z, 0-9, `_` and `-`; it is a label of metrics and logs";
-        reader.problems.add(value.as_ref().map(|v| v.span().start), field, format!("{name:?} is no site name"), fix);
+        reader.problems.add(value.as_ref().map(|v| v.span().start), field, format!("{name:?} is no name"), fix);
     }
     fine.then_some(name)
 }
@@ -120,9 +132,14 @@ fn role(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str, at: usi
 }
 
 /// `scheme://host[:port]` in lower case with the port spelled out, so that equal places look equal.
-fn endpoint(reader: &mut Reader<'_, '_>, raw: &RawSite, field: &str, at: usize) -> Option<String> {
-    let text = reader.required(&raw.endpoint, field, Some(at), "endpoint = \"https://s3.example.com\"")?;
-    let value = raw.endpoint.as_ref()?;
+pub(super) fn endpoint(
+    reader: &mut Reader<'_, '_>,
+    value: &Field<String>,
+    allow_plain_http: &Field<bool>,
+    field: &str,
+) -> Option<String> {
+    let value = value.as_ref()?;
+    let text = value.get_ref();
     let example = "write scheme, host and port only, for example \"https://s3.example.com:9000\"";
     let Ok(uri) = text.parse::<http::Uri>() else {
         reader.wrong(value, field, format!("{text:?} is no address"), example);
@@ -136,12 +153,12 @@ fn endpoint(reader: &mut Reader<'_, '_>, raw: &RawSite, field: &str, at: usize) 
         || !plain
         || (text.contains(']') && uri.port().is_none() && !text.trim_end_matches('/').ends_with(']'))
     {
-        reader.wrong(value, field, format!("{text:?} is no endpoint of an S3 server"), example);
+        reader.wrong(value, field, format!("{text:?} is no endpoint of a server"), example);
         return None;
     }
-    let allowed = raw.allow_plain_http.as_ref().is_some_and(|allow| *allow.get_ref());
+    let allowed = allow_plain_http.as_ref().is_some_and(|allow| *allow.get_ref());
     if scheme == "http" && !allowed && !is_loopback(&host) {
-        let fix = "use https://, or set allow_plain_http = true for this site if its network is trusted";
+        let fix = "use https://, or set allow_plain_http = true here if its network is trusted";
         reader.wrong(value, field, "plain HTTP to another machine shows the requests and their signatures", fix);
     }
     let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
@@ -151,52 +168,6 @@ fn endpoint(reader: &mut Reader<'_, '_>, raw: &RawSite, field: &str, at: usize) 
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|ip| ip.is_loopback())
-}
-
-fn secret(reader: &mut Reader<'_, '_>, raw: &RawSite, path: &str, at: usize) -> Option<SecretText> {
-    let field = format!("{path}.secret_access_key_file");
-    let text = match (&raw.secret_access_key_file, &raw.secret_access_key_env) {
-        (Some(file), None) => match read_private(&reader.path(file.get_ref())) {
-            Ok(text) => text.trim().to_owned(),
-            Err(why) => {
-                reader.wrong(file, &field, why.to_string(), "put the secret alone into that file, mode 0600");
-                return None;
-            }
-        },
-        (None, Some(variable)) => match (reader.environment)(variable.get_ref()) {
-            Some(text) => text.trim().to_owned(),
-            None => {
-                let what = format!("the environment variable {:?} is not set", variable.get_ref());
-                let fix = "set it to the secret before the start";
-                reader.wrong(variable, &format!("{path}.secret_access_key_env"), what, fix);
-                return None;
-            }
-        },
-        (given, _) => {
-            let what = if given.is_some() { "two places for one secret" } else { "it is missing" };
-            let fix = "give either secret_access_key_file or secret_access_key_env";
-            reader.problems.add(Some(at), field, what, fix);
-            return None;
-        }
-    };
-    if text.is_empty() {
-        reader.problems.add(Some(at), field, "the secret is empty", "put the site's secret access key there");
-        return None;
-    }
-    Some(SecretText::new(text))
-}
-
-/// The outer `None`: a problem was reported; the inner: none was asked for.
-fn ca(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str) -> Option<Option<Vec<u8>>> {
-    let Some(file) = value else { return Some(None) };
-    let path = reader.path(file.get_ref());
-    let what = match std::fs::read(&path) {
-        Ok(pem) if pem.windows(17).any(|w| w == b"BEGIN CERTIFICATE") => return Some(Some(pem)),
-        Ok(_) => format!("{} holds no PEM certificate", path.display()),
-        Err(why) => format!("{} cannot be read: {why}", path.display()),
-    };
-    reader.wrong(file, field, what, "name a PEM file with the authority's certificate, or remove the line");
-    None
 }
 
 fn prefix(

@@ -1,8 +1,7 @@
 //! `[state]`: files of this machine, or a PostgreSQL that several proxies share.
 use super::raw::RawState;
 use super::settings::{Intents, StatePlace};
-use super::value::Reader;
-use crate::identity::read_private;
+use super::value::{Reader, SecretPlace};
 use crate::secret::SecretText;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::time::Duration;
@@ -26,7 +25,12 @@ pub(super) fn state(reader: &mut Reader<'_, '_>, raw: &RawState) -> Option<(Stat
         let fix = "write \"always\": proxies that share the state see by their intents that they changed the same key";
         reader.wrong(given, "state.intents", "it does not go together with state.url", fix);
     }
-    let password = password(reader, raw);
+    let password = reader.secret(&SecretPlace {
+        file: &raw.password_file,
+        variable: &raw.password_env,
+        field: "state.password",
+        what: "password",
+    });
     let text = url.get_ref();
     let Some((user, place)) = text.strip_prefix("postgres://").and_then(|rest| rest.split_once('@')) else {
         let fix = "write for example \"postgres://strongroom@127.0.0.1:5432/strongroom\"";
@@ -45,33 +49,4 @@ pub(super) fn state(reader: &mut Reader<'_, '_>, raw: &RawState) -> Option<(Stat
         }
     };
     Some((StatePlace::Shared { url: SecretText::new(url), lease }, intents))
-}
-
-/// The outer `None`: a problem was reported; the inner: there is none.
-fn password(reader: &mut Reader<'_, '_>, raw: &RawState) -> Option<Option<SecretText>> {
-    let text = match (&raw.password_file, &raw.password_env) {
-        (None, None) => return Some(None),
-        (Some(file), None) => match read_private(&reader.path(file.get_ref())) {
-            Ok(text) => text.trim().to_owned(),
-            Err(why) => {
-                let fix = "put the password alone into that file, mode 0600";
-                reader.wrong(file, "state.password_file", why.to_string(), fix);
-                return None;
-            }
-        },
-        (None, Some(variable)) => match (reader.environment)(variable.get_ref()) {
-            Some(text) => text.trim().to_owned(),
-            None => {
-                let what = format!("the environment variable {:?} is not set", variable.get_ref());
-                reader.wrong(variable, "state.password_env", what, "set it to the password before the start");
-                return None;
-            }
-        },
-        (Some(file), Some(_)) => {
-            let fix = "give either password_file or password_env";
-            reader.wrong(file, "state.password_file", "two places for one password", fix);
-            return None;
-        }
-    };
-    Some(Some(SecretText::new(text)))
 }

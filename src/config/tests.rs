@@ -27,14 +27,16 @@ secret_access_key_env = "SECRET"
 "#;
 
 fn environment(name: &str) -> Option<String> {
-    matches!(name, "ROOT" | "SECRET" | "STRONGROOM_BACKUP_SECRET").then(|| "a-secret-value".to_owned())
+    let known = ["ROOT", "SECRET", "STRONGROOM_BACKUP_SECRET", "STRONGROOM_KMS_SECRET", "STRONGROOM_ROOT_PASSPHRASE"];
+    known.contains(&name).then(|| "a-secret-value-of-a-test".to_owned())
 }
 
 /// A folder with every file that the texts of these tests name.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
-    for name in ["credentials.toml", "root.key", "primary.secret"] {
-        crate::identity::write_private(&folder.path().join(name), "text").unwrap_or_else(|e| panic!("{e}"));
+    for name in ["credentials.toml", "root.key", "primary.secret", "kms.secret", "root.passphrase"] {
+        crate::identity::write_private(&folder.path().join(name), "a text of some length")
+            .unwrap_or_else(|e| panic!("{e}"));
     }
     folder
 }
@@ -131,13 +133,14 @@ fn suites_are_listed_and_a_rule_may_name_only_one_that_is_written() {
 fn the_example_shows_every_key_there_is() {
     let full: toml::Table = example_in_full().parse().unwrap_or_else(|e| panic!("{e}"));
     for (table, key) in raw::every_key() {
-        if (table, key) == ("keys.root", "environment") {
-            assert!(EXAMPLE.contains("# root = { environment ="));
+        if table == "keys.root" && key != "file" {
+            assert!(EXAMPLE.contains(&format!("# root = {{ {key} =")));
             continue;
         }
         let places: Vec<&toml::Value> = match table {
             "" => vec![],
             "keys.root" => full["keys"].get("root").into_iter().collect(),
+            "keys.custodian" => full["keys"]["custodian"].as_array().into_iter().flatten().collect(),
             _ => match full.get(table) {
                 Some(toml::Value::Array(items)) => items.iter().collect(),
                 other => other.into_iter().collect(),
@@ -172,6 +175,43 @@ fn the_defaults_the_example_states_are_the_real_ones() {
     let site =
         |s: &crate::site::SiteConfig| (s.connect_timeout, s.stall_timeout, s.max_idle_connections, s.region.clone());
     assert_eq!(site(&stated.primary), site(&real.primary));
+}
+
+#[test]
+fn an_envelope_needs_a_custodian_that_opens_it_and_custodians_are_checked() {
+    use crate::keys::{CustodianKind, RootSource};
+    let phrase = "[[keys.custodian]]\nname = \"a\"\nkind = \"passphrase\"\npassphrase_env = \"SECRET\"\n";
+    let escrow = "[[keys.custodian]]\nname = \"b\"\nkind = \"recipient\"\n\
+                  recipient = \"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"\n";
+    let with = |custodians: &str| {
+        GOOD.replace(
+            "root = { environment = \"ROOT\" }",
+            &format!("root = {{ envelope = \"root.envelope\" }}\n{custodians}"),
+        )
+    };
+    let keys = good(&with(&format!("{phrase}{escrow}"))).keys;
+    assert!(matches!(&keys.root, RootSource::Envelope(path) if path.ends_with("root.envelope")));
+    assert!(matches!(keys.custodians[0].kind, CustodianKind::Passphrase(_)) && keys.custodians.len() == 2);
+    assert_eq!((keys.patience.recheck.as_secs(), keys.patience.stale_for.as_secs()), (900, 86_400));
+    let kms = "[[keys.custodian]]\nname = \"k\"\nkind = \"aws-kms\"\n";
+    for (custodians, expected) in [
+        ("".to_owned(), "keys.custodian: nobody could open the envelope"),
+        (escrow.to_owned(), "keys.custodian: nobody could open the envelope"),
+        (format!("{phrase}{phrase}"), "keys.custodian[2].name: the name \"a\" is taken"),
+        (format!("{phrase}region = \"x\"\n"), "keys.custodian[1].region: a custodian of this kind has no such setting"),
+        (
+            phrase.replace("SECRET", "NONE"),
+            "keys.custodian[1].passphrase_env: the environment variable \"NONE\" is not set",
+        ),
+        (phrase.replace("passphrase\"", "hsm\""), "keys.custodian[1].kind: \"hsm\""),
+        (escrow.replace("age1", "age2"), "keys.custodian[1].recipient: this is no X25519 recipient"),
+        (kms.to_owned(), "keys.custodian[1].key_id: it is missing"),
+        (kms.to_owned(), "keys.custodian[1].secret_access_key_file: it is missing"),
+        (format!("{kms}endpoint = \"http://kms.example.com\"\n"), "keys.custodian[1].endpoint: plain HTTP"),
+    ] {
+        let report = report(&with(&custodians));
+        assert!(report.contains(expected), "{expected}: {report}");
+    }
 }
 
 #[test]
@@ -269,7 +309,7 @@ fn a_secret_has_exactly_one_place_and_it_must_be_there() {
     );
     let config =
         good(&GOOD.replacen("secret_access_key_env = \"SECRET\"", "secret_access_key_file = \"primary.secret\"", 1));
-    assert_eq!(config.primary.secret_access_key.expose(), "text");
+    assert_eq!(config.primary.secret_access_key.expose(), "a text of some length");
 }
 
 #[test]
@@ -308,7 +348,7 @@ fn a_shared_state_has_its_password_elsewhere_and_needs_intents() {
     let shared = |lines: &str| GOOD.replace("folder = \"state\"", lines);
     let config = good(&shared("url = \"postgres://me@db:5432/x\"\npassword_env = \"SECRET\""));
     let StatePlace::Shared { url, lease } = config.state else { panic!("shared") };
-    assert_eq!((url.expose(), lease.as_secs()), ("postgres://me:a%2Dsecret%2Dvalue@db:5432/x", 30));
+    assert_eq!((url.expose(), lease.as_secs()), ("postgres://me:a%2Dsecret%2Dvalue%2Dof%2Da%2Dtest@db:5432/x", 30));
     for (lines, complaint) in [
         ("url = \"postgres://me:hunter2@db/x\"", "a password does not belong into this file"),
         ("url = \"mysql://me@db/x\"", "no address of a PostgreSQL"),

@@ -3,8 +3,7 @@ use super::problem::Problems;
 use super::raw::{Field, RawConfig, RawLimits, RawListen, RawLog, RawTls};
 use super::settings::{Config, Limits, Listen, LogFormat, LogTarget, Logs, Pace, Retry, TlsFiles};
 use super::value::Reader;
-use super::{Environment, recovery, rules, sites, state, suites};
-use crate::keys::RootSource;
+use super::{Environment, keys, recovery, rules, sites, state, suites};
 use crate::s3::BucketName;
 use crate::site::Hedge;
 use std::net::SocketAddr;
@@ -31,11 +30,7 @@ pub(super) fn validate(
     let listen = listen(reader, &raw.listen, raw.tls.as_ref());
     let limits = limits(reader, &raw.limits);
     let state = state::state(reader, &raw.state);
-    let root_key = root_key(reader, raw);
-    let other_roots = other_roots(reader, raw);
-    let rotate_after = raw.keys.rotate_after.as_ref().map(|_| {
-        reader.duration(&raw.keys.rotate_after, "keys.rotate_after", 365 * 24 * HOUR, 10 * SECOND..=876_000 * HOUR)
-    });
+    let keys = keys::keys(reader, &raw.keys);
     let credentials_file = credentials_file(reader, &raw.credentials.file);
     let sites = sites::sites(reader, raw, system_bucket.as_ref());
     let grace = &raw.replication.backup_grace;
@@ -64,9 +59,7 @@ pub(super) fn validate(
         listen: listen?,
         limits,
         state,
-        root_key: root_key?,
-        other_roots,
-        rotate_after,
+        keys: keys?,
         credentials_file: credentials_file?,
         primary,
         backups,
@@ -201,48 +194,6 @@ fn limits(reader: &mut Reader<'_, '_>, raw: &RawLimits) -> Limits {
         max_header_bytes: reader.size(&raw.max_header_bytes, "limits.max_header_bytes", 32 << 10, 8 << 10..=1 << 20),
         max_xml_body: reader.size(&raw.max_xml_body, "limits.max_xml_body", 8 << 20, 64 << 10..=32 << 20),
     }
-}
-
-fn root_key(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Option<RootSource> {
-    const FIX: &str =
-        "write root = { file = \"root.key\" } or root = { environment = \"STRONGROOM_ROOT_KEY\" } in [keys]";
-    let Some(root) = &raw.keys.root else {
-        reader.problems.add(None, "keys.root", "it is missing", FIX);
-        return None;
-    };
-    match (&root.get_ref().file, &root.get_ref().environment) {
-        (Some(file), None) => {
-            let fix = "make one with `strongroom init`, or bring back the one that sealed the data";
-            Some(RootSource::File(reader.existing_file(file, "keys.root.file", fix)))
-        }
-        (None, Some(variable)) => {
-            if (reader.environment)(variable.get_ref()).is_none() {
-                let what = format!("the environment variable {:?} is not set", variable.get_ref());
-                reader.wrong(variable, "keys.root.environment", what, "set it to the root key (64 hex digits)");
-            }
-            Some(RootSource::Environment(variable.get_ref().clone()))
-        }
-        _ => {
-            reader.wrong(root, "keys.root", "it needs exactly one of file and environment", FIX);
-            None
-        }
-    }
-}
-
-/// They may not be there: the next root is made when it is needed.
-fn other_roots(reader: &mut Reader<'_, '_>, raw: &RawConfig) -> Vec<RootSource> {
-    let mut sources = Vec::new();
-    for other in &raw.keys.other_roots {
-        match (&other.get_ref().file, &other.get_ref().environment) {
-            (Some(file), None) => sources.push(RootSource::File(reader.path(file.get_ref()))),
-            (None, Some(variable)) => sources.push(RootSource::Environment(variable.get_ref().clone())),
-            _ => {
-                let fix = "write other_roots = [{ file = \"root-2.key\" }]";
-                reader.wrong(other, "keys.other_roots", "one of them needs exactly one of file and environment", fix);
-            }
-        }
-    }
-    sources
 }
 
 fn credentials_file(reader: &mut Reader<'_, '_>, value: &Field<String>) -> Option<PathBuf> {

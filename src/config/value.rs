@@ -2,6 +2,8 @@
 use super::problem::Problems;
 use super::raw::Field;
 use super::{Environment, quantity};
+use crate::identity::read_private;
+use crate::secret::SecretText;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +14,16 @@ pub(super) struct Reader<'r, 't> {
     pub(super) problems: &'r mut Problems<'t>,
     pub(super) folder: &'r Path,
     pub(super) environment: Environment<'r>,
+}
+
+/// The two fields that may say where a secret is.
+pub(super) struct SecretPlace<'a> {
+    pub(super) file: &'a Field<String>,
+    pub(super) variable: &'a Field<String>,
+    /// The fields' name, without `_file` and `_env`.
+    pub(super) field: &'a str,
+    /// What it is, for people.
+    pub(super) what: &'static str,
 }
 
 // === impl Reader ===
@@ -113,6 +125,68 @@ impl Reader<'_, '_> {
             self.wrong(text, field, what, format!("choose one of {}", words.join(", ")));
         }
         found.map(|(_, choice)| *choice)
+    }
+
+    /// A secret, out of a private file or an environment variable. The outer `None`: a problem was reported; the inner: neither was named.
+    pub(super) fn secret(&mut self, place: &SecretPlace<'_>) -> Option<Option<SecretText>> {
+        let SecretPlace { file, variable, field, what } = place;
+        let (in_file, in_variable) = (format!("{field}_file"), format!("{field}_env"));
+        let text = match (file, variable) {
+            (None, None) => return Some(None),
+            (Some(file), None) => match read_private(&self.path(file.get_ref())) {
+                Ok(text) => text.trim().to_owned(),
+                Err(why) => {
+                    let fix = format!("put the {what} alone into that file, mode 0600");
+                    self.wrong(file, &in_file, why.to_string(), fix);
+                    return None;
+                }
+            },
+            (None, Some(variable)) => match (self.environment)(variable.get_ref()) {
+                Some(text) => text.trim().to_owned(),
+                None => {
+                    let missing = format!("the environment variable {:?} is not set", variable.get_ref());
+                    self.wrong(variable, &in_variable, missing, format!("set it to the {what} before the start"));
+                    return None;
+                }
+            },
+            (Some(file), Some(_)) => {
+                let name = |field: &str| field.rsplit('.').next().unwrap_or_default().to_owned();
+                let fix = format!("give either {} or {}", name(&in_file), name(&in_variable));
+                self.wrong(file, &in_file, format!("two places for one {what}"), fix);
+                return None;
+            }
+        };
+        Some(Some(SecretText::new(text)))
+    }
+
+    /// The same, which has to be there and not be empty. `parent` is where its table stands.
+    pub(super) fn required_secret(&mut self, place: &SecretPlace<'_>, parent: usize) -> Option<SecretText> {
+        let in_file = format!("{}_file", place.field);
+        let Some(secret) = self.secret(place)? else {
+            let name = place.field.rsplit('.').next().unwrap_or_default();
+            let fix = format!("give either {name}_file or {name}_env");
+            self.problems.add(Some(parent), in_file, "it is missing", fix);
+            return None;
+        };
+        if secret.expose().is_empty() {
+            let what = place.what;
+            self.problems.add(Some(parent), in_file, format!("the {what} is empty"), format!("put the {what} there"));
+            return None;
+        }
+        Some(secret)
+    }
+
+    /// A PEM file with extra certificate authorities. The outer `None`: a problem was reported; the inner: none was asked for.
+    pub(super) fn authorities(&mut self, value: &Field<String>, field: &str) -> Option<Option<Vec<u8>>> {
+        let Some(file) = value else { return Some(None) };
+        let path = self.path(file.get_ref());
+        let what = match std::fs::read(&path) {
+            Ok(pem) if pem.windows(17).any(|w| w == b"BEGIN CERTIFICATE") => return Some(Some(pem)),
+            Ok(_) => format!("{} holds no PEM certificate", path.display()),
+            Err(why) => format!("{} cannot be read: {why}", path.display()),
+        };
+        self.wrong(file, field, what, "name a PEM file with the authority's certificate, or remove the line");
+        None
     }
 
     /// A path, relative to the folder of the configuration file.

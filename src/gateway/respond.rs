@@ -283,6 +283,8 @@ fn of_key(error: KeyError) -> S3Error {
             )
         }
         KeyError::Site(error) => of_site(error),
+        // Said once, when it began.
+        KeyError::Withheld(_) => unavailable(),
         error => {
             tracing::error!(%error, "the keyring failed");
             unavailable()

@@ -13,6 +13,9 @@ pub enum KeyError {
     /// The key is there and may not be used in the state that it is in.
     #[error("vault key {0} is {1}")]
     State(String, KeyState),
+    /// No key may be used: the custodians of the root do not let it be used.
+    #[error("no vault key may be used now: {0}")]
+    Withheld(&'static str),
     /// A limit of the key does not let this caller use it.
     #[error("vault key {0} may not be used by {1:?} to {2}")]
     Forbidden(String, String, Use),

@@ -99,8 +99,10 @@ impl Keyring {
     /// The newest enabled version, for sealing, if it is in memory.
     ///
     /// # Errors
-    /// [`KeyError::NotFound`] (version 0) when the key is not there; [`KeyError::State`] when it may not be used.
+    /// [`KeyError::NotFound`] (version 0) when the key is not there; [`KeyError::State`] when it may not be used;
+    /// [`KeyError::Withheld`] when no key may be.
     pub fn for_sealing(&self, id: &VaultKeyId) -> Result<Arc<VaultKey>, KeyError> {
+        self.refuse_withheld()?;
         let entry = self.ring.get(id).ok_or_else(|| KeyError::NotFound(id.as_str().to_owned(), 0))?;
         entry.usable(id)?;
         // Every version is disabled, the key is not.
@@ -113,6 +115,7 @@ impl Keyring {
     /// # Errors
     /// As [`Keyring::for_sealing`]; [`KeyError::Unsettled`] when some site cannot be asked and the others have none.
     pub async fn sealing_key(&self, id: &VaultKeyId) -> Result<Arc<VaultKey>, KeyError> {
+        self.refuse_withheld()?;
         if self.ring.get(id).is_none() {
             // Rare, so on the heap: every read and write holds this future.
             Box::pin(self.fetch(id, true)).await?;
@@ -125,6 +128,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyError::NotFound`] when it is not there; [`KeyError::State`] when the key or the version may not be used.
     pub fn for_opening(&self, reference: &VaultKeyRef) -> Result<Arc<VaultKey>, KeyError> {
+        self.refuse_withheld()?;
         let (id, version) = (&reference.id, reference.version);
         let not_found = || KeyError::NotFound(id.as_str().to_owned(), version);
         let entry = self.ring.get(id).ok_or_else(not_found)?;
@@ -151,6 +155,20 @@ impl Keyring {
             }
             found => found,
         }
+    }
+
+    /// From now on no key is given out, for this reason; `None`: keys are given out again. True when that is a change.
+    pub fn withhold(&self, why: Option<&'static str>) -> bool {
+        self.ring.withhold(why)
+    }
+
+    /// Why no key is given out; `None` when keys are.
+    pub fn withheld(&self) -> Option<&'static str> {
+        self.ring.withheld()
+    }
+
+    fn refuse_withheld(&self) -> Result<(), KeyError> {
+        self.withheld().map_or(Ok(()), |why| Err(KeyError::Withheld(why)))
     }
 
     /// Whether a version that was in use a moment ago still may be.

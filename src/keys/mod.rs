@@ -4,6 +4,9 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`root`], [`roots`] | a root key: loading, checking, making one; all that open the keyring |
+//! | [`envelope`], [`custodian`] | a root that is wrapped for custodians: the file; a passphrase, a KMS, an escrow, and all of them together |
+//! | [`vigil`] | whether the custodians still let the root be used |
+//! | [`private`] | files that nobody else may read |
 //! | [`rotate`] | from one root to the next: everything sealed anew, read back, and what is left under which root |
 //! | [`document`] | what a keyring object says, and how it is sealed |
 //! | [`survey`] | every copy at every site, each authenticated |
@@ -20,11 +23,14 @@
 mod admin;
 mod aging;
 mod copies;
+mod custodian;
 mod document;
 mod entropy;
+mod envelope;
 mod error;
 mod folder;
 mod keyring;
+mod private;
 mod ring;
 mod root;
 mod roots;
@@ -32,15 +38,22 @@ mod rotate;
 mod settle;
 mod state;
 mod survey;
+mod vigil;
 mod watch;
 
 pub use crate::seal::VaultKeyId;
 pub use admin::{Done, KeyAdmin, KeyChange, KeyInfo, key_id};
+pub use custodian::{
+    Answer, AwsKmsSettings, CustodianError, CustodianKind, CustodianName, CustodianSettings, Custodians,
+    SHORTEST_PASSPHRASE, WrapChange, is_recipient, recover,
+};
 pub use document::Changed;
 pub use entropy::OsEntropy;
+pub use envelope::Envelope;
 pub use error::KeyError;
 pub use keyring::Keyring;
 pub use root::{RootKey, RootSource};
 pub use roots::Roots;
 pub use rotate::{Rewrapped, RootUse, TAKEN_OVER};
 pub use state::{KeyState, Limits, USUAL_WINDOW, Use, WINDOW};
+pub use vigil::{Patience, Seen, Vigil};

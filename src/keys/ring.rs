@@ -4,7 +4,7 @@ use super::document::VersionState;
 use super::settle::Settled;
 use super::state::KeyState;
 use crate::seal::{VaultKey, VaultKeyId};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,8 @@ pub(super) struct Ring {
     keys: ArcSwap<Keys>,
     generation: AtomicU64,
     writing: Mutex<()>,
+    /// Why no key may be used now.
+    withheld: ArcSwapOption<&'static str>,
 }
 
 /// One vault key. A key that may not be used holds no secret in usable form.
@@ -32,7 +34,12 @@ pub(super) struct Entry {
 
 impl Ring {
     pub(super) fn new(keys: Keys) -> Self {
-        Self { keys: ArcSwap::from_pointee(keys), generation: AtomicU64::new(0), writing: Mutex::new(()) }
+        Self {
+            keys: ArcSwap::from_pointee(keys),
+            generation: AtomicU64::new(0),
+            writing: Mutex::new(()),
+            withheld: ArcSwapOption::empty(),
+        }
     }
 
     pub(super) fn get(&self, id: &VaultKeyId) -> Option<Arc<Entry>> {
@@ -55,6 +62,20 @@ impl Ring {
         self.keys.store(Arc::new(keys));
         self.generation.fetch_add(1, Ordering::Release);
         true
+    }
+
+    /// No key may be used from now on, for this reason; `None`: keys may be used. True when that is a change.
+    pub(super) fn withhold(&self, why: Option<&'static str>) -> bool {
+        let before = self.withheld.swap(why.map(Arc::new));
+        let changed = before.as_deref() != why.as_ref();
+        if changed {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        changed
+    }
+
+    pub(super) fn withheld(&self) -> Option<&'static str> {
+        self.withheld.load().as_deref().copied()
     }
 
     pub(super) fn generation(&self) -> u64 {

@@ -1,13 +1,10 @@
-//! The root key: 32 secret bytes that wrap everything else. From a file or the environment, never from the config.
-use super::KeyError;
+//! The root key: 32 secret bytes that wrap everything else. From a file, the environment or an envelope, never from the config.
+use super::{KeyError, private};
 use crate::seal::Entropy;
 use crate::secret::SecretBytes;
 use sha2::{Digest, Sha256};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Bytes of the key in hex digits.
 const DIGITS: usize = 64;
@@ -23,6 +20,8 @@ pub enum RootSource {
     File(PathBuf),
     /// An environment variable with 64 hex digits.
     Environment(String),
+    /// A file that holds it wrapped; its custodians open it ([`super::Custodians::load`]).
+    Envelope(PathBuf),
 }
 
 // === impl RootSource ===
@@ -31,7 +30,7 @@ impl RootSource {
     /// Whether there is something, good or bad.
     pub fn is_there(&self) -> bool {
         match self {
-            Self::File(path) => path.exists(),
+            Self::File(path) | Self::Envelope(path) => path.exists(),
             Self::Environment(name) => std::env::var_os(name).is_some(),
         }
     }
@@ -42,6 +41,7 @@ impl std::fmt::Display for RootSource {
         match self {
             Self::File(path) => write!(f, "the file {}", path.display()),
             Self::Environment(name) => write!(f, "the environment variable {name}"),
+            Self::Envelope(path) => write!(f, "the envelope {}", path.display()),
         }
     }
 }
@@ -52,13 +52,19 @@ pub struct RootKey(pub SecretBytes<32>);
 // === impl RootKey ===
 
 impl RootKey {
-    /// Loads and checks it.
+    /// Loads and checks it. What is in an envelope only its custodians can open.
     ///
     /// # Errors
-    /// [`KeyError::Root`] when it is missing, not 64 hex digits, all zero, or a file that others may read or write.
+    /// [`KeyError::Root`] when it is missing, not 64 hex digits, all zero, a file that others may read or write, or an envelope.
     pub fn load(source: &RootSource) -> Result<Self, KeyError> {
         let (name, text) = match source {
             RootSource::File(path) => (path.display().to_string(), read_file(path)?),
+            RootSource::Envelope(path) => {
+                return Err(KeyError::Root(format!(
+                    "{} holds a wrapped root, which its custodians open",
+                    path.display()
+                )));
+            }
             RootSource::Environment(name) => {
                 let text = std::env::var(name).map_err(|_| {
                     KeyError::Root(format!("the environment variable {name} is not set (64 hex digits are expected)"))
@@ -74,14 +80,38 @@ impl RootKey {
     /// # Errors
     /// [`KeyError::Root`] when the file exists or cannot be written; [`KeyError::Seal`] without randomness.
     pub fn create(path: &Path, entropy: &dyn Entropy) -> Result<Self, KeyError> {
+        let key = Self::generate(entropy)?;
+        key.save(path)?;
+        Ok(key)
+    }
+
+    /// Makes a new one, in memory alone.
+    ///
+    /// # Errors
+    /// [`KeyError::Seal`] without randomness.
+    pub fn generate(entropy: &dyn Entropy) -> Result<Self, KeyError> {
         let mut bytes = Zeroizing::new([0u8; 32]);
         entropy.fill(bytes.as_mut())?;
         let key = Self(SecretBytes::new(*bytes));
         if key.0.is_zero() {
             return Err(KeyError::Root("the random generator gave zeros".to_owned()));
         }
-        write_file(path, &key).map_err(|e| KeyError::Root(format!("{}: {e}", path.display())))?;
         Ok(key)
+    }
+
+    /// Writes it in plain to `path` (0600, durably, never overwrites).
+    ///
+    /// # Errors
+    /// [`KeyError::Root`] when the file exists or cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), KeyError> {
+        private::create(path, &*self.line()).map_err(|e| KeyError::Root(format!("{}: {e}", path.display())))
+    }
+
+    /// What stands in a file: 64 hex digits and a line end.
+    pub(super) fn line(&self) -> Zeroizing<[u8; DIGITS + 1]> {
+        let mut line = Zeroizing::new([b'\n'; DIGITS + 1]);
+        hex::encode_to_slice(self.0.expose(), &mut line[..DIGITS]).expect("the line has room for the digits");
+        line
     }
 
     /// 16 hex digits that name the key and tell nothing about it:
@@ -91,7 +121,11 @@ impl RootKey {
         hex::encode(&digest[..8])
     }
 
-    fn parse(text: &[u8]) -> Result<Self, &'static str> {
+    /// The opposite of [`Self::line`].
+    pub(super) fn parse(text: &[u8]) -> Result<Self, &'static str> {
+        if text.first() == Some(&b'{') {
+            return Err("this is a root envelope; write root = { envelope = ... }, or see `strongroom root recover`");
+        }
         let line = text.strip_suffix(b"\n").unwrap_or(text);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.len() != DIGITS {
@@ -108,44 +142,14 @@ impl RootKey {
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let shown = path.display();
-    let failed = |e: io::Error| KeyError::Root(format!("{shown}: {e} (`strongroom init` makes a root key)"));
-    let file = File::open(path).map_err(failed)?;
-    // Of the open file, so that it cannot be exchanged between the check and the read.
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(KeyError::Root(format!("{shown} is not a regular file")));
-    }
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o7177 != 0 {
-        return Err(KeyError::Root(format!("{shown} has mode {mode:04o}, others may use it: run `chmod 600 {shown}`")));
-    }
-    let mut text = Zeroizing::new(Vec::with_capacity(256));
-    file.take(FILE_LIMIT).read_to_end(&mut text).map_err(failed)?;
-    Ok(text)
-}
-
-fn write_file(path: &Path, key: &RootKey) -> io::Result<()> {
-    let mut line = Zeroizing::new([b'\n'; DIGITS + 1]);
-    hex::encode_to_slice(key.0.expose(), &mut line[..DIGITS]).map_err(io::Error::other)?;
-    // Written beside and linked: a running proxy may be waiting for this file, and half a key is worse than none.
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.partial", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file.write_all(line.as_ref()).and_then(|()| file.sync_all());
-    line.zeroize();
-    // A link, unlike a rename, never replaces.
-    let linked = written.and_then(|()| std::fs::hard_link(&beside, path));
-    std::fs::remove_file(&beside)?;
-    linked?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
+    private::read(path, FILE_LIMIT, "`strongroom init` makes a root key").map_err(KeyError::Root)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::OsEntropy;
+    use std::os::unix::fs::PermissionsExt;
 
     const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 

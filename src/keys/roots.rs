@@ -4,9 +4,10 @@
 //! lies; a root that is among them never seals again. So a root can be changed while proxies run: they are given the next root first, and
 //! turn to it when they see it in use.
 use super::document::{Document, DocumentError};
-use super::{KeyError, RootKey, RootSource};
+use super::{Custodians, KeyError, RootKey, RootSource};
 use crate::seal::{SealError, VaultKeyId};
 use arc_swap::ArcSwap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The root keys that are known, and where others are expected. Cheap to clone.
@@ -18,6 +19,10 @@ struct Inner {
     known: ArcSwap<Vec<Arc<RootKey>>>,
     /// Where there was none yet.
     awaited: Mutex<Vec<RootSource>>,
+    /// Who opens those of them that are wrapped.
+    custodians: Custodians,
+    /// One of those was opened since the last look.
+    opened: AtomicBool,
 }
 
 /// The root that seals new keys, and what their documents remember of earlier ones.
@@ -33,21 +38,30 @@ impl Roots {
     /// whenever something does not open.
     ///
     /// # Errors
-    /// As [`RootKey::load`], for the root and for others that are there.
-    pub fn load(root: &RootSource, others: &[RootSource]) -> Result<Self, KeyError> {
-        let mut roots = vec![Arc::new(RootKey::load(root)?)];
+    /// As [`Custodians::load`], for the root and for others that are there.
+    pub async fn load(root: &RootSource, others: &[RootSource], custodians: &Custodians) -> Result<Self, KeyError> {
+        let mut roots = vec![Arc::new(custodians.load(root).await?)];
         let (there, awaited): (Vec<_>, Vec<_>) = others.iter().cloned().partition(RootSource::is_there);
         for other in there {
-            add(&mut roots, RootKey::load(&other)?);
+            add(&mut roots, custodians.load(&other).await?);
         }
-        Ok(Self(Arc::new(Inner { known: ArcSwap::from_pointee(roots), awaited: Mutex::new(awaited) })))
+        Ok(Self::of(roots, awaited, custodians.clone()))
     }
 
     /// The same and one more.
     pub fn with(&self, root: RootKey) -> Self {
         let mut roots = Vec::clone(&self.0.known.load());
         add(&mut roots, root);
-        Self(Arc::new(Inner { known: ArcSwap::from_pointee(roots), awaited: Mutex::default() }))
+        Self::of(roots, Vec::new(), Custodians::default())
+    }
+
+    fn of(known: Vec<Arc<RootKey>>, awaited: Vec<RootSource>, custodians: Custodians) -> Self {
+        Self(Arc::new(Inner {
+            known: ArcSwap::from_pointee(known),
+            awaited: Mutex::new(awaited),
+            custodians,
+            opened: AtomicBool::new(false),
+        }))
     }
 
     /// Their fingerprints ([`RootKey::fingerprint`]), in the order of the configuration.
@@ -63,17 +77,17 @@ impl Roots {
     /// Looks for roots that were not there. True when one has come.
     pub(super) fn look_again(&self) -> bool {
         let mut awaited = self.0.awaited.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut come = false;
+        let mut come = self.0.opened.swap(false, Ordering::AcqRel);
         awaited.retain(|source| {
             if !source.is_there() {
                 return true;
             }
+            if let RootSource::Envelope(_) = source {
+                return !self.open_later(source.clone());
+            }
             match RootKey::load(source) {
                 Ok(root) => {
-                    tracing::info!(fingerprint = root.fingerprint(), "another root key is there now");
-                    let mut roots = Vec::clone(&self.0.known.load());
-                    add(&mut roots, root);
-                    self.0.known.store(Arc::new(roots));
+                    self.come(root);
                     come = true;
                     false
                 }
@@ -84,6 +98,35 @@ impl Roots {
             }
         });
         come
+    }
+
+    /// Custodians are asked beside: whoever looks holds a thread, and looks again. False when that cannot be.
+    fn open_later(&self, source: RootSource) -> bool {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
+        let this = self.clone();
+        runtime.spawn(async move {
+            match this.0.custodians.load(&source).await {
+                Ok(root) => {
+                    this.come(root);
+                    this.0.opened.store(true, Ordering::Release);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a root envelope has come that cannot be used");
+                    this.0.awaited.lock().unwrap_or_else(PoisonError::into_inner).push(source);
+                }
+            }
+        });
+        true
+    }
+
+    fn come(&self, root: RootKey) {
+        tracing::info!(fingerprint = root.fingerprint(), "another root key is there now");
+        let root = Arc::new(root);
+        self.0.known.rcu(|known| {
+            let mut roots = Vec::clone(known);
+            add_shared(&mut roots, root.clone());
+            roots
+        });
     }
 
     /// Opens a keyring object with whichever root it was sealed under.
@@ -121,15 +164,19 @@ impl Roots {
 
 impl From<RootKey> for Roots {
     fn from(root: RootKey) -> Self {
-        Self(Arc::new(Inner { known: ArcSwap::from_pointee(vec![Arc::new(root)]), awaited: Mutex::default() }))
+        Self::of(vec![Arc::new(root)], Vec::new(), Custodians::default())
     }
 }
 
 /// A root under two names is one.
 fn add(roots: &mut Vec<Arc<RootKey>>, root: RootKey) {
+    add_shared(roots, Arc::new(root));
+}
+
+fn add_shared(roots: &mut Vec<Arc<RootKey>>, root: Arc<RootKey>) {
     let fingerprint = root.fingerprint();
     if roots.iter().all(|known| known.fingerprint() != fingerprint) {
-        roots.push(Arc::new(root));
+        roots.push(root);
     }
 }
 
@@ -138,13 +185,17 @@ mod tests {
     use super::*;
     use crate::keys::OsEntropy;
 
-    #[test]
-    fn a_root_that_is_not_there_yet_is_found_when_it_comes() {
+    async fn load(root: &RootSource, others: &[RootSource]) -> Result<Roots, KeyError> {
+        Roots::load(root, others, &Custodians::default()).await
+    }
+
+    #[tokio::test]
+    async fn a_root_that_is_not_there_yet_is_found_when_it_comes() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         RootKey::create(&path("a"), &OsEntropy).map(drop).unwrap_or_else(|error| panic!("{error}"));
         let others = [RootSource::File(path("b")), RootSource::Environment("STRONGROOM_NO_SUCH".into())];
-        let roots = Roots::load(&RootSource::File(path("a")), &others).unwrap_or_else(|error| panic!("{error}"));
+        let roots = load(&RootSource::File(path("a")), &others).await.unwrap_or_else(|error| panic!("{error}"));
         assert!(!roots.look_again());
         assert_eq!(roots.fingerprints().len(), 1);
         let Ok(made) = RootKey::create(&path("b"), &OsEntropy) else { panic!("made") };
@@ -153,14 +204,36 @@ mod tests {
         assert!(roots.find(&made.fingerprint()).is_some());
     }
 
-    #[test]
-    fn a_root_that_is_there_and_bad_is_refused_and_the_first_must_be_there() {
+    #[tokio::test]
+    async fn an_envelope_that_comes_later_is_opened_beside() {
+        use crate::keys::{CustodianKind, CustodianSettings};
+        use crate::secret::SecretText;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        RootKey::create(&path("a"), &OsEntropy).map(drop).unwrap_or_else(|error| panic!("{error}"));
+        let phrase = CustodianKind::Passphrase(SecretText::new("a phrase that is long enough".to_owned()));
+        let settings = vec![CustodianSettings { name: "one".to_owned(), kind: phrase }];
+        let custodians = Custodians::new(settings).unwrap_or_else(|error| panic!("{error}"));
+        let others = [RootSource::Envelope(path("b"))];
+        let roots = Roots::load(&RootSource::File(path("a")), &others, &custodians).await;
+        let roots = roots.unwrap_or_else(|error| panic!("{error}"));
+        let Ok(next) = RootKey::generate(&OsEntropy) else { panic!("made") };
+        let sealed = custodians.seal(&next, &[]).await.unwrap_or_else(|error| panic!("{error}"));
+        sealed.write(&path("b"), false).unwrap_or_else(|error| panic!("{error}"));
+        while !roots.look_again() {
+            tokio::task::yield_now().await;
+        }
+        assert!(roots.find(&next.fingerprint()).is_some() && !roots.look_again());
+    }
+
+    #[tokio::test]
+    async fn a_root_that_is_there_and_bad_is_refused_and_the_first_must_be_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| RootSource::File(folder.path().join(name));
         RootKey::create(&folder.path().join("a"), &OsEntropy).map(drop).unwrap_or_else(|error| panic!("{error}"));
         std::fs::write(folder.path().join("b"), "x").expect("written");
-        assert!(Roots::load(&path("a"), &[path("b")]).is_err());
-        assert!(Roots::load(&path("c"), &[path("a")]).is_err());
+        assert!(load(&path("a"), &[path("b")]).await.is_err());
+        assert!(load(&path("c"), &[path("a")]).await.is_err());
     }
 
     #[test]

@@ -20,7 +20,9 @@
 //! | [`reader`] | layout, spans, verified plaintext |
 //! | [`whole`] | a whole object from its first byte to its last |
 //! | [`metadata`], [`blob`] | sealed metadata; the keyring's files |
+//! | [`age`] | a small secret for somebody's safe, in a format of others |
 mod aead;
+mod age;
 mod blob;
 mod derive;
 mod error;
@@ -40,6 +42,7 @@ mod public_vectors;
 mod reference;
 
 pub use crate::s3::Suite;
+pub use age::{AgeIdentity, AgeRecipient};
 pub use blob::{open_blob, seal_blob};
 pub use error::{Entropy, SealError};
 pub use length::{CHUNK, MAX_OBJECT, MAX_PARTS, MIN_PART, TRAILER_LEN, message_len, plain_len, sealed_len};

@@ -1,4 +1,4 @@
-//! Whether traffic should come to this proxy: started, not draining, and some site answers.
+//! Whether traffic should come to this proxy: started, not draining, some site answers, and nothing else is in the way.
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,12 +14,14 @@ pub struct SiteHealth {
 }
 
 type Sites = dyn Fn() -> Vec<SiteHealth> + Send + Sync;
+type Obstacle = dyn Fn() -> Option<&'static str> + Send + Sync;
 
 /// The state behind `/readyz`. Cheap to clone.
 #[derive(Clone)]
 pub struct Readiness {
     phase: Arc<AtomicU8>,
     sites: Arc<Sites>,
+    obstacle: Arc<Obstacle>,
 }
 
 /// What `/readyz` says.
@@ -39,7 +41,13 @@ const DRAINING: u8 = 2;
 impl Readiness {
     /// Not started yet; `sites` is asked at every look.
     pub fn new(sites: impl Fn() -> Vec<SiteHealth> + Send + Sync + 'static) -> Self {
-        Self { phase: Arc::new(AtomicU8::new(STARTING)), sites: Arc::new(sites) }
+        Self { phase: Arc::new(AtomicU8::new(STARTING)), sites: Arc::new(sites), obstacle: Arc::new(|| None) }
+    }
+
+    /// Not ready either while `obstacle` says why; it is asked at every look.
+    #[must_use]
+    pub fn unless(self, obstacle: impl Fn() -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        Self { obstacle: Arc::new(obstacle), ..self }
     }
 
     pub(super) fn started(&self) {
@@ -61,6 +69,7 @@ impl Readiness {
         if !sites.iter().any(|site| site.healthy) {
             reasons.push("no site answers");
         }
+        reasons.extend((self.obstacle)());
         let word = |site: SiteHealth| (site.name, if site.healthy { "healthy" } else { "down" });
         Report { ready: reasons.is_empty(), reasons, sites: sites.into_iter().map(word).collect() }
     }
@@ -83,6 +92,17 @@ mod tests {
         assert!(readiness.report().ready);
         readiness.draining();
         assert_eq!(readiness.report().reasons, ["draining"]);
+    }
+
+    #[test]
+    fn an_obstacle_is_named_for_as_long_as_it_is_there() {
+        let there = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let asked = there.clone();
+        let readiness = readiness(true, true).unless(move || asked.load(Ordering::Acquire).then_some("no key"));
+        readiness.started();
+        assert_eq!(readiness.report().reasons, ["no key"]);
+        there.store(false, Ordering::Release);
+        assert!(readiness.report().ready);
     }
 
     #[test]

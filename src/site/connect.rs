@@ -1,6 +1,5 @@
 //! Connections to one site: TCP_NODELAY, TLS by rustls, one pool for both doors.
 use super::body::OutBody;
-use super::config::SiteConfig;
 use super::wire::Wire;
 use http::Uri;
 use http::uri::Authority;
@@ -61,26 +60,37 @@ pub(super) enum TlsError {
 /// hyper's read buffer grows up to this. Hundreds of downloads at once have one each.
 const BUFFER: usize = 128 * 1024;
 
+/// How a server is reached.
+pub(super) struct Reach<'a> {
+    /// Extra certificate authorities, PEM.
+    pub(super) ca_pem: Option<&'a [u8]>,
+    /// TCP and TLS.
+    pub(super) connect_timeout: Duration,
+    /// Longest silence.
+    pub(super) stall_timeout: Duration,
+    pub(super) max_idle_connections: usize,
+}
+
 /// Builds the pool; opens no connection.
-pub(super) fn pool(config: &SiteConfig) -> Result<Pool, TlsError> {
+pub(super) fn pool(reach: &Reach<'_>) -> Result<Pool, TlsError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_secs(60)));
     // A broken-off connection lingers until what was written is taken: not for longer than this.
     #[cfg(target_os = "linux")]
-    tcp.set_tcp_user_timeout(Some(config.stall_timeout));
+    tcp.set_tcp_user_timeout(Some(reach.stall_timeout));
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls(config.ca_pem.as_deref())?)
+        .with_tls_config(tls(reach.ca_pem)?)
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
-    let dialler = Dialler { inner: connector, limit: config.connect_timeout };
+    let dialler = Dialler { inner: connector, limit: reach.connect_timeout };
     // Unsent requests may go to another connection; a request whose first byte left never is replayed.
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(config.max_idle_connections)
+        .pool_max_idle_per_host(reach.max_idle_connections)
         .retry_canceled_requests(true)
         .set_host(false)
         .http1_max_buf_size(BUFFER)

@@ -135,7 +135,7 @@ pub(super) fn code_of_status(status: u16) -> &'static str {
 }
 
 /// Every link of an error's chain in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

@@ -7,7 +7,7 @@
 //! | lean | `lean.rs`, `forward.rs` over `sign.rs`, `path.rs`, `body.rs`, `trailed.rs` | get, put, upload_part: the hot path; configuration, passed on |
 //! | SDK | `sdk.rs`, used by `head.rs`, `delete.rs`, `multipart.rs`, `bucket.rs`, `listing.rs`, `versions.rs`, `retention.rs` | everything else |
 //!
-//! Both share one pool of connections (`connect.rs`). What a backend can do is probed (`probe.rs`), what it
+//! Both share one pool of connections (`connect.rs`; `sdk_http.rs` in the SDK's terms, for other rooms' SDKs too). What a backend can do is probed (`probe.rs`), what it
 //! does oddly is hidden (`quirks.rs`), which buckets ask for checksums is remembered (`locks.rs`), and whether it answers at all is watched (`health.rs`).
 //!
 //! Every key travels byte for byte: no door normalises `//`, `.`, `..` or a leading `/`.
@@ -37,6 +37,7 @@ mod probe;
 mod quirks;
 mod retention;
 mod sdk;
+mod sdk_http;
 mod sign;
 #[allow(clippy::module_inception, reason = "the type the module is about")]
 mod site;
@@ -54,7 +55,7 @@ pub use capabilities::Capabilities;
 pub use config::{SiteConfig, SiteName};
 pub use connect::confine;
 pub use delete::{DeleteOptions, Deleted, Doomed};
-pub use error::SiteError;
+pub use error::{SiteError, chain};
 pub use forward::{Forward, Forwarded};
 pub use listing::{ListPage, ListQuery, ListedObject, ListedOwner};
 pub use object::{
@@ -66,6 +67,7 @@ pub use pace::Hedge;
 pub use path::{METADATA_HEADER, source_of as copy_source};
 pub use persevere::Persevere;
 pub use retention::Hold;
+pub use sdk_http::SdkHttp;
 pub use site::{Site, Sites};
 pub use small::SMALL_LIMIT;
 pub use versions::{ListedVersion, NULL_VERSION, VersionObject, VersionPage, VersionQuery, missing_on_top};

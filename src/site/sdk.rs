@@ -2,10 +2,10 @@
 //!
 //! The SDK brings endpoints, error models and retries for everything that is rare; its checksums are off where
 //! an operation does not demand them, and every wait is bounded.
-use super::body::OutBody;
 use super::config::SiteConfig;
 use super::connect::Pool;
 use super::error::{SiteError, chain, code_of_status};
+use super::sdk_http::{SLOW, SdkHttp};
 use super::site::{Inner, Origin};
 use aws_sdk_s3::client::customize::CustomizableOperation;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -14,37 +14,16 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
-use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderValue, Method};
-use http_body::Body;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use std::time::Duration;
 
 /// Says that what was asked for is a delete marker.
 pub(super) const DELETE_MARKER: &str = "x-amz-delete-marker";
 /// The version that an answer is about.
 pub(super) const VERSION_ID: &str = "x-amz-version-id";
-/// For operations that move data inside the backend before they answer (Complete, UploadPartCopy).
-const SLOW: Duration = Duration::from_secs(600);
-
-/// The shared pool in the SDK's terms.
-#[derive(Clone)]
-struct SharedPool {
-    pool: Pool,
-    host: HeaderValue,
-    /// Longest wait for a response head.
-    patience: Option<Duration>,
-}
-
 /// The SDK's client for a site.
 pub(super) fn client(config: &SiteConfig, origin: &Origin, pool: Pool) -> aws_sdk_s3::Client {
-    let http = SharedPool { pool, host: origin.host.clone(), patience: None };
+    let http = SdkHttp::over(pool, origin.host.clone());
     let secret = config.secret_access_key.expose();
     let settings = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -91,41 +70,6 @@ fn timeouts(connect: Duration, read: Duration) -> TimeoutConfig {
         .operation_attempt_timeout(attempt)
         .operation_timeout(attempt.saturating_mul(2).saturating_add(Duration::from_secs(1)))
         .build()
-}
-
-// === impl SharedPool ===
-
-impl std::fmt::Debug for SharedPool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SharedPool").finish_non_exhaustive()
-    }
-}
-
-impl HttpClient for SharedPool {
-    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(Self { patience: settings.read_timeout(), ..self.clone() })
-    }
-}
-
-impl HttpConnector for SharedPool {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let this = self.clone();
-        HttpConnectorFuture::new(async move {
-            let mut request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?.map(OutBody::Sdk);
-            request.headers_mut().entry(HOST).or_insert(this.host);
-            // Neither the SDK nor hyper says that there is no body; RGW answers 411 to such an UploadPartCopy.
-            if request.body().size_hint().exact() == Some(0) && !matches!(*request.method(), Method::GET | Method::HEAD)
-            {
-                request.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
-            }
-            let patience = this.patience.unwrap_or(SLOW);
-            let answered = tokio::time::timeout(patience, this.pool.request(request)).await;
-            let response = answered
-                .map_err(|_| ConnectorError::timeout("no answer in time".into()))?
-                .map_err(|e| ConnectorError::io(Box::new(e)))?;
-            HttpResponse::try_from(response.map(SdkBody::from_body_1_x)).map_err(|e| ConnectorError::user(e.into()))
-        })
-    }
 }
 
 // === errors ===

@@ -1,6 +1,6 @@
 //! [`Site`]: one S3 endpoint, and [`Sites`]: all of them.
 use super::config::{SiteConfig, SiteName};
-use super::connect::{self, Pool};
+use super::connect::{self, Pool, Reach};
 use super::error::SiteError;
 use super::health::Health;
 use super::locks::Locks;
@@ -72,7 +72,13 @@ impl Site {
     pub fn new(config: SiteConfig, observer: Arc<dyn SiteObserver>) -> Result<Self, SiteError> {
         let unusable = |detail: String| SiteError::Protocol { site: config.name.clone(), detail };
         let origin = Origin::parse(&config.endpoint).map_err(&unusable)?;
-        let pool = connect::pool(&config).map_err(|e| unusable(e.to_string()))?;
+        let reach = Reach {
+            ca_pem: config.ca_pem.as_deref(),
+            connect_timeout: config.connect_timeout,
+            stall_timeout: config.stall_timeout,
+            max_idle_connections: config.max_idle_connections,
+        };
+        let pool = connect::pool(&reach).map_err(|e| unusable(e.to_string()))?;
         let sdk = sdk::client(&config, &origin, pool.clone());
         let secret = SecretText::new(config.secret_access_key.expose().to_owned());
         let signer = Signer::new(config.access_key_id, secret, config.region);

@@ -1,4 +1,4 @@
-//! Metrics of vault keys and suites.
+//! Metrics of root and vault keys and of suites.
 use super::Metrics;
 use super::table::Families;
 use crate::s3::Suite;
@@ -70,5 +70,13 @@ impl Metrics {
     /// The keyring at a site was looked at, at this Unix time.
     pub fn keyring_looked(&self, site: &str, at: f64) {
         self.families.keyring_looked.with_label_values(&[site]).set(at);
+    }
+
+    /// Which custodians open the root, and for how long none has (seconds).
+    pub fn root_custodians(&self, custodians: &[(String, bool)], stale: f64) {
+        for (custodian, up) in custodians {
+            self.families.root_custodian_up.with_label_values(&[custodian]).set(i64::from(*up));
+        }
+        self.families.root_stale.set(stale);
     }
 }

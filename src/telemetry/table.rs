@@ -178,6 +178,10 @@ table! {
         "Vault keys in the keyring, by state: enabled, disabled, pending deletion, destroyed.";
     keyring_looked: GaugeVec, "strongroom_keyring_looked_timestamp_seconds", ["site"],
         "When the keyring at a site was last looked at, in Unix time. Changes of keys are taken over by these looks.";
+    root_custodian_up: IntGaugeVec, "strongroom_root_custodian_up", ["custodian"],
+        "1 when this custodian opened the root envelope at the last look, 0 when it did not. Absent without an envelope.";
+    root_stale: Gauge, "strongroom_root_stale_seconds", [],
+        "How long ago a custodian opened the root envelope, while none does; 0 while one does, or without an envelope.";
 
     suite_objects: IntCounterVec, "strongroom_suite_objects_total", ["suite", "use"],
         "Objects by the suite that they are sealed with: sealed (written or copied) or opened (read, looked at, taken as a source).";

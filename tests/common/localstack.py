@@ -1,4 +1,4 @@
-"""LocalStack's S3, started once per run and shared by all workers."""
+"""LocalStack: its S3, started once per run and shared by all workers; and one of a test's own, for its KMS."""
 
 import contextlib
 import dataclasses
@@ -8,6 +8,8 @@ import secrets
 import signal
 import subprocess
 
+import boto3
+
 from . import places
 from .ports import free_port
 from .sites import Site
@@ -16,14 +18,32 @@ _FOLDER = "localstack"
 
 
 def _start() -> int:
-    port = free_port()
-    script = places.ROOT / "scripts" / "localstack-up"
-    with open(places.run_folder() / f"{_FOLDER}.out", "w") as out:
-        command = ["bash", str(script), str(places.run_folder() / _FOLDER), str(port)]
-        done = subprocess.run(command, stdout=out, stderr=out, timeout=180, check=False)
+    return _start_in(places.run_folder() / _FOLDER)
+
+
+def _start_in(folder: pathlib.Path) -> int:
+    port, script, log = free_port(), places.ROOT / "scripts" / "localstack-up", folder.with_suffix(".out")
+    with open(log, "w") as out:
+        done = subprocess.run(["bash", str(script), str(folder), str(port)], stdout=out, stderr=out, timeout=180, check=False)
     if done.returncode != 0:
-        raise RuntimeError((places.run_folder() / f"{_FOLDER}.out").read_text())
+        raise RuntimeError(log.read_text())
     return port
+
+
+class Own:
+    """A LocalStack that a test may kill."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        self.endpoint = f"http://127.0.0.1:{_start_in(folder)}"
+
+    def kms(self, region: str):
+        """A boto3 client of its KMS."""
+        return boto3.client("kms", region, endpoint_url=self.endpoint, aws_access_key_id="test", aws_secret_access_key="test")
+
+    def kill(self) -> None:
+        """kill -9."""
+        stop(self.folder.parent, self.folder.name)
 
 
 def site() -> Site:
@@ -41,9 +61,9 @@ def pair() -> list[Site]:
     ]
 
 
-def stop(run_folder: pathlib.Path) -> None:
-    """Ends what this run has started."""
-    pid = run_folder / _FOLDER / "pid"
+def stop(run_folder: pathlib.Path, name: str = _FOLDER) -> None:
+    """Ends what was started there."""
+    pid = run_folder / name / "pid"
     if pid.is_file():
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid.read_text()), signal.SIGKILL)

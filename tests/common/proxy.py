@@ -28,6 +28,10 @@ class Settings:
     root_key: str = dataclasses.field(default_factory=lambda: secrets.token_hex(32))
     # Files of others, which may not be there.
     other_roots: list[str] = dataclasses.field(default_factory=list)
+    # The root's envelope, instead of its file, and who opens it.
+    envelope: str | None = None
+    custodians: list[dict] = dataclasses.field(default_factory=list)
+    keys: dict = dataclasses.field(default_factory=dict)
     secret_access_key: str = dataclasses.field(default_factory=lambda: secrets.token_urlsafe(30))
     limits: dict = dataclasses.field(default_factory=dict)
     uploads: dict = dataclasses.field(default_factory=dict)
@@ -119,7 +123,10 @@ class Proxy(StrongroomProcess):
     def _keys(self) -> str:
         files = [f"{{ file = {json.dumps(str(file))} }}" for file in (self.folder / "root.key", *self.settings.other_roots)]
         others = f"other_roots = [{', '.join(files[1:])}]\n" if files[1:] else ""
-        return f"[keys]\nroot = {files[0]}\n{others}"
+        envelope = self.settings.envelope
+        root = f"{{ envelope = {json.dumps(envelope)} }}" if envelope else files[0]
+        custodians = [_table("[[keys.custodian]]", custodian) for custodian in self.settings.custodians]
+        return "\n".join([f"[keys]\nroot = {root}\n{others}", _table("", self.settings.keys), *custodians])
 
     def _state(self) -> dict:
         if self.settings.database:

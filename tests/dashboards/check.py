@@ -33,7 +33,7 @@ RUNBOOKS = ROOT / "docs" / "runbooks"
 SCRAPES = 5
 NAME = re.compile(r"\b(?:strongroom|process)_\w+")
 # Nothing to show is normal: no error of the kind yet, or no TLS.
-MAY_BE_EMPTY = re.compile(r"strongroom_errors_total|strongroom_tls_certificate_expiry|strongroom_reconcile_|strongroom_drill_")
+MAY_BE_EMPTY = re.compile(r"strongroom_errors_total|strongroom_tls_certificate_expiry|strongroom_reconcile_|strongroom_drill_|strongroom_root_custodian_up")
 # Shown only above zero, so only while there is traffic.
 ONLY_WITH_TRAFFIC = re.compile(r"> 0$")
 
