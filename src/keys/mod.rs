@@ -34,7 +34,7 @@ mod state;
 mod survey;
 mod watch;
 
-pub use crate::seal::VaultKeyId;
+pub use crate::seal::{VaultKeyId, VaultKeyRef};
 pub use admin::{Done, KeyAdmin, KeyChange, KeyInfo, key_id};
 pub use document::Changed;
 pub use entropy::OsEntropy;
