@@ -204,3 +204,43 @@ async fn a_site_that_lost_its_keyring_gets_it_back_from_a_running_proxy() {
     pair.primary.stop().await;
     assert_eq!(show(&pair.clients(), "default").await.state, KeyState::Enabled);
 }
+
+#[tokio::test]
+async fn an_old_version_is_disabled_put_back_and_destroyed_and_the_newest_never_is() {
+    let pair = Pair::start().await;
+    let sites = pair.clients();
+    let ring = open(&sites).await;
+    let refused_change = async |wanted: KeyChange| {
+        let answer = change_at(&sites, "default", wanted.clone(), clock::now()).await;
+        assert!(matches!(answer, Err(KeyError::Refused(..))), "{wanted:?}");
+    };
+    for wanted in [KeyChange::DisableVersion(1), KeyChange::DestroyVersion(1), KeyChange::EnableVersion(2)] {
+        refused_change(wanted).await;
+    }
+    change(&sites, "default", KeyChange::Rotate).await;
+    refused_change(KeyChange::DestroyVersion(1)).await;
+    change(&sites, "default", KeyChange::DisableVersion(1)).await;
+    assert_eq!(ring.refresh().await, 0);
+    assert_eq!(refused(&ring, "default"), Some(KeyState::Disabled));
+    let sealing = || ring.for_sealing(&id("default")).map(|key| key.reference.version);
+    assert_eq!(sealing().ok(), Some(2));
+    change(&sites, "default", KeyChange::EnableVersion(1)).await;
+    assert_eq!(ring.refresh().await, 0);
+    assert_eq!(refused(&ring, "default"), None);
+    change(&sites, "default", KeyChange::DisableVersion(1)).await;
+    let done = change(&sites, "default", KeyChange::DestroyVersion(1)).await;
+    assert!(done.missing.is_empty());
+    assert_eq!(done.info.changed.map(|changed| changed.what), Some("version destroyed (1)".to_owned()));
+    assert_eq!(ring.refresh().await, 0);
+    let again = open(&sites).await;
+    for ring in [&ring, &again] {
+        assert!(matches!(ring.for_opening(&first("default")), Err(KeyError::NotFound(_, 1))));
+    }
+    assert_eq!(sealing().ok(), Some(2));
+    let numbers: Vec<_> = show(&sites, "default").await.versions.into_iter().map(|(number, ..)| number).collect();
+    assert_eq!(numbers, [2]);
+    refused_change(KeyChange::DisableVersion(2)).await;
+    refused_change(KeyChange::DestroyVersion(1)).await;
+    change(&sites, "default", KeyChange::Rotate).await;
+    assert_eq!(show(&sites, "default").await.versions.last().map(|(number, ..)| *number), Some(3));
+}

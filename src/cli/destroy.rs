@@ -9,7 +9,7 @@ use super::progress::Counter;
 use super::root::Changing;
 use crate::clock;
 use crate::keys::{KeyChange, KeyInfo, KeyState, RootUse, TAKEN_OVER, VaultKeyId};
-use crate::recovery::holdings::{Held, Holdings, Observer};
+use crate::recovery::holdings::{Held, Holdings, Observer, Under};
 use crate::s3::BucketName;
 use crate::site::{Hold, Site};
 use anyhow::{Context, bail};
@@ -116,10 +116,11 @@ impl Destroy {
     }
 
     async fn held(&self, place: &Place, keys: &BTreeSet<VaultKeyId>) -> anyhow::Result<Held> {
+        let under = Under::Keys(keys.clone());
         let job = Holdings {
             sites: &place.sites,
             system_bucket: &place.system_bucket,
-            keys,
+            under: &under,
             parallel: self.parallel,
             now: clock::now(),
         };

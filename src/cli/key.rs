@@ -1,6 +1,7 @@
 //! `strongroom key`: the vault keys, worked on at the sites. The proxies see a change within five seconds.
 use super::Usage;
 use super::destroy;
+use super::destroy_version;
 use super::place::Place;
 use crate::clock;
 use crate::config::LogFormat;
@@ -36,6 +37,8 @@ enum Command {
     Cancel(Named),
     /// Destroy keys whose window is over, and with them what they sealed: for good, also for who has old copies of all buckets.
     Destroy(destroy::Destroy),
+    /// Destroy an old version of a key, when no object at any site is under it any more (see `rewrap`).
+    DestroyVersion(destroy_version::DestroyVersion),
     /// Say which credentials may seal under a key and open with it.
     Limit(Limit),
 }
@@ -99,6 +102,7 @@ impl Command {
             Self::ScheduleDeletion(schedule) => &schedule.named.at,
             Self::Limit(limit) => &limit.named.at,
             Self::Destroy(destroy) => &destroy.at,
+            Self::DestroyVersion(destroy) => &destroy.at,
         }
     }
 
@@ -129,6 +133,7 @@ impl Command {
                 return Ok(ExitCode::SUCCESS);
             }
             Self::Destroy(destroy) => return destroy.run(&place, &by, &mut out).await,
+            Self::DestroyVersion(destroy) => return destroy.run(&place, &admin, &mut out).await,
             Self::Rotate(named) => (named.name, KeyChange::Rotate),
             Self::Disable(named) => (named.name, KeyChange::Disable),
             Self::Enable(named) => (named.name, KeyChange::Enable),

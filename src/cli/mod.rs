@@ -3,6 +3,7 @@ mod adopt;
 mod check;
 mod demo;
 mod destroy;
+mod destroy_version;
 mod drill;
 mod hardening;
 mod init;
@@ -10,9 +11,11 @@ mod key;
 mod place;
 mod policy;
 mod progress;
+mod proxy;
 mod reconcile;
 mod replication;
 mod restore;
+mod rewrap;
 mod root;
 mod serve;
 mod unseal;
@@ -50,6 +53,8 @@ enum Command {
     Check(check::Check),
     /// Seal the plain objects of a bucket in place, through the running proxy.
     Adopt(adopt::Adopt),
+    /// Move objects to the newest versions of their vault keys, without moving their bytes.
+    Rewrap(rewrap::Rewrap),
     /// Compare every backup with the primary, and repair what differs.
     Reconcile(reconcile::Reconcile),
     /// Read every object of the sites and authenticate every byte.
@@ -97,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Init(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Adopt(command) => command.run(),
+        Command::Rewrap(command) => command.run(),
         Command::Reconcile(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Restore(command) => command.run(),

@@ -9,6 +9,7 @@ use crate::recovery::sample::{Depth, Seed};
 use crate::recovery::{buckets, ring};
 use crate::s3::{Aliases, BucketName};
 use crate::site::{Site, SiteName, Sites, Unobserved};
+use crate::state::State;
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::process::ExitCode;
@@ -74,6 +75,14 @@ impl Place {
             }
         }
         bail!("no keyring could be opened: {}", reasons.join("; "))
+    }
+
+    /// The state of a proxy on this machine, where there is one.
+    pub(super) async fn state(&self) -> anyhow::Result<Option<State>> {
+        if matches!(&self.state, StatePlace::Folder(folder) if !folder.join("state.sqlite3").exists()) {
+            return Ok(None);
+        }
+        Ok(Some(app::open_state(&self.state).await.context("the state cannot be read")?))
     }
 
     /// The buckets that were asked for; none: all of these sites.

@@ -1,12 +1,10 @@
 //! `strongroom reconcile`: are the sites the same? And if not, make them.
 use super::place::{self, Place};
 use super::progress::Counter;
-use crate::app;
-use crate::config::{LogFormat, StatePlace};
+use crate::config::LogFormat;
 use crate::recovery::reconcile::{Finding, Reconcile as Job, Report, Symbol, Tally};
 use crate::recovery::sample::Depth;
 use crate::site::tee::{Miss, MissError, MissRecorder, Tee};
-use crate::state::State;
 use anyhow::Context;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -94,7 +92,7 @@ impl Reconcile {
         let job = Job {
             tee: Tee::new(place.sites.clone(), Arc::new(NoJournal), Duration::ZERO),
             opener,
-            state: journal(&place).await?,
+            state: place.state().await?,
             depth,
             repair: self.repair,
             prefer: prefer.map(|site| site.name().clone()),
@@ -111,14 +109,6 @@ impl Reconcile {
             _ => place::UNKNOWN,
         })
     }
-}
-
-/// The journal of a proxy on this machine, where there is one: what it is about to copy is no surprise.
-async fn journal(place: &Place) -> anyhow::Result<Option<State>> {
-    if matches!(&place.state, StatePlace::Folder(folder) if !folder.join("state.sqlite3").exists()) {
-        return Ok(None);
-    }
-    Ok(Some(app::open_state(&place.state).await.context("the journal cannot be read")?))
 }
 
 // === impl Lines ===

@@ -19,7 +19,10 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use source::{Asked, Found, Source};
 use std::sync::Arc;
 
+mod acl;
+mod assemble;
 mod reuse;
+mod rewrap;
 pub(super) mod source;
 
 const TAGGING: &str = "x-amz-tagging";
@@ -35,6 +38,9 @@ pub(super) async fn copy_object(
     let encryption = asked_encryption(input)?;
     let replaced = replaced(input)?;
     let (from, version) = source::locate(gateway, &permit, &input.copy_source, context.as_ref())?;
+    if let Some(asked) = rewrap::asked(&req.headers)? {
+        return rewrap::rewrap(gateway, rewrap::Rewrap { at, from, version, asked, permit }, context).await;
+    }
     if from == at && version.is_none() && !changes(input, replaced) && !changes_suite(gateway, &at).await {
         return Err(no_change());
     }
@@ -45,7 +51,6 @@ pub(super) async fn copy_object(
     let may_reuse = |opened: &Opened| reuse::is_possible(gateway, opened, &at, asked_algorithm, &condition);
     let found = source::find_unless(gateway, &asked, may_reuse).await?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
-
     let opened = match &found {
         Found::Read(source) => &source.opened,
         Found::Unread(opened) => opened,

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(super) const BUCKET: &str = "read-tests";
-const SYSTEM_BUCKET: &str = "strongroom-system";
+pub(super) const SYSTEM_BUCKET: &str = "strongroom-system";
 
 /// Everything a test holds on to.
 pub(super) struct Testbed {

@@ -4,7 +4,7 @@
 //! force everywhere within five seconds of its first write, whichever site that is.
 use super::aging;
 use super::copies;
-use super::document::{Changed, Document, VersionState};
+use super::document::{Changed, Document, Standing, VersionState};
 use super::settle::{Maker, Settled, settle};
 use super::state::{KeyState, Limits, WINDOW, window_end};
 use super::survey::{self, Copy};
@@ -44,6 +44,12 @@ pub enum KeyChange {
     Destroy,
     /// Who may use it.
     Limit(Limits),
+    /// One version opens nothing any more, until it is put back into use. Not one that would leave the key without a newer one.
+    DisableVersion(u32),
+    /// Puts a version back into use.
+    EnableVersion(u32),
+    /// Forgets a disabled version for good.
+    DestroyVersion(u32),
 }
 
 /// What is known of a key, without its secrets.
@@ -227,7 +233,7 @@ impl KeyAdmin<'_> {
     ) -> Result<Document, KeyError> {
         let refuse = |why: String| Err(KeyError::Refused(id.as_str().to_owned(), why));
         let at = now.format(&Rfc3339).unwrap_or_default();
-        let mut next = document.next(Changed { at, by: self.by.to_owned(), what: change.name().to_owned() });
+        let mut next = document.next(Changed { at, by: self.by.to_owned(), what: change.what() });
         match (change, document.state) {
             (KeyChange::Destroy, state) if state == KeyState::Enabled || state == KeyState::Disabled => {
                 return refuse(format!(
@@ -265,6 +271,21 @@ impl KeyAdmin<'_> {
                 next.shred();
             }
             (KeyChange::Limit(limits), _) => next.limits = limits.clone(),
+            (KeyChange::DisableVersion(version), _) => match document.standing(*version) {
+                Some(Standing { is_replaced: true, .. }) => next.set_version(*version, VersionState::Disabled),
+                standing => return refuse(no_old_version(*version, standing)),
+            },
+            (KeyChange::EnableVersion(version), _) => match document.standing(*version) {
+                Some(_) => next.set_version(*version, VersionState::Enabled),
+                None => return refuse(no_old_version(*version, None)),
+            },
+            (KeyChange::DestroyVersion(version), _) => match document.standing(*version) {
+                Some(Standing { is_replaced: true, state: VersionState::Disabled }) => next.forget_version(*version),
+                Some(Standing { is_replaced: true, .. }) => {
+                    return refuse(format!("version {version} is enabled; disable it before it is destroyed"));
+                }
+                standing => return refuse(no_old_version(*version, standing)),
+            },
             (_, state) => return refuse(format!("it is {state}, so it cannot be {}", change.name())),
         }
         Ok(next)
@@ -284,12 +305,32 @@ impl KeyChange {
             Self::CancelDeletion => "given back",
             Self::Destroy => "destroyed",
             Self::Limit(_) => "limited",
+            Self::DisableVersion(_) => "version disabled",
+            Self::EnableVersion(_) => "version enabled",
+            Self::DestroyVersion(_) => "version destroyed",
+        }
+    }
+
+    /// The same for the key's record.
+    fn what(&self) -> String {
+        match self {
+            Self::DisableVersion(version) | Self::EnableVersion(version) | Self::DestroyVersion(version) => {
+                format!("{} ({version})", self.name())
+            }
+            _ => self.name().to_owned(),
         }
     }
 
     /// Whether it takes the key out of use, for which one site has to be enough.
     fn stops(&self) -> bool {
         matches!(self, Self::Disable | Self::ScheduleDeletion { .. })
+    }
+}
+
+fn no_old_version(version: u32, standing: Option<Standing>) -> String {
+    match standing {
+        None => format!("it has no version {version}"),
+        Some(_) => format!("version {version} seals what is written now; rotate the key first"),
     }
 }
 

@@ -83,6 +83,14 @@ pub enum VersionState {
     Disabled,
 }
 
+/// How a version stands among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) state: VersionState,
+    /// There is a newer one that seals.
+    pub(super) is_replaced: bool,
+}
+
 /// 32 bytes as 64 hex digits, never in a `String` of its own.
 struct Secret(SecretBytes<32>);
 
@@ -179,6 +187,23 @@ impl Document {
     pub(super) fn shred(&mut self) {
         self.versions.clear();
         self.shredded_under = Some(self.root_fingerprint());
+    }
+
+    /// How a version stands; `None` when there is none of this number (any more).
+    pub(super) fn standing(&self, version: u32) -> Option<Standing> {
+        let state = self.versions.iter().find(|known| known.version == version)?.state;
+        let mut newer = self.versions.iter().filter(|other| other.version > version);
+        Some(Standing { state, is_replaced: newer.any(|other| other.state == VersionState::Enabled) })
+    }
+
+    /// Puts a version into this state.
+    pub(super) fn set_version(&mut self, version: u32, state: VersionState) {
+        self.versions.iter_mut().filter(|known| known.version == version).for_each(|known| known.state = state);
+    }
+
+    /// Forgets a version's key. Its number is not used again, because the newest version stays.
+    pub(super) fn forget_version(&mut self, version: u32) {
+        self.versions.retain(|known| known.version != version);
     }
 
     /// The fingerprint of the root that it is sealed under.

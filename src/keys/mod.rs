@@ -41,7 +41,7 @@ mod survey;
 mod vigil;
 mod watch;
 
-pub use crate::seal::VaultKeyId;
+pub use crate::seal::{VaultKeyId, VaultKeyRef};
 pub use admin::{Done, KeyAdmin, KeyChange, KeyInfo, key_id};
 pub use custodian::{
     Answer, AwsKmsSettings, CustodianError, CustodianKind, CustodianName, CustodianSettings, Custodians,

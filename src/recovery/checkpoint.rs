@@ -109,6 +109,14 @@ impl<T: Serialize + for<'de> Deserialize<'de> + Default> Checkpoint<T> {
         self.write()
     }
 
+    /// The job is broken off here.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep(&mut self) -> Result<(), CheckpointError> {
+        self.write()
+    }
+
     /// Everything is done: the next run starts over.
     ///
     /// # Errors
@@ -159,7 +167,7 @@ mod tests {
         assert_eq!(first.begin("primary/b").as_deref(), Some(""));
         first.reached.counted = 7;
         first.done("key-1").expect("written or remembered");
-        first.end("another").expect("written");
+        first.keep().expect("written");
         drop(first);
         let mut second = open(&path, "verify").expect("goes on");
         assert_eq!((second.begin("primary/a"), second.begin("primary/b")), (None, Some("key-1".to_owned())));

@@ -4,11 +4,12 @@
 //! destroyed when it is certain that nobody has to be able to read what it sealed.
 use super::buckets;
 use crate::s3::{BucketName, ObjectKey};
-use crate::seal::{SealError, TRAILER_LEN, Trailer, VaultKeyId};
+use crate::seal::{ObjectSealer, SealError, TRAILER_LEN, Trailer, VaultKeyId, VaultKeyRef};
 use crate::site::{
     Hold, ListQuery, ListedVersion, Location, NULL_VERSION, SealedRange, Site, SiteError, Sites, VersionObject,
     VersionPage, VersionQuery,
 };
+use crate::state::{State, StateError};
 use futures_util::{StreamExt, stream};
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -19,12 +20,21 @@ pub struct Holdings<'a> {
     pub sites: &'a Sites,
     /// Left out: it holds no objects of clients.
     pub system_bucket: &'a BucketName,
-    /// The keys in question.
-    pub keys: &'a BTreeSet<VaultKeyId>,
+    /// What is in question.
+    pub under: &'a Under,
     /// Versions looked at at once.
     pub parallel: usize,
     /// What is retained until then is over.
     pub now: OffsetDateTime,
+}
+
+/// What objects are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Under {
+    /// Those under any version of these keys.
+    Keys(BTreeSet<VaultKeyId>),
+    /// Those under one version of a key.
+    Version(VaultKeyRef),
 }
 
 /// What was found, over all sites.
@@ -36,6 +46,8 @@ pub struct Held {
     pub under: u64,
     /// Their sealed bytes.
     pub bytes: u64,
+    /// Sealed, and it cannot be told under what: whatever of theirs is damaged, or of a later format.
+    pub unknown: u64,
     /// Of them, to be kept; and versions to be kept whose key cannot be told.
     pub kept: u64,
 }
@@ -44,6 +56,8 @@ pub struct Held {
 pub trait Observer: Send {
     /// One more version was looked at.
     fn looked(&mut self) {}
+    /// This one is under what is in question, or cannot be told.
+    fn found(&mut self, _site: &Site, _bucket: &BucketName, _key: &str, _version: &str) {}
     /// This one has to be kept.
     fn kept(&mut self, _site: &Site, _bucket: &BucketName, _key: &str, _version: &str, _hold: Hold) {}
 }
@@ -57,12 +71,53 @@ pub struct HoldingsError {
     source: SiteError,
 }
 
+/// Why the uploads in progress cannot be looked through.
+#[derive(Debug, thiserror::Error)]
+#[error("the uploads in progress: {0}")]
+pub enum UploadsError {
+    /// The state.
+    State(#[from] StateError),
+    /// An upload.
+    Upload(#[from] SealError),
+}
+
 /// What the last bytes of a version say about its key.
 enum Key {
     Ours,
     Another,
     /// Sealed, and it cannot be told under what.
     Unknown,
+}
+
+// === impl Under ===
+
+impl Under {
+    /// Whether what is under this version is in question.
+    pub fn includes(&self, key: &VaultKeyRef) -> bool {
+        match self {
+            Self::Keys(keys) => keys.contains(&key.id),
+            Self::Version(version) => version == key,
+        }
+    }
+}
+
+/// How many uploads in progress will be objects under `under` when they are completed.
+///
+/// # Errors
+/// When the state cannot be read, or an upload in it makes no sense.
+pub async fn uploads(state: &State, under: &Under) -> Result<u64, UploadsError> {
+    const PAGE: u32 = 1000;
+    let (mut found, mut after) = (0, String::new());
+    loop {
+        let page = state.idle_uploads(i64::MAX, &after, PAGE).await?;
+        for upload in &page {
+            found += u64::from(under.includes(&ObjectSealer::wrapped_key_ref(&upload.wrapped)?));
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE as usize => after.clone_from(&last.id),
+            _ => return Ok(found),
+        }
+    }
 }
 
 // === impl Holdings ===
@@ -109,9 +164,16 @@ impl Holdings<'_> {
                 let (version, size, key, hold) = found?;
                 observer.looked();
                 held.looked += 1;
-                if matches!(key, Key::Ours) {
-                    held.under += 1;
-                    held.bytes += size;
+                match key {
+                    Key::Ours => {
+                        held.under += 1;
+                        held.bytes += size;
+                    }
+                    Key::Unknown => held.unknown += 1,
+                    Key::Another => {}
+                }
+                if !matches!(key, Key::Another) {
+                    observer.found(site, bucket, &version.key, &version.version_id);
                 }
                 if let Some(hold) = hold {
                     held.kept += 1;
@@ -160,7 +222,7 @@ impl Holdings<'_> {
             last.extend_from_slice(&chunk?);
         }
         Ok(match Trailer::parse(&last, got.total) {
-            Ok(trailer) if self.keys.contains(&trailer.key_ref().id) => Key::Ours,
+            Ok(trailer) if self.under.includes(trailer.key_ref()) => Key::Ours,
             Ok(_) | Err(SealError::NotSealed(_)) => Key::Another,
             Err(_) => Key::Unknown,
         })

@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`adopt`] | plain objects sealed in place, as a client of the running proxy |
+//! | [`rewrap`] | objects moved to the newest versions of their keys, as a client of the running proxy |
 //! | [`reconcile`] | compares sites and repairs what differs |
 //! | [`verify`] | authenticates every byte of a site's buckets |
 //! | [`restore`] | a bucket, as it is or was, to a folder or another bucket |
@@ -24,6 +25,7 @@ pub mod object;
 pub mod pace;
 pub mod reconcile;
 pub mod restore;
+pub mod rewrap;
 pub mod ring;
 pub mod sample;
 pub mod system_copy;

@@ -7,6 +7,7 @@ mod name;
 mod operation;
 mod range;
 mod request_id;
+pub mod rewrap;
 mod suite;
 
 pub use alias::{Alias, Aliases};

@@ -40,11 +40,11 @@ class Keyring:
                 self.add(file.name, file.read_bytes())
 
     def find(self, name: str, version: int) -> bytes | None:
-        """The key's 32 bytes; none of a key that is not enabled."""
+        """The key's 32 bytes; none of a key or version that is not enabled."""
         document = self._documents.get(name, {"versions": []})
         if document.get("state", "enabled") != "enabled":
             return None
         for entry in document["versions"]:
-            if entry["version"] == version:
+            if entry["version"] == version and entry["state"] == "enabled":
                 return bytes.fromhex(entry["key"])
         return None

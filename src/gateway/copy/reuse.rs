@@ -2,27 +2,22 @@
 //!
 //! A body is bound to its object's key and id, not to its name. The copy keeps both, and with them all that they were used for: the messages, their
 //! salts, the part structure, ETag and checksum, and the suite: where the new rule asks for another one, the bytes have to be sealed anew. Its footer is sealed for the new name under the vault key of the new rule.
+use super::assemble::{Assembly, SMALLEST_BODY, assemble};
 use crate::audit::RequestContext;
 use crate::gateway::Gateway;
 use crate::gateway::encryption::Encryption;
 use crate::gateway::metadata::UserMetadata;
-use crate::gateway::multipart::{Ending, abort_at, abort_where_missing, end};
 use crate::gateway::open::{Opened, layout, trailer_bytes};
 use crate::gateway::put::{Stored, headers, mode, note_stored, note_write, now, seal_metadata};
 use crate::gateway::request;
 use crate::gateway::respond::{GatewayError, not_sealed};
 use crate::gateway::terms;
 use crate::policy::Plan;
-use crate::s3::Operation;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata};
-use crate::site::tee::{CopySource, SiteParts, SiteUploads, TeeError};
+use crate::site::tee::CopySource;
 use crate::site::{Location, WriteCondition};
 use bytes::Bytes;
 use std::sync::Arc;
-
-/// S3's smallest part but the last; the body becomes parts, the footer is the last one
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
-const SMALLEST_BODY: u64 = 5 * 1024 * 1024;
 
 /// A copy to be made.
 pub(super) struct Reuse {
@@ -99,26 +94,19 @@ async fn run(
         prepared => prepared?,
     };
     let Some(prepared) = prepared else { return Ok(None) };
-    let Some((uploads, parts)) = start(gateway, reuse, &prepared).await? else { return Ok(None) };
-    let Prepared { plan, sealer, content, footer, .. } = prepared;
+    let headers = headers(&prepared.plan, &reuse.metadata, prepared.metadata.as_ref(), reuse.kept.clone());
+    let Prepared { plan, source, sealer, content, footer, .. } = prepared;
     let sealed = footer.len() as u64;
-    let number = parts.first().map_or(1, |(_, parts)| parts.len() as u16 + 1);
-    let ending = Ending {
+    let assembly = Assembly {
         at: &reuse.at,
-        mode: mode(&plan),
+        source: &source,
+        headers: &headers,
+        footer,
         condition: &reuse.condition,
-        parts,
-        last: (number, None, footer),
-        operation: Operation::CopyObject,
+        mode: mode(&plan),
     };
-    let committed = match end(gateway, &gateway.tee, &uploads, ending).await {
-        Ok(committed) => committed,
-        Err(error) => {
-            uploads.iter().for_each(|(site, _)| abort_at(gateway, &reuse.at, &uploads, site));
-            return Err(error);
-        }
-    };
-    abort_where_missing(gateway, &reuse.at, &uploads, &committed);
+    // What a site refuses, reading the source may cure; an outage it cannot.
+    let Ok(committed) = assemble(gateway, assembly).await? else { return Ok(None) };
     let stored = Stored { content, key: sealer.key_ref().id.clone(), suite: sealer.suite(), committed };
     let object = &reuse.opened.object;
     note_stored(gateway, &reuse.at, &stored, object.part_count());
@@ -156,28 +144,4 @@ async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Option<Prepare
     let name = ObjectName { bucket: &reuse.at.bucket, key: &reuse.at.key };
     let footer = sealer.footer(&name, layout.parts(), &content, gateway.entropy.as_ref())?.into();
     Ok(Some(Prepared { plan, source, sealer, metadata, content, footer }))
-}
-
-/// The body, as parts of uploads under way. `None` when a site that is needed refuses, which reading the source may cure; an outage it cannot.
-async fn start(
-    gateway: &Gateway,
-    reuse: &Reuse,
-    prepared: &Prepared,
-) -> Result<Option<(SiteUploads, SiteParts)>, GatewayError> {
-    let headers = headers(&prepared.plan, &reuse.metadata, prepared.metadata.as_ref(), reuse.kept.clone());
-    let mode = mode(&prepared.plan);
-    let begun = async {
-        let mut uploads = gateway.tee.create_multipart(&reuse.at, &headers, mode).await?;
-        let parts = gateway.tee.copy_body(&reuse.at, &uploads, &prepared.source, mode).await?;
-        // The tee has seen to the others.
-        uploads.retain(|(site, _)| parts.iter().any(|(name, _)| name == site));
-        Ok((uploads, parts))
-    };
-    match begun.await {
-        Err(TeeError::Site(error)) if !error.is_outage() => {
-            tracing::info!(bucket = %reuse.at.bucket, %error, "a copy is made by reading its source");
-            Ok(None)
-        }
-        begun => Ok(Some(begun?)),
-    }
 }

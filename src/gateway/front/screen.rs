@@ -3,6 +3,7 @@ use super::super::support::is_reserved;
 use super::routes::row_of;
 use super::settings::FrontSettings;
 use super::signature;
+use crate::s3::rewrap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -48,7 +49,7 @@ fn bucket_of_host(headers: &HeaderMap, domain: &str) -> Option<String> {
 pub(super) fn screen(settings: &FrontSettings, head: &Parts, target: &Target) -> S3Result<()> {
     refuse_method(head, target)?;
     refuse_bad_address(head)?;
-    refuse_reserved_headers(&head.headers)?;
+    refuse_reserved_headers(head)?;
     let query = head.uri.query().unwrap_or_default();
     signature::screen(&head.headers, query, crate::clock::now())?;
     refuse_split_responses(query)?;
@@ -87,8 +88,11 @@ fn refuse_bad_address(head: &Parts) -> S3Result<()> {
     Ok(())
 }
 
-fn refuse_reserved_headers(headers: &HeaderMap) -> S3Result<()> {
-    match headers.keys().find(|name| is_reserved(name.as_str())) {
+fn refuse_reserved_headers(head: &Parts) -> S3Result<()> {
+    // A whole copy of an object: the one request that has some of them.
+    let is_copy = head.method == Method::PUT && head.uri.query().is_none() && head.headers.contains_key(COPY_SOURCE);
+    let allowed = |name: &str| is_copy && [rewrap::WISH, rewrap::ONLY].contains(&name);
+    match head.headers.keys().find(|name| is_reserved(name.as_str()) && !allowed(name.as_str())) {
         None => Ok(()),
         Some(name) => {
             let message = format!("The header {name} is reserved.");
@@ -216,6 +220,16 @@ mod tests {
             assert_eq!(refusal("GET", "/b/k", &[(name, "1")]).as_deref(), Some("InvalidArgument"), "{name}");
         }
         assert_eq!(refusal("GET", "/b/k", &[("x-amz-meta-strong", "1")]), None);
+        let (wish, source) = (("x-strongroom-rewrap", "newest"), ("x-amz-copy-source", "/b/k"));
+        assert_eq!(refusal("PUT", "/b/k", &[wish, source]), None);
+        for (method, uri, headers) in [
+            ("GET", "/b/k", vec![wish, source]),
+            ("PUT", "/b/k", vec![wish, ("content-length", "1")]),
+            ("PUT", "/b/k?partNumber=1&uploadId=x", vec![wish, source]),
+            ("PUT", "/b/k", vec![("x-strongroom-rewrapped", "done"), source]),
+        ] {
+            assert_eq!(refusal(method, uri, &headers).as_deref(), Some("InvalidArgument"), "{method} {uri}");
+        }
     }
 
     #[test]

@@ -13,9 +13,9 @@
 use super::Gateway;
 use super::respond::{GatewayError, unavailable};
 use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedETag};
-use crate::seal::{Layout, SealError, TRAILER_LEN};
+use crate::seal::{Layout, SealError, TRAILER_LEN, WholeReader};
 use crate::site::{Location, SealedRange, Site, SiteError, ToldHeaders};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::sync::{Arc, OnceLock};
 
 mod body;
@@ -203,6 +203,21 @@ fn sealed(opened: &Opened) -> Result<&crate::seal::OpenObject, GatewayError> {
 pub(super) async fn trailer_bytes(at: &Location, opened: &Opened) -> Result<Bytes, GatewayError> {
     let mut got = get_pinned(at, opened, SealedRange::Last(TRAILER_LEN)).await?;
     trailer::collect(&opened.site, &mut got).await
+}
+
+/// All sealed bytes of exactly this version, every one of them authenticated. For small objects: they are all in memory.
+pub(super) async fn sealed_bytes(at: &Location, opened: &Opened) -> Result<Bytes, GatewayError> {
+    let object = sealed(opened)?;
+    let mut got = get_pinned(at, opened, SealedRange::Whole).await?;
+    let bytes = trailer::collect(&opened.site, &mut got).await?;
+    let cut = |(start, length): (u64, u64)| bytes.slice(start as usize..(start + length) as usize);
+    let index = object.index_span().map_or_else(Bytes::new, cut);
+    let verified = WholeReader::new(object, index, cut((bytes.len() as u64 - TRAILER_LEN, TRAILER_LEN)));
+    let verified = verified.and_then(|mut reader| {
+        reader.push(bytes.clone(), &mut BytesMut::new())?;
+        reader.finish()
+    });
+    verified.map(|()| bytes.clone()).map_err(trailer::damaged(&opened.site))
 }
 
 /// A further request for a version that is open already; 412 when it is no longer the current one.

@@ -9,5 +9,6 @@ mod multipart;
 mod outage;
 mod put;
 mod reuse;
+mod rewrap;
 mod sweep;
 mod unsealed;
