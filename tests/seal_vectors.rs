@@ -7,7 +7,7 @@ mod seal_vectors_make;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use seal_support::{Name, decode_whole, forge, plaintext};
+use seal_support::{Name, decode_whole, decode_whole_for, forge, plaintext};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -93,6 +93,7 @@ fn kind(error: &SealError) -> &'static str {
         SealError::Malformed(_) => "malformed",
         SealError::BadKey(_) => "bad_key",
         SealError::TooLarge(_) => "too_large",
+        SealError::CustomerKey(_) => "customer_key",
         _ => "other",
     }
 }
@@ -145,7 +146,8 @@ fn body(recipe: &Value) -> Vec<u8> {
 
 fn object(vector: &Value) -> Result<(), SealError> {
     let name = Name::new(text(vector, "bucket"), text(vector, "key"));
-    let (plain, object) = decode_whole(&sealed(vector), &vault(vector), &name.get())?;
+    let customer = vector.get("customer_key").map(|_| seal_support::customer_key(array(vector, "customer_key")));
+    let (plain, object) = decode_whole_for(customer.as_ref(), &sealed(vector), &vault(vector), &name.get())?;
     if vector["expect"] == "ok" {
         assert_eq!(plain.len() as u64, number(vector, "plain_length"));
         assert_eq!(sha256(&plain), text(vector, "plain_sha256"));

@@ -8,6 +8,8 @@ pub struct Facts {
     pub request_id: RequestId,
     /// Whether it came over TLS.
     pub secure: bool,
+    /// Whether its peer is on this machine.
+    pub local: bool,
     pub operation: Operation,
     pub bucket: Option<String>,
     pub key: Option<String>,
@@ -44,6 +46,7 @@ impl Facts {
         Self {
             request_id,
             secure: false,
+            local: false,
             operation: Operation::Other,
             bucket: None,
             key: None,

@@ -33,6 +33,9 @@ pub(super) struct Unseal {
     /// The bucket was renamed or copied: NOW[/PREFIX]=SEALED-AS[/PREFIX]. May be given several times.
     #[arg(long, value_name = "NOW=THEN")]
     alias: Vec<String>,
+    /// A file with the customer's key (64 hex digits) of objects that were written with one (SSE-C).
+    #[arg(long, value_name = "FILE")]
+    customer_key: Option<PathBuf>,
     /// Replace files that exist in OUTPUT.
     #[arg(long)]
     overwrite: bool,
@@ -55,7 +58,14 @@ impl Unseal {
         let keyring = Keyring::open_folder(root, &self.system)
             .with_context(|| format!("no keyring from {}", self.system.display()))?;
         let aliases = super::aliases(&self.alias)?;
-        let job = unseal::Unseal { keyring: &keyring, bucket: &bucket, aliases: &aliases, overwrite: self.overwrite };
+        let customer = self.customer_key.as_deref().map(unseal::customer_key).transpose()?;
+        let job = unseal::Unseal {
+            keyring: &keyring,
+            bucket: &bucket,
+            aliases: &aliases,
+            overwrite: self.overwrite,
+            customer: customer.as_ref(),
+        };
         let mut bar = Bar::new();
         let kind = if found.is_dir() { None } else { Some(unseal::kind_of(&self.input)?) };
         let summary = match kind {

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 /// Read every object of the sites, or a sample, and authenticate every byte.
 ///
+/// Of an object under a customer's key (SSE-C) everything but the content is authenticated; such objects are counted apart.
 /// Damaged objects are lines on standard error. With --state an interrupted run goes on where it stopped. Exit code: 0
 /// every byte authenticated, 1 some objects are damaged, 2 some could not be read, 64 bad usage.
 #[derive(clap::Args)]
@@ -79,11 +80,11 @@ impl Verify {
         }
         shown.0.finish();
         let verified = checkpoint.finish()?;
-        let Verified { good, bytes, damaged, foreign, errors, skipped } = verified;
+        let Verified { good, bytes, damaged, foreign, errors, skipped, unchecked } = verified;
         writeln!(
             std::io::stdout(),
             "{good} good ({bytes} sealed bytes), {damaged} damaged, {foreign} not sealed by Strongroom, {errors} not \
-             readable, {skipped} left out"
+             readable, {skipped} left out, {unchecked} with content not checked: customer key"
         )?;
         Ok(match (errors, damaged) {
             (0, 0) => place::GOOD,

@@ -2,8 +2,9 @@
 use super::Gateway;
 use super::checksum::{set_checksum, type_name};
 use super::conditions::Conditions;
+use super::customer::Brought;
 use super::get::select::Question;
-use super::get::{ATTEMPTS, busy, refuse_sse_c};
+use super::get::{ATTEMPTS, busy};
 use super::open::{Candidates, Opened, has_changed, layout, open_unsealed};
 use super::request;
 use super::respond::GatewayError;
@@ -45,10 +46,11 @@ pub(super) async fn get_object_attributes(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    refuse_sse_c(input.sse_customer_algorithm.as_deref(), input.sse_customer_key.as_deref())?;
+    let brought = Brought::of(&req.headers, context.as_ref())?;
     let wanted = Wanted::parse(&input.object_attributes)?;
     let page = PartPage::new(input.part_number_marker, input.max_parts)?;
     let question = Question::new(None, None, None, Conditions::default(), input.version_id.clone())?;
+    let question = Question { brought, ..question };
 
     let find = |site: Site| {
         let (at, question) = (&at, &question);
@@ -57,6 +59,7 @@ pub(super) async fn get_object_attributes(
     let found = match Candidates::of_object(gateway, &at).first(find).await {
         Err(GatewayError::Unsealed) => {
             let opened = open_unsealed(gateway, &at, question.version_id.as_deref()).await?;
+            question.check_customer_key(&opened)?;
             let output = attributes(&opened, wanted, None);
             Ok((opened, output))
         }
@@ -80,6 +83,7 @@ async fn describe(
 ) -> Result<(Arc<Opened>, GetObjectAttributesOutput), GatewayError> {
     for _ in 0..ATTEMPTS {
         let opened = question.open_at(gateway, site, at).await?;
+        question.check_customer_key(&opened)?;
         if !wanted.parts || !opened.object.is_multipart() {
             let output = attributes(&opened, wanted, None);
             return Ok((opened, output));

@@ -3,7 +3,8 @@
 use super::Gateway;
 use super::checksum::{Declared, algorithm_by_name, object_text, set_checksum, type_name};
 use super::conditions::Conditions;
-use super::encryption::{Encryption, Told};
+use super::customer::{self, Brought};
+use super::encryption::Told;
 use super::metadata::{UserMetadata, from_input};
 use super::open::{Opened, open};
 use super::put::{NewObject, Stored, condition, store};
@@ -35,28 +36,28 @@ pub(super) async fn copy_object(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    let encryption = asked_encryption(input)?;
+    let encryption = refuse_unsupported(refusable!(input, Brought::of(&req.headers, context.as_ref())?))?;
+    let brought = Brought::of_source(&req.headers, context.as_ref())?;
     let replaced = replaced(input)?;
     let (from, version) = source::locate(gateway, &permit, &input.copy_source, context.as_ref())?;
     if let Some(asked) = rewrap::asked(&req.headers)? {
         return rewrap::rewrap(gateway, rewrap::Rewrap { at, from, version, asked, permit }, context).await;
     }
-    if from == at && version.is_none() && !changes(input, replaced) && !changes_suite(gateway, &at).await {
+    let rekeys = brought.is_some() || encryption.customer().is_some();
+    if from == at && version.is_none() && !rekeys && !changes(input, replaced) && !changes_suite(gateway, &at).await {
         return Err(no_change());
     }
     let asked_algorithm = input.checksum_algorithm.as_ref().map(|name| algorithm_by_name(name.as_str())).transpose()?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
-    let asked = Asked { at: from, version, conditions: conditions(input), range: None };
+    let asked = Asked { at: from, version, conditions: conditions(input), range: None, brought };
     let metadata = |opened: &Opened| new_metadata(opened, input, replaced, encryption.is_kms());
-    let may_reuse = |opened: &Opened| reuse::is_possible(gateway, opened, &at, asked_algorithm, &condition);
+    // The body stays as it is: so does the key that it lies under.
+    let same_key = customer::is_same(asked.brought.as_ref(), encryption.customer());
+    let may_reuse = |opened: &Opened| same_key && reuse::is_possible(gateway, opened, &at, asked_algorithm, &condition);
     let found = source::find_unless(gateway, &asked, may_reuse).await?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
-    let opened = match &found {
-        Found::Read(source) => &source.opened,
-        Found::Unread(opened) => opened,
-    };
-    request::may_read(gateway, &permit, opened)?;
-    let kept = kept_headers(&req.headers, input, &asked.at, opened).await?;
+    request::may_read(gateway, &permit, found.opened())?;
+    let kept = kept_headers(&req.headers, input, &asked.at, found.opened()).await?;
     let source = match found {
         Found::Read(source) => *source,
         Found::Unread(opened) => {
@@ -136,17 +137,12 @@ fn answer(opened: &Opened, stored: Stored, parts: u32, told: Told) -> S3Response
         copy_source_version_id: opened.version_id.clone(),
         server_side_encryption: told.encryption,
         ssekms_key_id: told.key_id,
+        sse_customer_algorithm: told.customer_algorithm,
+        sse_customer_key_md5: told.customer_md5,
         version_id: stored.committed.primary.version_id,
         expiration: stored.committed.primary.expiration,
         ..CopyObjectOutput::default()
     })
-}
-
-fn asked_encryption(input: &CopyObjectInput) -> S3Result<Encryption> {
-    let mut options = refusable!(input);
-    options.customer_key |=
-        input.copy_source_sse_customer_algorithm.is_some() || input.copy_source_sse_customer_key.is_some();
-    refuse_unsupported(&options)
 }
 
 /// The metadata of the copy: the client's or the source's, and how its encryption was asked for.

@@ -1,8 +1,10 @@
 //! `x-amz-server-side-encryption` and what belongs to it: which vault key a client asks for, whether it may, and what it is told.
 //!
 //! Everything is sealed in any case. A client that says nothing, or `AES256`, gets the key of the rule and is told `AES256`; one that says
-//! `aws:kms` is told `aws:kms` and the key's name, then and whenever it reads the object.
+//! `aws:kms` is told `aws:kms` and the key's name, then and whenever it reads the object. One that brings a key of its own (SSE-C) is told
+//! that key's MD5, then and whenever it brings it again.
 use super::Gateway;
+use super::customer::{ALGORITHM, Brought};
 use super::open::Opened;
 use super::respond::{GatewayError, custom, not_implemented};
 use super::terms::unfit;
@@ -14,13 +16,15 @@ use s3s::{S3Error, S3ErrorCode, S3Result};
 use std::sync::Arc;
 
 /// What a write asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub(super) enum Encryption {
     /// Nothing, or `AES256`.
     #[default]
     Usual,
     /// `aws:kms`, with a key by name or without.
     Kms(Option<String>),
+    /// A key of the client's own, besides that of the rule.
+    Customer(Brought),
 }
 
 /// How an answer tells of it.
@@ -28,6 +32,9 @@ pub(super) enum Encryption {
 pub(super) struct Told {
     pub(super) encryption: Option<ServerSideEncryption>,
     pub(super) key_id: Option<String>,
+    /// Of the client's own key.
+    pub(super) customer_algorithm: Option<String>,
+    pub(super) customer_md5: Option<String>,
 }
 
 const KMS: &str = "aws:kms";
@@ -39,7 +46,19 @@ impl Encryption {
     ///
     /// # Errors
     /// As S3 answers them.
-    pub(super) fn of(encryption: Option<&str>, key: Option<&str>, context: bool) -> S3Result<Self> {
+    pub(super) fn of(
+        encryption: Option<&str>,
+        key: Option<&str>,
+        context: bool,
+        customer: Option<Brought>,
+    ) -> S3Result<Self> {
+        if let Some(brought) = customer {
+            if encryption.is_none() && key.is_none() && !context {
+                return Ok(Self::Customer(brought));
+            }
+            let message = "Server Side Encryption with Customer provided key is incompatible with the encryption method specified";
+            return Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message));
+        }
         if context {
             return Err(not_implemented("An encryption context"));
         }
@@ -62,6 +81,14 @@ impl Encryption {
     /// Whether the object is to remember that `aws:kms` was asked for.
     pub(super) fn is_kms(&self) -> bool {
         matches!(self, Self::Kms(_))
+    }
+
+    /// The client's own key.
+    pub(super) fn customer(&self) -> Option<&Brought> {
+        match self {
+            Self::Customer(brought) => Some(brought),
+            _ => None,
+        }
     }
 
     /// The vault key that an object is sealed under: the rule's, or the one that the client asks for, where the rule lets it. The rule's
@@ -92,7 +119,11 @@ impl Encryption {
 
     /// How the answer to a write tells of it.
     pub(super) fn told(&self, gateway: &Gateway, id: &VaultKeyId) -> Told {
-        if self.is_kms() { Told::kms(gateway, id) } else { Told::aes256() }
+        match self {
+            Self::Usual => Told::aes256(),
+            Self::Kms(_) => Told::kms(gateway, id),
+            Self::Customer(brought) => Told::customer(Some(brought)),
+        }
     }
 }
 
@@ -100,20 +131,32 @@ impl Encryption {
 
 impl Told {
     pub(super) fn aes256() -> Self {
-        Self { encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)), key_id: None }
+        let encryption = Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256));
+        Self { encryption, ..Self::default() }
     }
 
     fn kms(gateway: &Gateway, id: &VaultKeyId) -> Self {
         Self {
             encryption: Some(ServerSideEncryption::from_static(KMS)),
             key_id: Some(format!("arn:aws:kms:{}:000000000000:key/{id}", gateway.region)),
+            ..Self::default()
+        }
+    }
+
+    /// Of an object with a customer's key: what the client sent of it with this request.
+    pub(super) fn customer(brought: Option<&Brought>) -> Self {
+        Self {
+            customer_algorithm: brought.map(|_| ALGORITHM.to_owned()),
+            customer_md5: brought.map(|brought| brought.md5().to_owned()),
+            ..Self::default()
         }
     }
 
     /// How a read tells of it; nothing of an object that is not sealed.
-    pub(super) fn of(gateway: &Gateway, opened: &Opened) -> Self {
+    pub(super) fn of(gateway: &Gateway, opened: &Opened, brought: Option<&Brought>) -> Self {
         match opened.object.key_ref() {
             None => Self::default(),
+            Some(_) if opened.object.has_customer_key() => Self::customer(brought),
             Some(key) if opened.metadata.kms => Self::kms(gateway, &key.id),
             Some(_) => Self::aes256(),
         }
@@ -137,16 +180,19 @@ mod tests {
 
     #[test]
     fn what_s3_takes_is_taken_and_the_rest_refused_as_s3_does() {
-        assert_eq!(Encryption::of(None, None, false).ok(), Some(Encryption::Usual));
-        assert_eq!(Encryption::of(Some("AES256"), None, false).ok(), Some(Encryption::Usual));
-        assert_eq!(Encryption::of(Some("aws:kms"), None, false).ok(), Some(Encryption::Kms(None)));
-        assert_eq!(Encryption::of(Some("aws:kms"), Some("hr"), false).ok(), Some(Encryption::Kms(Some("hr".into()))));
-        let code = |result: S3Result<Encryption>| result.map_err(|error| error.code().as_str().to_owned());
-        assert_eq!(code(Encryption::of(Some("AES256"), Some("hr"), false)), Err("InvalidArgument".into()));
-        assert_eq!(code(Encryption::of(None, Some("hr"), false)), Err("InvalidArgument".into()));
-        assert_eq!(code(Encryption::of(Some("rot13"), None, false)), Err("InvalidArgument".into()));
-        assert_eq!(code(Encryption::of(Some("aws:kms"), None, true)), Err("NotImplemented".into()));
-        assert_eq!(code(Encryption::of(Some("aws:kms:dsse"), None, false)), Err("NotImplemented".into()));
+        let of = |encryption, key, context| Encryption::of(encryption, key, context, None);
+        assert!(matches!(of(None, None, false), Ok(Encryption::Usual)));
+        assert!(matches!(of(Some("AES256"), None, false), Ok(Encryption::Usual)));
+        assert!(matches!(of(Some("aws:kms"), None, false), Ok(Encryption::Kms(None))));
+        assert!(matches!(of(Some("aws:kms"), Some("hr"), false), Ok(Encryption::Kms(Some(key))) if key == "hr"));
+        let code = |encryption, key, context| {
+            of(encryption, key, context).err().map(|error| error.code().as_str().to_owned()).unwrap_or_default()
+        };
+        assert_eq!(code(Some("AES256"), Some("hr"), false), "InvalidArgument");
+        assert_eq!(code(None, Some("hr"), false), "InvalidArgument");
+        assert_eq!(code(Some("rot13"), None, false), "InvalidArgument");
+        assert_eq!(code(Some("aws:kms"), None, true), "NotImplemented");
+        assert_eq!(code(Some("aws:kms:dsse"), None, false), "NotImplemented");
     }
 
     #[test]

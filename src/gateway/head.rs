@@ -1,7 +1,8 @@
 //! HeadObject: a GET without a body, from one suffix request.
 use super::Gateway;
 use super::conditions::Conditions;
-use super::get::{ATTEMPTS, answer, asks_checksum, busy, refuse_sse_c};
+use super::customer::Brought;
+use super::get::{ATTEMPTS, answer, asks_checksum, busy};
 use super::get::{select::Question, select::Selection};
 use super::open::{Candidates, Opened, has_changed, open_unsealed};
 use super::replication;
@@ -20,7 +21,7 @@ pub(super) async fn head_object(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    refuse_sse_c(input.sse_customer_algorithm.as_deref(), input.sse_customer_key.as_deref())?;
+    let brought = Brought::of(&req.headers, context.as_ref())?;
     let conditions = Conditions {
         if_match: input.if_match.clone(),
         if_none_match: input.if_none_match.clone(),
@@ -29,12 +30,13 @@ pub(super) async fn head_object(
     };
     let if_range = req.headers.get(http::header::IF_RANGE);
     let question = Question::new(input.range, input.part_number, if_range, conditions, input.version_id.clone())?;
+    let question = Question { brought, ..question };
 
     let (opened, selection) = look(gateway, &at, &question).await?;
     request::may_read(gateway, &permit, &opened)?;
     request::note_object(gateway, context.as_ref(), &at, &opened);
-    let mut output =
-        without_body(answer::describe(gateway, &opened, &selection, asks_checksum(input.checksum_mode.as_ref())));
+    let with_checksum = asks_checksum(input.checksum_mode.as_ref());
+    let mut output = without_body(answer::describe(gateway, &opened, &selection, &question, with_checksum));
     override_headers(input, &mut output);
     output.replication_status = replication::status(gateway, &at).await;
     let mut response = S3Response::with_headers(output, answer::extra_headers(gateway, &opened));
@@ -126,6 +128,8 @@ fn without_body(output: GetObjectOutput) -> HeadObjectOutput {
         parts_count: output.parts_count,
         server_side_encryption: output.server_side_encryption,
         ssekms_key_id: output.ssekms_key_id,
+        sse_customer_algorithm: output.sse_customer_algorithm,
+        sse_customer_key_md5: output.sse_customer_key_md5,
         version_id: output.version_id,
         website_redirect_location: output.website_redirect_location,
         ..HeadObjectOutput::default()

@@ -6,7 +6,7 @@ use super::Gateway;
 use super::checksum::{Declared, Hasher};
 use super::respond::{GatewayError, custom, failed_authentication, unavailable};
 use crate::s3::PlainLen;
-use crate::seal::{ChecksumValue, ObjectSealer, PartEntry};
+use crate::seal::{ChecksumValue, CustomerKey, ObjectSealer, PartEntry};
 use crate::site::tee::TeeWrite;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
@@ -27,6 +27,8 @@ pub struct ClientStalled;
 pub(super) struct Ingest<'a, B> {
     pub(super) gateway: &'a Gateway,
     pub(super) sealer: &'a ObjectSealer,
+    /// The one that the sealer was begun with.
+    pub(super) customer: Option<&'a CustomerKey>,
     pub(super) body: B,
     /// What the client said it would send.
     pub(super) length: PlainLen,
@@ -51,7 +53,7 @@ where
     /// Reads the body to its end. On any error the caller drops `write`, and nothing becomes visible.
     pub(super) async fn run(mut self, part_number: u16, write: &mut TeeWrite) -> Result<Ingested, GatewayError> {
         let entropy = self.gateway.entropy.as_ref();
-        let mut message = self.sealer.message(entropy)?;
+        let mut message = self.sealer.message_with(self.customer, entropy)?;
         let mut hasher = Hasher::new(&self.gateway.md5, self.length, self.declared.algorithm());
         let mut out = BytesMut::new();
         let mut received = 0u64;

@@ -20,6 +20,7 @@ mod checksum;
 mod conditions;
 mod copy;
 mod cors;
+mod customer;
 mod delete;
 mod encryption;
 mod form;

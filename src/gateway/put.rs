@@ -1,6 +1,7 @@
 //! PutObject: one message, one footer, every site.
 use super::Gateway;
 use super::checksum::{Declared, set_checksum, type_name};
+use super::customer::Brought;
 use super::encryption::Encryption;
 use super::ingest::{Ingest, declared_length};
 use super::metadata::{UserMetadata, check_sealed, from_input};
@@ -61,7 +62,7 @@ pub(super) async fn put_object(
     let context = request::context(&req);
     let declared = Declared::from_headers(&req.headers)?;
     let input = &mut req.input;
-    let encryption = refuse_unsupported(&refusable!(input))?;
+    let encryption = refuse_unsupported(refusable!(input, Brought::of(&req.headers, context.as_ref())?))?;
     let kept = kept(&req.headers)?;
     if input.write_offset_bytes.is_some() {
         return Err(not_implemented("Appending to an object"));
@@ -84,6 +85,8 @@ pub(super) async fn put_object(
         e_tag: Some(ETag::Strong(stored.content.etag(1).as_str().to_owned())),
         server_side_encryption: told.encryption,
         ssekms_key_id: told.key_id,
+        sse_customer_algorithm: told.customer_algorithm,
+        sse_customer_key_md5: told.customer_md5,
         version_id: stored.committed.primary.version_id.clone(),
         expiration: stored.committed.primary.expiration.clone(),
         ..PutObjectOutput::default()
@@ -116,6 +119,7 @@ where
     let ingest = Ingest {
         gateway,
         sealer: &sealer,
+        customer: object.encryption.customer().map(Brought::key),
         body: object.body,
         length: object.length,
         declared: &object.declared,
@@ -168,7 +172,8 @@ pub(super) fn headers(
     ObjectHeaders { metadata: sealed.map(|sealed| sealed.value.clone()), kept, clear, lock }
 }
 
-/// A fresh DEK and object id of the plan's suite, under the vault key of the plan or the one that was asked for.
+/// A fresh DEK and object id of the plan's suite, under the vault key of the plan or the one that was asked for; with the client's own key,
+/// where it brings one.
 pub(super) async fn new_sealer(
     gateway: &Gateway,
     plan: &Plan,
@@ -176,7 +181,8 @@ pub(super) async fn new_sealer(
     who: &str,
 ) -> Result<ObjectSealer, GatewayError> {
     let vault = encryption.key(gateway, plan, who).await?;
-    Ok(ObjectSealer::generate(plan.terms.suite, &vault, gateway.entropy.as_ref())?)
+    let sealer = ObjectSealer::generate(plan.terms.suite, &vault, gateway.entropy.as_ref())?;
+    Ok(sealer.with_customer_key(encryption.customer().map(Brought::key))?)
 }
 
 /// The plan's replication, in the tee's terms.

@@ -1,6 +1,6 @@
 //! Options of a write that are not served, refused rather than dropped in silence; and those that the sites keep, passed on.
+use super::customer::Brought;
 use super::encryption::Encryption;
-use super::respond::not_implemented;
 use crate::site::KEPT;
 use http::HeaderMap;
 use s3s::{S3Error, S3ErrorCode, S3Result};
@@ -13,29 +13,26 @@ pub(super) struct Refusable<'a> {
     pub(super) kms_key: Option<&'a str>,
     /// A KMS context.
     pub(super) kms_context: bool,
-    /// Any SSE-C header.
-    pub(super) customer_key: bool,
+    /// A key of the client's own.
+    pub(super) customer: Option<Brought>,
 }
 
-/// Fills a [`Refusable`] from any `s3s` input with these fields.
+/// Fills a [`Refusable`] from any `s3s` input with these fields, and the client's own key.
 macro_rules! refusable {
-    ($input:expr) => {
+    ($input:expr, $customer:expr) => {
         $crate::gateway::refuse::Refusable {
             encryption: $input.server_side_encryption.as_ref().map(|kind| kind.as_str()),
             kms_key: $input.ssekms_key_id.as_deref(),
             kms_context: $input.ssekms_encryption_context.is_some(),
-            customer_key: $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some(),
+            customer: $customer,
         }
     };
 }
 pub(super) use refusable;
 
 /// What the client wants the object sealed with.
-pub(super) fn refuse_unsupported(options: &Refusable<'_>) -> S3Result<Encryption> {
-    if options.customer_key {
-        return Err(not_implemented("Server-side encryption with customer-provided keys (SSE-C)"));
-    }
-    Encryption::of(options.encryption, options.kms_key, options.kms_context)
+pub(super) fn refuse_unsupported(options: Refusable<'_>) -> S3Result<Encryption> {
+    Encryption::of(options.encryption, options.kms_key, options.kms_context, options.customer)
 }
 
 /// What the sites are to keep of an object: as the client sent it.
@@ -66,25 +63,22 @@ mod tests {
     #[test]
     fn what_clients_send_by_default_is_accepted() {
         let usual = Refusable { encryption: Some("AES256"), ..Refusable::default() };
-        assert!(refuse_unsupported(&usual).is_ok());
+        assert!(refuse_unsupported(usual).is_ok());
     }
 
     #[test]
     fn what_would_be_dropped_in_silence_is_refused() {
-        let refused = [
-            Refusable { encryption: Some("aws:kms"), kms_context: true, ..Refusable::default() },
-            Refusable { customer_key: true, ..Refusable::default() },
-        ];
-        for options in refused {
-            assert_eq!(refuse_unsupported(&options).expect_err("refused").code().as_str(), "NotImplemented");
-        }
+        let options = Refusable { encryption: Some("aws:kms"), kms_context: true, ..Refusable::default() };
+        let refused = refuse_unsupported(options).err().map(|error| error.code().as_str().to_owned());
+        assert_eq!(refused.as_deref(), Some("NotImplemented"));
     }
 
     #[test]
     fn an_encryption_that_is_none_is_called_so() {
         for kind in ["", "aes256", "aes:kms", "AES512"] {
             let options = Refusable { encryption: Some(kind), ..Refusable::default() };
-            assert_eq!(refuse_unsupported(&options).expect_err("refused").code().as_str(), "InvalidArgument", "{kind}");
+            let refused = refuse_unsupported(options).err().map(|error| error.code().as_str().to_owned());
+            assert_eq!(refused.as_deref(), Some("InvalidArgument"), "{kind}");
         }
     }
 

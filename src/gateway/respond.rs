@@ -2,6 +2,7 @@
 //!
 //! A client is told what S3 would tell it. What only the operator can mend (a site refuses our credential, a key is missing) is logged here, with
 //! its cause, and answered as a fault of the service.
+use super::customer;
 use crate::keys::{KeyError, KeyState};
 use crate::s3::Suite;
 use crate::seal::SealError;
@@ -117,6 +118,7 @@ impl From<GatewayError> for S3Error {
                 tracing::error!(%error, "the state database failed");
                 unavailable()
             }
+            GatewayError::Integrity { source: SealError::CustomerKey(fault), .. } => customer::refused(fault),
             GatewayError::Integrity { site, source } => {
                 tracing::error!(%site, error = %source, "a stored object failed authentication");
                 failed_authentication()
@@ -248,6 +250,7 @@ fn passed_on(code: &str, status: u16, message: &str) -> S3Error {
 fn of_seal(error: &SealError) -> S3Error {
     match error {
         SealError::NotSealed(_) => not_sealed(),
+        SealError::CustomerKey(fault) => customer::refused(*fault),
         SealError::TooLarge(what) => S3Error::with_message(S3ErrorCode::EntityTooLarge, format!("Too large: {what}.")),
         error => {
             tracing::error!(%error, "sealing failed");

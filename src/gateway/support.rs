@@ -120,7 +120,7 @@ const fn header(name: &'static str, handling: Handling, note: &'static str) -> H
     Header { name, handling, note }
 }
 
-const SSE_C: &str = "SSE-C";
+const SSE_C: &str = "SSE-C: over TLS, or from the proxy's own machine; never told to a site";
 const NO_SUCH_SUM: &str = "not among the checksums that a sealed object can hold";
 const COPIES: &str = "on the source's plain ETag and date";
 
@@ -165,9 +165,9 @@ pub const HEADERS: &[Header] = {
         header("x-amz-copy-source-if-none-match", Honoured, COPIES),
         header("x-amz-copy-source-if-unmodified-since", Honoured, COPIES),
         header("x-amz-copy-source-range", Honoured, ""),
-        header("x-amz-copy-source-server-side-encryption-customer-algorithm", Refused, SSE_C),
-        header("x-amz-copy-source-server-side-encryption-customer-key", Refused, SSE_C),
-        header("x-amz-copy-source-server-side-encryption-customer-key-md5", Refused, SSE_C),
+        header("x-amz-copy-source-server-side-encryption-customer-algorithm", Honoured, SSE_C),
+        header("x-amz-copy-source-server-side-encryption-customer-key", Honoured, SSE_C),
+        header("x-amz-copy-source-server-side-encryption-customer-key-md5", Honoured, SSE_C),
         header("x-amz-expected-bucket-owner", Ignored, "the proxy has no accounts; passed on with configuration"),
         header("x-amz-grant-full-control", Sites, ""),
         header("x-amz-grant-read", Sites, ""),
@@ -199,9 +199,9 @@ pub const HEADERS: &[Header] = {
         ),
         header("x-amz-server-side-encryption-bucket-key-enabled", Ignored, "it only saves calls to a KMS"),
         header("x-amz-server-side-encryption-context", Refused, "a vault key has no context"),
-        header("x-amz-server-side-encryption-customer-algorithm", Refused, SSE_C),
-        header("x-amz-server-side-encryption-customer-key", Refused, SSE_C),
-        header("x-amz-server-side-encryption-customer-key-md5", Refused, SSE_C),
+        header("x-amz-server-side-encryption-customer-algorithm", Honoured, SSE_C),
+        header("x-amz-server-side-encryption-customer-key", Honoured, SSE_C),
+        header("x-amz-server-side-encryption-customer-key-md5", Honoured, SSE_C),
         header("x-amz-source-expected-bucket-owner", Ignored, "the proxy has no accounts"),
         header("x-amz-storage-class", Sites, ""),
         header("x-amz-tagging", Sites, ""),

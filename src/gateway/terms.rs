@@ -61,6 +61,11 @@ pub(super) fn is_secure(context: Option<&RequestContext>) -> bool {
     context.is_some_and(|context| context.with(|facts| facts.secure))
 }
 
+/// Whether nobody between us and the peer reads along: it came over TLS, or from this machine (where a proxy may stand that ends TLS).
+pub(super) fn is_private(context: Option<&RequestContext>) -> bool {
+    context.is_some_and(|context| context.with(|facts| facts.secure || facts.local))
+}
+
 /// A path of which its rule can make no key.
 pub(super) fn unfit(unfit: &Unfit) -> S3Error {
     let Unfit { rule, capture, why } = unfit;

@@ -385,6 +385,7 @@ fn no_facts(operation: Operation) -> Facts {
     Facts {
         request_id: RequestId::from_bits(1),
         secure: false,
+        local: true,
         operation,
         bucket: None,
         key: None,

@@ -8,6 +8,7 @@ use crate::seal::{ObjectName, OpenObject, SealError, TRAILER_LEN, Trailer, Whole
 use crate::site::{GotObject, Location, ObjectHeaders, SealedBody, SealedRange, Site, SiteError};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
 /// What is fetched of every object at first: small ones need one request.
@@ -43,6 +44,9 @@ pub enum ReadError {
     /// Every byte authenticated and yet the plaintext's MD5 is another than the trailer remembers.
     #[error("the plaintext does not have the MD5 that its trailer remembers")]
     Md5,
+    /// What was asked for is its content, and that takes a key of the customer's.
+    #[error("its content is under a customer's key (SSE-C), which only its client has")]
+    CustomerKey,
     /// The trailer remembers metadata that the site does not have any more.
     #[error("it has lost its sealed metadata (the content is whole)")]
     MetadataLost,
@@ -68,10 +72,17 @@ pub trait Sink: Send {
     async fn plain(&mut self, _bytes: &mut BytesMut) -> std::io::Result<()> {
         Ok(())
     }
+    /// Whether plaintext is what it is for: then an object under a customer's key is refused.
+    fn wants_plain(&self) -> bool {
+        false
+    }
 }
 
 /// Looks and keeps nothing.
 pub struct Nowhere;
+
+/// Hashes the sealed bytes.
+struct Digest(Sha256);
 
 /// One reading of an object.
 struct Pass<'a> {
@@ -98,6 +109,14 @@ pub struct OpenedObject {
 #[async_trait::async_trait]
 impl Sink for Nowhere {}
 
+#[async_trait::async_trait]
+impl Sink for Digest {
+    async fn sealed(&mut self, bytes: &Bytes) -> std::io::Result<()> {
+        self.0.update(bytes);
+        Ok(())
+    }
+}
+
 // === impl ReadError ===
 
 impl ReadError {
@@ -116,6 +135,7 @@ impl From<SealError> for ReadError {
     fn from(error: SealError) -> Self {
         match error {
             SealError::NotSealed(_) => Self::NotSealed(error),
+            SealError::CustomerKey(_) => Self::CustomerKey,
             other => Self::Damaged(other),
         }
     }
@@ -147,14 +167,22 @@ impl Opener {
         Ok(OpenedObject { site, at, version, object, tail, sealed_etag: got.etag, headers, metadata })
     }
 
-    /// Reads an opened object whole; every byte of exactly this version is accounted for when this returns.
+    /// Reads an opened object whole; every byte of exactly this version is accounted for when this returns. Of one under a customer's key
+    /// ([`OpenedObject::has_customer_key`]) that is said of everything but its content, which only its client can check.
     ///
     /// # Errors
     /// See [`ReadError`]; what the sink has got by then is not to be trusted.
     pub async fn read(&self, opened: &OpenedObject, sink: &mut dyn Sink) -> Result<(), ReadError> {
         let index = self.index(opened).await?;
         let trailer = opened.tail.slice(opened.tail.len() - TRAILER_LEN as usize..);
-        let reader = WholeReader::new(&opened.object, index, trailer)?;
+        let checks_content = !opened.has_customer_key();
+        if !checks_content && sink.wants_plain() {
+            return Err(ReadError::CustomerKey);
+        }
+        let reader = match checks_content {
+            true => WholeReader::new(&opened.object, index, trailer)?,
+            false => WholeReader::frame(&opened.object, index, trailer)?,
+        };
         let md5 = Fingerprint::new(reader.layout());
         let mut pass = Pass { reader, md5, plain: BytesMut::new(), sink };
         let before = opened.sealed_len().0 - opened.tail.len() as u64;
@@ -168,7 +196,17 @@ impl Opener {
         }
         pass.step(opened.tail.clone()).await?;
         pass.reader.finish()?;
-        if pass.md5.matches(opened.object.content()) { Ok(()) } else { Err(ReadError::Md5) }
+        if !checks_content || pass.md5.matches(opened.object.content()) { Ok(()) } else { Err(ReadError::Md5) }
+    }
+
+    /// SHA-256 of an opened object's sealed bytes: where its content cannot be checked, it can be held against another site's.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn digest(&self, opened: &OpenedObject) -> Result<[u8; 32], ReadError> {
+        let mut digest = Digest(Sha256::new());
+        self.read(opened, &mut digest).await?;
+        Ok(digest.0.finalize().into())
     }
 
     /// Opens and reads whole, for the verdict alone. Content without its metadata is not all that there was.
@@ -221,6 +259,16 @@ impl OpenedObject {
     /// Sealed length.
     pub fn sealed_len(&self) -> SealedLen {
         self.object.sealed_len()
+    }
+
+    /// Whether its content is under a key of the customer's; authenticated.
+    pub fn has_customer_key(&self) -> bool {
+        self.object.has_customer_key()
+    }
+
+    /// Whether both are one version; authenticated.
+    pub fn is_same_version(&self, other: &Self) -> bool {
+        self.object.is_same_version(&other.object)
     }
 
     /// When it was written, seconds since the Unix epoch; authenticated.

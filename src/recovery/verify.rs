@@ -35,6 +35,9 @@ pub struct Verified {
     pub errors: u64,
     /// Objects that the sample left out.
     pub skipped: u64,
+    /// Objects of which everything authenticated but the content, which is under a customer's key.
+    #[serde(default)]
+    pub unchecked: u64,
 }
 
 /// Told of everything as it is found.
@@ -57,9 +60,16 @@ pub enum VerifyError {
     List { bucket: String, site: String, why: String },
 }
 
+/// What was found right.
+struct Read {
+    sealed: u64,
+    /// The content, too.
+    checked: bool,
+}
+
 enum Looked {
     Skipped,
-    Read(Result<u64, ReadError>),
+    Read(Result<Read, ReadError>),
 }
 
 // === impl Verify ===
@@ -92,7 +102,7 @@ impl Verify {
             checkpoint.reached.counted.count(&looked);
             match &looked {
                 Looked::Skipped => observer.good(0),
-                Looked::Read(Ok(bytes)) => observer.good(*bytes),
+                Looked::Read(Ok(read)) => observer.good(read.sealed),
                 // Deleted since the listing.
                 Looked::Read(Err(error)) if error.is_gone() => {}
                 Looked::Read(Err(error)) => observer.bad(site, bucket, &key, error),
@@ -115,7 +125,10 @@ impl Verify {
         let Ok(parsed) = ObjectKey::parse(&key) else { return Ok((key, Looked::Skipped)) };
         let (opener, site, at) = (self.opener.clone(), site.clone(), Location { bucket: bucket.clone(), key: parsed });
         // A task of its own: every core decrypts.
-        let read = tokio::spawn(async move { opener.authenticate(&site, &at).await.map(|o| o.sealed_len().0) });
+        let read = tokio::spawn(async move {
+            let opened = opener.authenticate(&site, &at).await;
+            opened.map(|opened| Read { sealed: opened.sealed_len().0, checked: !opened.has_customer_key() })
+        });
         let result = read.await.unwrap_or_else(|broken| Err(ReadError::Sink(std::io::Error::other(broken))));
         Ok((key, Looked::Read(result)))
     }
@@ -127,9 +140,10 @@ impl Verified {
     fn count(&mut self, looked: &Looked) {
         match looked {
             Looked::Skipped => self.skipped += 1,
-            Looked::Read(Ok(bytes)) => {
+            Looked::Read(Ok(Read { checked: false, .. })) => self.unchecked += 1,
+            Looked::Read(Ok(read)) => {
                 self.good += 1;
-                self.bytes += bytes;
+                self.bytes += read.sealed;
             }
             Looked::Read(Err(ReadError::NotSealed(_))) => self.foreign += 1,
             Looked::Read(Err(error)) if error.is_gone() => {}

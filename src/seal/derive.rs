@@ -12,6 +12,8 @@
 //! metadata: key[K] || nonce[12]                        = Expand(DEK, METADATA || id || salt[24])
 //! part:     key[K] || nonce[12]                        = Expand(DEK, PART || id || salt[24])
 //! wrap:     key[K]                                     = Expand(vault key, WRAP || id)
+//! content:  key[32]                                    = Expand(DEK, CUSTOMER || id || customer key[32])
+//! check:    check[32]                                  = Expand(DEK, CUSTOMER_CHECK || id || customer key[32])
 //! blob:     key[32] || nonce[12]                       = Expand(root key, BLOB || salt[24]), suite 1 always
 //! ```
 use super::aead::{AeadKey, NONCE};
@@ -33,6 +35,8 @@ pub(super) const TRAILER: &[u8] = b"strongroom.v1.trailer";
 pub(super) const INDEX: &[u8] = b"strongroom.v1.index";
 pub(super) const METADATA: &[u8] = b"strongroom.v1.metadata";
 pub(super) const PART: &[u8] = b"strongroom.v1.part";
+pub(super) const CUSTOMER: &[u8] = b"strongroom.v1.customer";
+pub(super) const CUSTOMER_CHECK: &[u8] = b"strongroom.v1.customer-check";
 pub(super) const WRAP: &[u8] = b"strongroom.v1.wrap";
 pub(super) const BLOB: &[u8] = b"strongroom.v1.blob";
 
@@ -81,16 +85,21 @@ impl Expander {
         }
     }
 
+    /// Bytes for the concatenation of `info`.
+    pub(super) fn expand(&self, info: &[&[u8]], out: &mut [u8]) -> Result<(), SealError> {
+        let expanded = match self {
+            Self::Sha512(hkdf) => hkdf.expand_multi_info(info, out),
+            Self::Sm3(hkdf) => hkdf.expand_multi_info(info, out),
+        };
+        expanded.map_err(|_| SealError::Malformed("derivation length"))
+    }
+
     /// Key, nonce and commitment for the concatenation of `info`.
     pub(super) fn derive(&self, info: &[&[u8]]) -> Result<Derived, SealError> {
         let suite = self.suite();
         let mut room = Zeroizing::new([0u8; AeadKey::LONGEST + NONCE + COMMITMENT]);
         let out = &mut room[..AeadKey::length(suite) + NONCE + COMMITMENT];
-        let expanded = match self {
-            Self::Sha512(hkdf) => hkdf.expand_multi_info(info, out),
-            Self::Sm3(hkdf) => hkdf.expand_multi_info(info, out),
-        };
-        expanded.map_err(|_| SealError::Malformed("derivation length"))?;
+        self.expand(info, out)?;
         let (key, rest) = out.split_at(AeadKey::length(suite));
         let mut derived = Derived { key: AeadKey::new(suite, key)?, nonce: [0; NONCE], commitment: [0; COMMITMENT] };
         derived.nonce.copy_from_slice(&rest[..NONCE]);

@@ -1,4 +1,5 @@
 //! Everything that can be wrong with sealed bytes or a key.
+use super::customer::CustomerKeyFault;
 
 /// Why bytes were refused. Never carries bytes of either side.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum SealError {
     /// More plaintext, parts or metadata than the format holds.
     #[error("too large for the format: {0}")]
     TooLarge(&'static str),
+    /// The customer's key: missing, another one, or brought for an object that has none.
+    #[error("{0}")]
+    CustomerKey(#[from] CustomerKeyFault),
     /// No randomness to be had.
     #[error("no randomness available")]
     NoEntropy,

@@ -13,6 +13,7 @@
 //! | [`derive`] | every label and derivation |
 //! | [`aead`] | AES-256-GCM and SM4-GCM, behind one trait |
 //! | [`vault_key`] | names of keys, wrapping |
+//! | [`customer`] | keys that clients bring |
 //! | [`message`] | Cobblestone-256, or its twin over SM4 |
 //! | [`part`] | index entries, checksums, content facts |
 //! | [`trailer`] | the 528 bytes |
@@ -24,6 +25,7 @@
 mod aead;
 mod age;
 mod blob;
+mod customer;
 mod derive;
 mod error;
 mod length;
@@ -44,6 +46,7 @@ mod reference;
 pub use crate::s3::Suite;
 pub use age::{AgeIdentity, AgeRecipient};
 pub use blob::{open_blob, seal_blob};
+pub use customer::{CustomerKey, CustomerKeyFault};
 pub use error::{Entropy, SealError};
 pub use length::{CHUNK, MAX_OBJECT, MAX_PARTS, MIN_PART, TRAILER_LEN, message_len, plain_len, sealed_len};
 pub use message::{MessageSealer, MessageSummary};

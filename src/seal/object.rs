@@ -1,5 +1,6 @@
 //! One object version's secrets: [`ObjectSealer`] while it is written, [`OpenObject`] when it is read.
 use super::aead::{Aead, Fast, TAG};
+use super::customer::{self, CustomerCheck, CustomerKey};
 use super::derive::{Derived, Expander, INDEX, Identity, METADATA, PART, SALT};
 use super::error::{Entropy, SealError, random};
 use super::length::{ENTRY, MAX_PARTS, MIN_PART, TRAILER_LEN, message_len, sealed_len};
@@ -17,9 +18,11 @@ use std::sync::{Arc, OnceLock};
 /// the DEK; no `Debug`. Shared between parts.
 pub struct ObjectSealer {
     identity: Identity,
-    expander: Expander,
+    expander: Arc<Expander>,
     key: VaultKeyRef,
     wrapped: [u8; WRAPPED],
+    /// With a customer's key: what is remembered of it.
+    customer: Option<CustomerCheck>,
 }
 
 /// An authenticated object: its DEK (no `Debug`, zeroised on drop) and its facts.
@@ -35,6 +38,16 @@ pub struct OpenObject {
 
 /// Version of the wrapped form that the state database keeps.
 const WRAPPED_FORM: u8 = 1;
+/// The same, followed by what is remembered of a customer's key.
+const WRAPPED_FORM_CUSTOMER: u8 = 2;
+
+/// What a wrapped form says.
+struct Wrapped {
+    identity: Identity,
+    key: VaultKeyRef,
+    dek: [u8; WRAPPED],
+    customer: Option<CustomerCheck>,
+}
 
 // === impl ObjectSealer ===
 
@@ -49,12 +62,23 @@ impl ObjectSealer {
         Self::wrapped_under(identity, &dek, vault, entropy)
     }
 
-    /// A new sealer for a copy of an existing object whose body is reused: same suite, DEK and object id, new wrap under `vault`.
+    /// The messages are to be under the DEK and this key of the customer's, where there is one. Called before anything is sealed.
+    ///
+    /// # Errors
+    /// `BadKey` when the key does not go with this object (never, in practice).
+    pub fn with_customer_key(self, key: Option<&CustomerKey>) -> Result<Self, SealError> {
+        let customer = key.map(|key| key.check(&self.expander, &self.identity)).transpose()?;
+        Ok(Self { customer, ..self })
+    }
+
+    /// A new sealer for a copy of an existing object whose body is reused: same suite, DEK, object id and customer's key, new wrap under
+    /// `vault`.
     ///
     /// # Errors
     /// As [`Self::generate`].
     pub fn rewrap(open: &OpenObject, vault: &VaultKey, entropy: &dyn Entropy) -> Result<Self, SealError> {
-        Self::wrapped_under(open.clear.identity, &open.dek, vault, entropy)
+        let sealer = Self::wrapped_under(open.clear.identity, &open.dek, vault, entropy)?;
+        Ok(Self { customer: open.secret.customer, ..sealer })
     }
 
     fn wrapped_under(
@@ -67,18 +91,21 @@ impl ObjectSealer {
         if vault.unwrap(&identity, &wrapped)?.expose() != dek.expose() {
             return Err(SealError::BadKey("a wrapped key did not unwrap to itself"));
         }
-        Ok(Self { identity, expander: Expander::new(identity.suite(), dek)?, key: vault.reference.clone(), wrapped })
+        let expander = Arc::new(Expander::new(identity.suite(), dek)?);
+        Ok(Self { identity, expander, key: vault.reference.clone(), wrapped, customer: None })
     }
 
-    /// The wrapped form (object id, key reference, wrapped DEK), safe to keep in the state database.
+    /// The wrapped form (object id, key reference, wrapped DEK, what is remembered of a customer's key), safe to keep in the state
+    /// database.
     pub fn to_wrapped(&self) -> Vec<u8> {
         let name = self.key.id.as_str().as_bytes();
-        let mut out = vec![WRAPPED_FORM];
+        let mut out = vec![if self.customer.is_some() { WRAPPED_FORM_CUSTOMER } else { WRAPPED_FORM }];
         out.extend_from_slice(self.identity.bytes());
         out.push(name.len() as u8);
         out.extend_from_slice(name);
         out.extend_from_slice(&self.key.version.to_be_bytes());
         out.extend_from_slice(&self.wrapped);
+        out.extend(self.customer.iter().flatten());
         out
     }
 
@@ -87,7 +114,7 @@ impl ObjectSealer {
     /// # Errors
     /// `Malformed` for anything that [`Self::to_wrapped`] did not make.
     pub fn wrapped_key_ref(wrapped: &[u8]) -> Result<VaultKeyRef, SealError> {
-        parse_wrapped(wrapped).map(|(_, key, _)| key)
+        parse_wrapped(wrapped).map(|wrapped| wrapped.key)
     }
 
     /// Back from the wrapped form.
@@ -95,9 +122,9 @@ impl ObjectSealer {
     /// # Errors
     /// `Authentication` under another key.
     pub fn from_wrapped(wrapped: &[u8], vault: &VaultKey) -> Result<Self, SealError> {
-        let (identity, key, wrapped) = parse_wrapped(wrapped)?;
+        let Wrapped { identity, key, dek: wrapped, customer } = parse_wrapped(wrapped)?;
         let dek = vault.unwrap(&identity, &wrapped)?;
-        Ok(Self { identity, expander: Expander::new(identity.suite(), &dek)?, key, wrapped })
+        Ok(Self { identity, expander: Arc::new(Expander::new(identity.suite(), &dek)?), key, wrapped, customer })
     }
 
     /// The vault key version it is wrapped under.
@@ -115,13 +142,39 @@ impl ObjectSealer {
         self.identity.object_id()
     }
 
+    /// Whether a customer's key is needed for its messages.
+    pub fn has_customer_key(&self) -> bool {
+        self.customer.is_some()
+    }
+
+    /// Whether the customer's key that was brought, or none, is the one that it was begun with.
+    ///
+    /// # Errors
+    /// `CustomerKey` when it is not.
+    pub fn check_customer_key(&self, brought: Option<&CustomerKey>) -> Result<(), SealError> {
+        customer::check(&self.expander, &self.identity, self.customer.as_ref(), brought)
+    }
+
     /// Starts one message (a whole plain PUT, or one part) under a fresh random salt.
     ///
     /// # Errors
-    /// When there is no randomness.
+    /// When there is no randomness; `CustomerKey` when it needs one.
     pub fn message(&self, entropy: &dyn Entropy) -> Result<MessageSealer, SealError> {
+        self.message_with(None, entropy)
+    }
+
+    /// The same, with the customer's key that it was begun with.
+    ///
+    /// # Errors
+    /// When there is no randomness; `CustomerKey` when it is not that key.
+    pub fn message_with(
+        &self,
+        brought: Option<&CustomerKey>,
+        entropy: &dyn Entropy,
+    ) -> Result<MessageSealer, SealError> {
+        let content = customer::content(&self.expander, &self.identity, self.customer.as_ref(), brought)?;
         let salt = random(entropy)?;
-        MessageSealer::new(&message_keys(&self.expander, &self.identity, &salt)?, salt)
+        MessageSealer::new(&message_keys(&content, &self.identity, &salt)?, salt)
     }
 
     /// Seals user metadata (an opaque byte string that the gateway encodes).
@@ -186,6 +239,7 @@ impl ObjectSealer {
         let clear = Clear {
             multipart: content.multipart,
             has_metadata: content.metadata_tag.is_some(),
+            has_customer_key: self.customer.is_some(),
             identity: self.identity,
             plain_len,
             parts: parts.len() as u32,
@@ -201,7 +255,7 @@ impl ObjectSealer {
         let length = length.ok_or(SealError::Malformed("the parts leave no room for the footer"))? as usize;
         let mut footer = index;
         footer.resize(length - TRAILER_LEN as usize, 0);
-        let secret = Secret { content: content.clone(), first };
+        let secret = Secret { content: content.clone(), first, customer: self.customer };
         footer.extend_from_slice(&trailer::seal(&clear, &secret, &self.expander, name)?);
         Ok(footer)
     }
@@ -267,6 +321,19 @@ impl OpenObject {
     /// The object id.
     pub fn object_id(&self) -> [u8; 16] {
         self.clear.identity.object_id()
+    }
+
+    /// Whether its content opens only with a key of the customer's. Everything about it opens without.
+    pub fn has_customer_key(&self) -> bool {
+        self.secret.customer.is_some()
+    }
+
+    /// Whether the customer's key that was brought, or none, is the one for this object.
+    ///
+    /// # Errors
+    /// `CustomerKey` when it is not.
+    pub fn check_customer_key(&self, brought: Option<&CustomerKey>) -> Result<(), SealError> {
+        customer::check(&self.expander, &self.clear.identity, self.secret.customer.as_ref(), brought)
     }
 
     /// True when both are one version, whichever site each was read from: no two footers share their salt.
@@ -348,16 +415,35 @@ impl OpenObject {
     /// Reads `span` of the plaintext. The caller fetches [`SpanReader::sealed_span`] and pushes its bytes.
     ///
     /// # Errors
-    /// `Malformed` when the span is not inside the object.
+    /// `Malformed` when the span is not inside the object; `CustomerKey` when it needs one.
     pub fn reader(&self, layout: &Layout, span: PlainSpan) -> Result<SpanReader, SealError> {
+        self.reader_with(None, layout, span)
+    }
+
+    /// The same, with the customer's key for this object. What is derived from it lives no longer than the reader.
+    ///
+    /// # Errors
+    /// As [`Self::reader`]; `CustomerKey` when it is not that key.
+    pub fn reader_with(
+        &self,
+        brought: Option<&CustomerKey>,
+        layout: &Layout,
+        span: PlainSpan,
+    ) -> Result<SpanReader, SealError> {
+        let identity = self.clear.identity;
+        let content = customer::content(&self.expander, &identity, self.secret.customer.as_ref(), brought)?;
+        if self.has_customer_key() {
+            let first = message_keys(&content, &identity, &self.secret.first.salt)?;
+            return SpanReader::new(&content, identity, layout, span, &first);
+        }
         let first = match self.first.get() {
             Some(first) => first,
             None => {
-                let derived = message_keys(&self.expander, &self.clear.identity, &self.secret.first.salt)?;
+                let derived = message_keys(&content, &identity, &self.secret.first.salt)?;
                 self.first.get_or_init(|| derived)
             }
         };
-        SpanReader::new(&self.expander, self.clear.identity, layout, span, first)
+        SpanReader::new(&content, identity, layout, span, first)
     }
 }
 
@@ -386,10 +472,10 @@ fn measure(parts: &[PartEntry]) -> Result<(PlainLen, u64), SealError> {
     Ok((PlainLen(plain), body))
 }
 
-fn parse_wrapped(bytes: &[u8]) -> Result<(Identity, VaultKeyRef, [u8; WRAPPED]), SealError> {
+fn parse_wrapped(bytes: &[u8]) -> Result<Wrapped, SealError> {
     let mut fields = Fields(bytes);
     let [form, suite] = fields.take()?;
-    if form != WRAPPED_FORM {
+    if !matches!(form, WRAPPED_FORM | WRAPPED_FORM_CUSTOMER) {
         return Err(SealError::Unsupported("wrapped form"));
     }
     let suite = Suite::from_number(suite).ok_or(SealError::Unsupported("suite"))?;
@@ -397,6 +483,10 @@ fn parse_wrapped(bytes: &[u8]) -> Result<(Identity, VaultKeyRef, [u8; WRAPPED]),
     let [length] = fields.take()?;
     let name = std::str::from_utf8(fields.slice(usize::from(length))?).map_err(|_| SealError::Malformed("key name"))?;
     let key = VaultKeyRef { id: VaultKeyId::parse(name)?, version: u32::from_be_bytes(fields.take()?) };
-    let wrapped = fields.take()?;
-    if fields.0.is_empty() { Ok((identity, key, wrapped)) } else { Err(SealError::Malformed("wrapped form")) }
+    let dek = fields.take()?;
+    let customer = if form == WRAPPED_FORM_CUSTOMER { Some(fields.take()?) } else { None };
+    if !fields.0.is_empty() || customer == Some([0; 32]) {
+        return Err(SealError::Malformed("wrapped form"));
+    }
+    Ok(Wrapped { identity, key, dek, customer })
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | 0 | 1 | format version: 1 | clear |
 //! | 1 | 1 | suite: 1 AES-256-GCM with HKDF-SHA-512, 2 SM4-GCM with HKDF-SM3 | clear |
-//! | 2 | 1 | flags: bit 0 multipart ETag, bit 1 has metadata; the rest zero | clear |
+//! | 2 | 1 | flags: bit 0 multipart ETag, bit 1 has metadata, bit 2 customer key; the rest zero | clear |
 //! | 3 | 1 | number of wraps, 1-3 | clear |
 //! | 4 | 16 | object id | clear |
 //! | 20 | 8 | plain length | clear |
@@ -34,8 +34,10 @@
 //! | 82 | 16 | tag of the sealed metadata, or zero |
 //! | 98 | 16 | MD5 of part 1 |
 //! | 114 | 2 | part number of part 1 |
-//! | 116 | 36 | zero |
+//! | 116 | 32 | the customer's check, or zero |
+//! | 148 | 4 | zero |
 use super::aead::{Aead, Fast, TAG};
+use super::customer::CustomerCheck;
 use super::derive::{COMMITMENT, Expander, Identity, SALT, TRAILER};
 use super::error::SealError;
 use super::length::{ENTRY, MAX_PARTS, TRAILER_LEN, message_len, sealed_len};
@@ -52,6 +54,7 @@ const SECRET: usize = 152;
 const MAX_WRAPS: usize = 3;
 const FLAG_MULTIPART: u8 = 1;
 const FLAG_METADATA: u8 = 2;
+const FLAG_CUSTOMER: u8 = 4;
 
 /// The logical name that the trailer is bound to (as the client says it, not the backend's bucket).
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +78,7 @@ pub struct Trailer {
 pub(super) struct Clear {
     pub(super) multipart: bool,
     pub(super) has_metadata: bool,
+    pub(super) has_customer_key: bool,
     pub(super) identity: Identity,
     pub(super) plain_len: PlainLen,
     pub(super) parts: u32,
@@ -90,6 +94,7 @@ pub(super) struct Clear {
 pub(super) struct Secret {
     pub(super) content: ContentInfo,
     pub(super) first: PartEntry,
+    pub(super) customer: Option<CustomerCheck>,
 }
 
 // === impl Trailer ===
@@ -202,7 +207,12 @@ impl Clear {
     fn encode(&self) -> Result<Vec<u8>, SealError> {
         let name = self.key.id.as_str().as_bytes();
         let wraps = u8::try_from(self.wraps.len()).ok().filter(|n| (1..=MAX_WRAPS as u8).contains(n));
-        let flags = if self.multipart { FLAG_MULTIPART } else { 0 } | if self.has_metadata { FLAG_METADATA } else { 0 };
+        let flags = [
+            (self.multipart, FLAG_MULTIPART),
+            (self.has_metadata, FLAG_METADATA),
+            (self.has_customer_key, FLAG_CUSTOMER),
+        ];
+        let flags = flags.iter().filter(|(set, _)| *set).fold(0, |flags, (_, flag)| flags | flag);
         let mut out = Vec::with_capacity(TRAILER_LEN as usize);
         out.extend_from_slice(&[
             VERSION,
@@ -233,12 +243,13 @@ impl Clear {
             return Err(SealError::Unsupported("format version"));
         }
         let suite = Suite::from_number(suite).ok_or(SealError::Unsupported("suite"))?;
-        if flags & !(FLAG_MULTIPART | FLAG_METADATA) != 0 {
+        if flags & !(FLAG_MULTIPART | FLAG_METADATA | FLAG_CUSTOMER) != 0 {
             return Err(SealError::Unsupported("flags"));
         }
         let clear = Self {
             multipart: flags & FLAG_MULTIPART != 0,
             has_metadata: flags & FLAG_METADATA != 0,
+            has_customer_key: flags & FLAG_CUSTOMER != 0,
             identity: Identity::new(suite, fields.take()?),
             plain_len: PlainLen(u64::from_be_bytes(fields.take()?)),
             parts: u32::from_be_bytes(fields.take()?),
@@ -320,6 +331,7 @@ impl Secret {
         out[82..98].copy_from_slice(&content.metadata_tag.unwrap_or_default());
         out[98..114].copy_from_slice(&self.first.md5);
         out[114..116].copy_from_slice(&self.first.part_number.to_be_bytes());
+        out[116..148].copy_from_slice(&self.customer.unwrap_or_default());
         out
     }
 
@@ -340,11 +352,23 @@ impl Secret {
         let tag = fields.take()?;
         let first = PartEntry { part_number: 0, plain_len: clear.plain_len, salt, md5: fields.take()?, checksum: None };
         let first = PartEntry { part_number: part_number(fields.take()?)?, ..first };
+        let customer = decode_customer(fields.take()?, clear.has_customer_key)?;
         reserved(fields.0)?;
         if !clear.has_metadata && tag != [0; 16] {
             return Err(SealError::Malformed("a metadata tag without the flag"));
         }
         let metadata_tag = clear.has_metadata.then_some(tag);
-        Ok(Self { content: ContentInfo { md5, multipart: clear.multipart, checksum, written_at, metadata_tag }, first })
+        let content = ContentInfo { md5, multipart: clear.multipart, checksum, written_at, metadata_tag };
+        Ok(Self { content, first, customer })
+    }
+}
+
+/// The check, exactly where the flag says that there is one.
+fn decode_customer(check: CustomerCheck, flag: bool) -> Result<Option<CustomerCheck>, SealError> {
+    match (flag, check == [0; 32]) {
+        (false, true) => Ok(None),
+        (false, false) => Err(SealError::Unsupported("reserved bytes")),
+        (true, false) => Ok(Some(check)),
+        (true, true) => Err(SealError::Malformed("a customer's key without its check")),
     }
 }

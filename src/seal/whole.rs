@@ -1,5 +1,6 @@
 //! A whole object from its first byte to its last: every chunk, the index, the padding and the trailer are accounted
 //! for. What is read beside the proxy (files, tarballs, whole buckets) is read by this.
+use super::customer::CustomerKey;
 use super::error::SealError;
 use super::length::TRAILER_LEN;
 use super::object::OpenObject;
@@ -9,7 +10,8 @@ use bytes::{Bytes, BytesMut};
 
 /// Takes the bytes of a sealed object in order and gives out verified plaintext. No `Debug`: it holds keys.
 pub struct WholeReader {
-    body: SpanReader,
+    /// `None`: its content needs a customer's key that is not there, and is passed over.
+    body: Option<SpanReader>,
     layout: Layout,
     index: Bytes,
     trailer: Bytes,
@@ -27,8 +29,33 @@ impl WholeReader {
     /// `object` was opened from.
     ///
     /// # Errors
-    /// `Authentication` when they are not this object's index.
+    /// `Authentication` when they are not this object's index; `CustomerKey` when its content needs one.
     pub fn new(object: &OpenObject, index: Bytes, trailer: Bytes) -> Result<Self, SealError> {
+        Self::with_customer_key(None, object, index, trailer)
+    }
+
+    /// The same with the customer's key for the object.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_customer_key(
+        brought: Option<&CustomerKey>,
+        object: &OpenObject,
+        index: Bytes,
+        trailer: Bytes,
+    ) -> Result<Self, SealError> {
+        let mut whole = Self::frame(object, index, trailer)?;
+        let span = PlainSpan::whole(object.plain_len());
+        whole.body = Some(object.reader_with(brought, &whole.layout, span)?);
+        Ok(whole)
+    }
+
+    /// Everything but the content: length, index, padding and trailer are held against what was sealed, and no plaintext comes out. For
+    /// objects whose customer's key is not there.
+    ///
+    /// # Errors
+    /// `Authentication` when they are not this object's index.
+    pub fn frame(object: &OpenObject, index: Bytes, trailer: Bytes) -> Result<Self, SealError> {
         let layout = match object.index_span() {
             None => object.layout_single()?,
             Some(_) => object.layout_from_index(&index)?,
@@ -36,9 +63,8 @@ impl WholeReader {
         if trailer.len() as u64 != TRAILER_LEN {
             return Err(SealError::NotSealed("it is shorter than a trailer"));
         }
-        let body = object.reader(&layout, PlainSpan::whole(object.plain_len()))?;
         let (body_end, _) = object.footer_span();
-        Ok(Self { body, layout, index, trailer, at: 0, body_end, end: object.sealed_len().0 })
+        Ok(Self { body: None, layout, index, trailer, at: 0, body_end, end: object.sealed_len().0 })
     }
 
     /// Where the parts lie.
@@ -55,7 +81,10 @@ impl WholeReader {
         let in_body = self.body_end.saturating_sub(self.at).min(length);
         if in_body > 0 {
             // No larger than `length`, which came from a usize.
-            self.body.push(sealed.split_to(in_body as usize), out)?;
+            let body = sealed.split_to(in_body as usize);
+            if let Some(reader) = &mut self.body {
+                reader.push(body, out)?;
+            }
         }
         self.footer(self.at + in_body, &sealed)?;
         self.at += length;
@@ -70,7 +99,7 @@ impl WholeReader {
         if self.at != self.end {
             return Err(SealError::Authentication("the sealed bytes end too early"));
         }
-        self.body.finish()
+        self.body.map_or(Ok(()), SpanReader::finish)
     }
 
     /// Bytes behind the body, the first of them at offset `at`.

@@ -254,15 +254,15 @@ def test_what_we_do_not_serve_is_said_and_touches_nothing(shared, wire, watch, b
     s3.delete_object(Bucket=bucket, Key="k")
 
 
-def test_sse_c_is_refused_clearly(wire, watch, bucket):
+@pytest.mark.parametrize("wrong", ["algorithm", "key", "key-MD5"])
+def test_half_a_customers_key_is_refused(wire, watch, bucket, wrong):
     headers = {
         "x-amz-server-side-encryption-customer-algorithm": "AES256",
         "x-amz-server-side-encryption-customer-key": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
         "x-amz-server-side-encryption-customer-key-MD5": "hRasmdxgYDKV3nvbahU1MA==",
     }
-    answer = wire.send("PUT", f"/{bucket}/k", b"x", headers=headers)
-    assert answer.status in (400, 501), answer
-    watch.refused(answer, answer.status, "NotImplemented", "InvalidArgument", "InvalidRequest")
+    del headers[f"x-amz-server-side-encryption-customer-{wrong}"]
+    watch.refused(wire.send("PUT", f"/{bucket}/k", b"x", headers=headers), 400, "InvalidArgument")
 
 
 @pytest.mark.parametrize("method", ["PATCH", "TRACE", "CONNECT", "FOO", "PROPFIND"])

@@ -1,6 +1,7 @@
 """No key and no plaintext is where it does not belong: logs at their most talkative, metrics, state, the system bucket, both sites, a core dump."""
 
 import base64
+import hashlib
 import pathlib
 import resource
 import signal
@@ -19,6 +20,7 @@ from s3errors import error_of
 BODY = b"canary: the ledger of Blue Heron Trading Ltd., 2026, confidential"
 META = "canary-in-metadata-8c1f0e"
 FILE = "canary-file-name-in-disposition.pdf"
+CUSTOMER_KEY = b"canary: thirty-two bytes of key!!"[:32]
 
 
 def spellings(secret: bytes) -> set[bytes]:
@@ -96,6 +98,19 @@ def everything_a_client_does(proxy) -> str:
     form = s3.generate_presigned_post(bucket, "posted", Fields={"x-amz-meta-note": META}, Conditions=[{"x-amz-meta-note": META}])
     assert requests.post(form["url"], data=form["fields"], files={"file": BODY}, timeout=30).status_code == 204
 
+    keyed = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": CUSTOMER_KEY}
+    s3.put_object(Bucket=bucket, Key="keyed", Body=BODY, **keyed)
+    assert s3.get_object(Bucket=bucket, Key="keyed", **keyed)["Body"].read() == BODY
+    source = {f"CopySource{name}": value for name, value in keyed.items()}
+    s3.copy_object(Bucket=bucket, Key="copy-of-keyed", CopySource={"Bucket": bucket, "Key": "keyed"}, **source, **keyed)
+    where = {"Bucket": bucket, "Key": "keyed parts"}
+    keyed_upload = s3.create_multipart_upload(**where, **keyed)["UploadId"]
+    s3.upload_part(**where, UploadId=keyed_upload, PartNumber=1, Body=BODY, **keyed)
+    error_of(s3.get_object, Bucket=bucket, Key="small", **keyed)
+    error_of(s3.get_object, Bucket=bucket, Key="keyed")
+    error_of(s3.put_object, Bucket=bucket, Key="bad", Body=BODY, ServerSideEncryption="AES256", **keyed)
+    error_of(s3.put_object, Bucket=bucket, Key="bad", Body=BODY, **keyed, SSECustomerKeyMD5=base64.b64encode(bytes(16)).decode())
+
     error_of(s3.put_object, Bucket=bucket, Key="bad", Body=BODY, ContentMD5=base64.b64encode(bytes(16)).decode(), **described)
     error_of(s3.put_object, Bucket=bucket, Key="bad", Body=BODY, Metadata={"note": META * 200})
     error_of(s3.put_object, Bucket="no-such-bucket-anywhere", Key="bad", Body=BODY, **described)
@@ -113,6 +128,8 @@ def test_no_key_and_no_plaintext_is_in_logs_metrics_state_or_at_a_site(start_pro
             "the body": BODY,
             "the metadata": META.encode(),
             "the file's name": FILE.encode(),
+            "the customer's key": CUSTOMER_KEY,
+            "the MD5 of the customer's key": hashlib.md5(CUSTOMER_KEY).digest(),
             "the root key": bytes.fromhex(proxy.settings.root_key),
             "the client's secret": proxy.settings.secret_access_key.encode(),
             **{f"the secret of {site.name}": site.secret_access_key.encode() for site in sites},

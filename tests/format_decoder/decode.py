@@ -17,12 +17,14 @@ def main() -> int:
     parser.add_argument("--bucket", required=True)
     parser.add_argument("--key", required=True)
     parser.add_argument("--metadata")
+    parser.add_argument("--customer-key", type=pathlib.Path, help="a file of 64 hex digits")
     parser.add_argument("object", type=pathlib.Path)
     options = parser.parse_args()
     try:
         keys = Keyring(bytes.fromhex(options.root_key.read_text().strip()))
         keys.add_folder(options.keyring)
-        found = decode(options.object.read_bytes(), keys.find, options.bucket, options.key)
+        customer = options.customer_key and bytes.fromhex(options.customer_key.read_text().strip())
+        found = decode(options.object.read_bytes(), keys.find, options.bucket, options.key, customer)
         if options.metadata:
             print(found.metadata(options.metadata).decode(), file=sys.stderr)
     except Refused as error:

@@ -65,7 +65,8 @@ def decode(vector: dict) -> whole.Object:
     vault = vector["vault"]
     key = {(vault["id"], vault["version"]): bytes.fromhex(vault["key"])}
     find = lambda name, version: key.get((name, version))  # noqa: E731
-    return whole.decode(sealed_bytes(vector), find, vector["bucket"], vector["key"])
+    customer = bytes.fromhex(vector["customer_key"]) if "customer_key" in vector else None
+    return whole.decode(sealed_bytes(vector), find, vector["bucket"], vector["key"], customer)
 
 
 def run(vector: dict) -> None:

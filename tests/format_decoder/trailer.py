@@ -61,6 +61,7 @@ class Secret:
     metadata_tag: bytes | None
     first_md5: bytes
     first_number: int
+    customer_check: bytes | None
 
 
 def parse(sealed: bytes) -> Clear:
@@ -69,7 +70,7 @@ def parse(sealed: bytes) -> Clear:
         raise Refused("not a sealed object")
     t = sealed[-LENGTH:]
     number = lambda at, size: int.from_bytes(t[at : at + size], "big")  # noqa: E731
-    if t[0] != 1 or t[1] not in SUITES or t[2] & ~3 or any(t[349:352]):
+    if t[0] != 1 or t[1] not in SUITES or t[2] & ~7 or any(t[349:352]):
         raise Refused("a version, suite, flag or reserved byte of another format")
     wraps = [t[169 + 60 * n : 229 + 60 * n] for n in range(3)]
     name, filling = t[101 : 101 + t[100]], t[101 + t[100] : 165]
@@ -130,10 +131,12 @@ def open_secret(clear: Clear, dek: bytes, bucket: str, key: str) -> Secret:
     if algorithm not in CHECKSUM_LENGTHS or kind > 2 or (algorithm == 0) != (kind == 0):
         raise Refused("a checksum of another format")
     number = int.from_bytes(s[114:116], "big")
-    if any(value[CHECKSUM_LENGTHS[algorithm] :]) or any(s[116:]) or not 1 <= number <= 10000:
+    if any(value[CHECKSUM_LENGTHS[algorithm] :]) or any(s[148:]) or not 1 <= number <= 10000:
         raise Refused("the sealed part contradicts itself")
     if not clear.flags & 2 and any(s[82:98]):
         raise Refused("a metadata tag without its flag")
+    if (clear.flags & 4 != 0) != any(s[116:148]):
+        raise Refused("the flag and the check of a customer's key contradict each other")
     return Secret(
         md5=s[:16],
         checksum=(algorithm, kind, value[: CHECKSUM_LENGTHS[algorithm]]),
@@ -142,4 +145,18 @@ def open_secret(clear: Clear, dek: bytes, bucket: str, key: str) -> Secret:
         metadata_tag=s[82:98] if clear.flags & 2 else None,
         first_md5=s[98:114],
         first_number=number,
+        customer_check=s[116:148] if clear.flags & 4 else None,
     )
+
+
+def content_key(clear: Clear, secret: Secret, dek: bytes, customer_key: bytes | None) -> bytes:
+    """What the messages are under: the DEK, or a key that takes the customer's as well."""
+    if secret.customer_check is None and customer_key is None:
+        return dek
+    if secret.customer_check is None or customer_key is None:
+        raise Refused("a customer's key is missing, or there is none")
+    info = clear.identity + checked_key(customer_key)
+    check = clear.suite.expand(dek, b"strongroom.v1.customer-check" + info, 32)
+    if not hmac.compare_digest(check, secret.customer_check):
+        raise Refused("another customer's key")
+    return checked_key(clear.suite.expand(dek, b"strongroom.v1.customer" + info, 32))

@@ -50,7 +50,7 @@ class Object:
         return self.clear.suite.open(key, nonce, raw[25:])
 
 
-def decode(sealed: bytes, find_key, bucket: str, key: str) -> Object:
+def decode(sealed: bytes, find_key, bucket: str, key: str, customer_key: bytes | None = None) -> Object:
     """Everything, or Refused. `find_key(name, version)` brings the 32 bytes of a vault key, or None."""
     clear = trailer.parse(sealed)
     vault_key = find_key(clear.key_name, clear.key_version)
@@ -60,10 +60,11 @@ def decode(sealed: bytes, find_key, bucket: str, key: str) -> Object:
     secret = trailer.open_secret(clear, dek, bucket, key)
     if any(sealed[clear.body + clear.index : -trailer.LENGTH]):
         raise Refused("the padding is not zero")
+    content = trailer.content_key(clear, secret, dek, customer_key)
     plain, at = b"", 0
     for part in parts(clear, secret, dek, sealed):
         end = at + message_length(part.plain)
-        plain += open_message(dek, clear.identity, part.salt, part.plain, sealed[at:end])
+        plain += open_message(content, clear.identity, part.salt, part.plain, sealed[at:end])
         at = end
     return Object(plain, clear, secret, dek)
 

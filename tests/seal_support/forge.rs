@@ -108,6 +108,15 @@ pub fn wrap(suite: u8, vault: &[u8; 32], (name, version): (&[u8], u32), id: &[u8
     [&nonce[..], &gcm(suite, &[&key[..], &nonce].concat(), &aad, dek)].concat()
 }
 
+/// What the messages lie under when there is a customer's key.
+pub fn content_key(suite: u8, dek: &[u8; 32], id: &[u8; 16], customer: &[u8; 32]) -> [u8; 32] {
+    customer_derived(suite, "strongroom.v1.customer", dek, id, customer)
+}
+
+fn customer_derived(suite: u8, label: &str, dek: &[u8; 32], id: &[u8; 16], customer: &[u8; 32]) -> [u8; 32] {
+    expand(suite, dek, &info(suite, label, id, customer), 32).try_into().expect("32 bytes")
+}
+
 /// A Cobblestone-256 message, or its twin of suite 2.
 pub fn message(suite: u8, dek: &[u8; 32], id: &[u8; 16], salt: &[u8; 24], plain: &[u8]) -> Vec<u8> {
     let context = info(suite, "strongroom.v1.message", id, &[]);
@@ -175,6 +184,17 @@ impl Forge {
             bucket: name.bucket.as_str().to_owned(),
             key: name.key.as_str().to_owned(),
         }
+    }
+
+    /// The same object with a key of the customer's.
+    pub fn for_customer(mut self, customer: &[u8; 32], parts: &[Part]) -> Self {
+        let key = content_key(self.suite, &self.dek, &self.object_id, customer);
+        let id = &self.object_id;
+        self.body = parts.iter().flat_map(|p| message(self.suite, &key, id, &p.salt, &p.plain)).collect();
+        self.head[2] |= 4;
+        let check = customer_derived(self.suite, "strongroom.v1.customer-check", &self.dek, id, customer);
+        self.secret[116..148].copy_from_slice(&check);
+        self
     }
 
     /// The sealed footer.

@@ -58,6 +58,10 @@ pub fn vault() -> VaultKey {
     vault_named("default", 1, [0x42; 32])
 }
 
+pub fn customer_key(bytes: [u8; 32]) -> CustomerKey {
+    CustomerKey::new(&bytes).expect("a usable key")
+}
+
 /// An owned logical name.
 pub struct Name {
     pub bucket: BucketName,
@@ -92,7 +96,18 @@ pub fn message(
     entropy: &dyn Entropy,
     out: &mut BytesMut,
 ) -> MessageSummary {
-    let mut message = sealer.message(entropy).expect("fixed entropy");
+    message_for(None, sealer, plain, piece, entropy, out)
+}
+
+pub fn message_for(
+    customer: Option<&CustomerKey>,
+    sealer: &ObjectSealer,
+    plain: &[u8],
+    piece: usize,
+    entropy: &dyn Entropy,
+    out: &mut BytesMut,
+) -> MessageSummary {
+    let mut message = sealer.message_with(customer, entropy).expect("fixed entropy");
     for piece in plain.chunks(piece) {
         message.update(piece, out).expect("small enough");
     }
@@ -122,10 +137,21 @@ pub fn seal_parts_with(
     name: &Name,
     entropy: &dyn Entropy,
 ) -> Bytes {
+    seal_parts_for(None, sealer, parts, content, name, entropy)
+}
+
+pub fn seal_parts_for(
+    customer: Option<&CustomerKey>,
+    sealer: &ObjectSealer,
+    parts: &[Vec<u8>],
+    content: &ContentInfo,
+    name: &Name,
+    entropy: &dyn Entropy,
+) -> Bytes {
     let mut out = BytesMut::new();
     let mut entries = Vec::new();
     for (i, part) in parts.iter().enumerate() {
-        let summary = message(sealer, part, 1 << 20, entropy, &mut out);
+        let summary = message_for(customer, sealer, part, 1 << 20, entropy, &mut out);
         entries.push(entry(i as u16 + 1, summary));
     }
     let footer = sealer.footer(&name.get(), &entries, content, entropy).expect("a good object");
@@ -148,11 +174,21 @@ pub fn canonical(plain: usize) -> usize {
 
 /// Reads all of an object as a careful reader does: trailer, footer, index, every chunk.
 pub fn decode_whole(sealed: &Bytes, vault: &VaultKey, name: &ObjectName<'_>) -> Result<(Bytes, OpenObject), SealError> {
+    decode_whole_for(None, sealed, vault, name)
+}
+
+/// The same with a key of the customer's.
+pub fn decode_whole_for(
+    customer: Option<&CustomerKey>,
+    sealed: &Bytes,
+    vault: &VaultKey,
+    name: &ObjectName<'_>,
+) -> Result<(Bytes, OpenObject), SealError> {
     let object = Trailer::parse(sealed, SealedLen(sealed.len() as u64))?.open(vault, name)?;
     let layout = layout_of(sealed, &object)?;
     let (start, _) = object.footer_span();
     object.check_footer(&sealed[start as usize..])?;
-    let mut reader = object.reader(&layout, PlainSpan::whole(object.plain_len()))?;
+    let mut reader = object.reader_with(customer, &layout, PlainSpan::whole(object.plain_len()))?;
     let (start, length) = reader.sealed_span();
     let mut plain = BytesMut::new();
     reader.push(sealed.slice(start as usize..(start + length) as usize), &mut plain)?;

@@ -28,7 +28,7 @@ fn put_ok(all: &mut Vectors) {
 }
 
 fn clear_fields(all: &mut Vectors) {
-    case(all, "flags", "an unknown flag is set", "unsupported", |f| f.head[2] = 4);
+    case(all, "flags", "an unknown flag is set", "unsupported", |f| f.head[2] = 8);
     case(all, "version_2", "format version 2", "unsupported", |f| f.head[0] = 2);
     case(all, "suite_2", "made by suite 1, it says it is of suite 2", "authentication", |f| f.head[1] = 2);
     case(all, "suite_3", "suite 3, which this version does not have", "unsupported", |f| f.head[1] = 3);

@@ -1,4 +1,5 @@
 //! Makes every vector, always the same bytes. The schema is in `tests/vectors/README.md`.
+mod customer;
 mod damaged;
 mod forged;
 mod good;
@@ -26,6 +27,7 @@ pub fn all() -> Vectors {
     multipart::add(&mut all);
     others::add(&mut all);
     sm4::add(&mut all);
+    customer::add(&mut all);
     all
 }
 

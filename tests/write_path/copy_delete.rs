@@ -73,7 +73,7 @@ async fn sources_that_cannot_be_copied_are_refused() {
         assert_eq!(copy(&world, source, TARGET, &[]).await.element("Code"), code, "{source}");
     }
     let sse_c = [("x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256")];
-    assert_eq!(copy(&world, SOURCE, TARGET, &sse_c).await.element("Code"), "NotImplemented");
+    assert_eq!(copy(&world, SOURCE, TARGET, &sse_c).await.element("Code"), "InvalidArgument");
     world.assert_nothing(STRICT, "target").await;
 }
 

@@ -183,7 +183,7 @@ async fn what_would_be_dropped_in_silence_is_refused() {
     let world = World::start().await;
     let cases: [(&str, &str, &str); 10] = [
         ("x-amz-server-side-encryption", "aws:kms:dsse", "NotImplemented"),
-        ("x-amz-server-side-encryption-customer-algorithm", "AES256", "NotImplemented"),
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256", "InvalidArgument"),
         ("x-amz-acl", "public-read", "AccessControlListNotSupported"),
         ("x-amz-grant-read", "id=x", "AccessControlListNotSupported"),
         ("x-amz-storage-class", "GLACIER", "InvalidStorageClass"),

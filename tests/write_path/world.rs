@@ -163,6 +163,8 @@ impl World {
         let principal = Principal { access_key_id: "TEST".into(), name: "test".into() };
         let permit = self.authorizer.permit(&principal, operation, bucket.as_ref(), key.as_ref()).expect("a permit");
         let context = RequestContext::new(RequestId::from_bits(1));
+        // A client of this machine.
+        context.with(|facts| facts.local = true);
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("http://localhost{target}"))

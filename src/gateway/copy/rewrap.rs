@@ -15,7 +15,7 @@ use crate::gateway::request;
 use crate::gateway::respond::{GatewayError, not_implemented, not_sealed};
 use crate::keys::Use;
 use crate::s3::rewrap::{FATE, FROM, Fate, MOVED, ONLY, WISH, Wish};
-use crate::s3::{Operation, PlainETag};
+use crate::s3::{Lock, Operation, PlainETag, lock};
 use crate::seal::{ObjectName, ObjectSealer, OpenObject, TRAILER_LEN, VaultKeyRef};
 use crate::site::tee::{Committed, CopySource, Mode};
 use crate::site::{KEPT, Location, ObjectHeaders, SiteError, WriteCondition};
@@ -25,10 +25,6 @@ use s3s::dto::{CopyObjectOutput, CopyObjectResult, ETag};
 use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
 use std::sync::Arc;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-const LOCK_MODE: &str = "x-amz-object-lock-mode";
-const LOCK_UNTIL: &str = "x-amz-object-lock-retain-until-date";
 
 /// What the headers ask for.
 pub(super) struct Asked {
@@ -183,10 +179,12 @@ async fn prepare(
         }
     };
     let form = gateway.rules.plan(&at.bucket, &at.key).terms.metadata;
+    let written = OffsetDateTime::from_unix_timestamp(object.content().written_at.cast_signed()).ok();
     let headers = ObjectHeaders {
         metadata: opened.sealed_metadata.clone(),
-        kept: kept(opened, tags, acl, crate::clock::now()),
+        kept: kept(opened, tags, acl),
         clear: opened.metadata.in_clear(form),
+        lock: lock_of(opened).or_else(|| gateway.tee.lock_of(at, written?)),
     };
     let layout = layout(gateway, at, opened).await?;
     let name = ObjectName { bucket: &at.bucket, key: &at.key };
@@ -194,14 +192,16 @@ async fn prepare(
     Ok(New { sealer, headers, footer, condition: WriteCondition::IfMatch(opened.sealed_etag.clone()) })
 }
 
-/// What the site acts by. A retention that is over cannot be written again.
-fn kept(opened: &Opened, tags: Option<String>, acl: Option<&str>, now: OffsetDateTime) -> Vec<(&'static str, String)> {
-    let told = opened.told.iter().filter(|(name, _)| KEPT.contains(name));
+/// The retention that the primary tells of. One that is over is not written again.
+fn lock_of(opened: &Opened) -> Option<Lock> {
+    let told = |wanted| opened.told.iter().find(|(name, _)| *name == wanted)?.1.to_str().ok();
+    Lock::parse(told(lock::MODE)?, told(lock::UNTIL)?)
+}
+
+/// What else the site acts by.
+fn kept(opened: &Opened, tags: Option<String>, acl: Option<&str>) -> Vec<(&'static str, String)> {
+    let told = opened.told.iter().filter(|(name, _)| KEPT.contains(name) && ![lock::MODE, lock::UNTIL].contains(name));
     let mut kept: Vec<_> = told.filter_map(|(name, value)| Some((*name, value.to_str().ok()?.to_owned()))).collect();
-    let until = kept.iter().find(|(name, _)| *name == LOCK_UNTIL);
-    if until.is_some_and(|(_, until)| OffsetDateTime::parse(until, &Rfc3339).is_ok_and(|until| until <= now)) {
-        kept.retain(|(name, _)| ![LOCK_MODE, LOCK_UNTIL].contains(name));
-    }
     kept.extend(tags.map(|tags| ("x-amz-tagging", tags)));
     kept.extend(acl.map(|acl| ("x-amz-acl", acl.to_owned())));
     kept

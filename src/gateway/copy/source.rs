@@ -3,6 +3,7 @@ use crate::audit::RequestContext;
 use crate::authz::Permit;
 use crate::gateway::Gateway;
 use crate::gateway::conditions::{Conditions, Verdict};
+use crate::gateway::customer::Brought;
 use crate::gateway::get::{ATTEMPTS, busy};
 use crate::gateway::open::{
     Candidates, Opened, PlainStream, has_changed, open_at, open_unsealed, open_version_at, read_span,
@@ -28,6 +29,8 @@ pub(in crate::gateway) struct Asked {
     pub(in crate::gateway) conditions: Conditions,
     /// First and last byte; all when none is given.
     pub(in crate::gateway) range: Option<(u64, u64)>,
+    /// The client's own key for it.
+    pub(in crate::gateway) brought: Option<Brought>,
 }
 
 /// One version of the source, being read.
@@ -124,7 +127,7 @@ pub(super) async fn find_unless(
 async fn find_unsealed(gateway: &Arc<Gateway>, asked: &Asked) -> Result<Found, GatewayError> {
     let opened = open_unsealed(gateway, &asked.at, asked.version.as_deref()).await?;
     let span = asked.select(&opened)?;
-    let stream = read_span(gateway, &asked.at, &opened, span).await?;
+    let stream = read_span(gateway, &asked.at, &opened, span, asked.brought.as_ref()).await?;
     Ok(Found::Read(Box::new(Source::new(opened, span, stream))))
 }
 
@@ -143,13 +146,25 @@ async fn find_at(
         if needs_no_reading(&opened) {
             return Ok(Found::Unread(opened));
         }
-        match read_span(gateway, &asked.at, &opened, span).await {
+        match read_span(gateway, &asked.at, &opened, span, asked.brought.as_ref()).await {
             Ok(stream) => return Ok(Found::Read(Box::new(Source::new(opened, span, stream)))),
             Err(error) if has_changed(&error) => gateway.objects.forget(&asked.at),
             Err(error) => return Err(error),
         }
     }
     Err(busy().into())
+}
+
+// === impl Found ===
+
+impl Found {
+    /// The version.
+    pub(super) fn opened(&self) -> &Arc<Opened> {
+        match self {
+            Self::Read(source) => &source.opened,
+            Self::Unread(opened) => opened,
+        }
+    }
 }
 
 // === impl Source ===
@@ -166,6 +181,8 @@ impl Source {
 
 impl Asked {
     fn select(&self, opened: &Opened) -> S3Result<PlainSpan> {
+        let brought = self.brought.as_ref().map(Brought::key);
+        opened.object.check_customer_key(brought).map_err(GatewayError::from)?;
         if self.conditions.judge(&opened.object.etag(), opened.last_modified) != Verdict::Proceed {
             return Err(S3Error::new(S3ErrorCode::PreconditionFailed));
         }

@@ -68,9 +68,9 @@ impl Exchange {
         let header = |name: HeaderName| head.headers.get(name).cloned();
         let claim = Claim::of(&head.headers, head.uri.query());
         exchange.target = Target::of(&inner.settings, head);
-        let secure = exchange.peer.tls.is_some();
+        let (secure, local) = (exchange.peer.tls.is_some(), exchange.peer.remote.is_loopback());
         exchange.context.with(|facts| {
-            facts.secure = secure;
+            (facts.secure, facts.local) = (secure, local);
             facts.bucket.clone_from(&exchange.target.bucket);
             facts.key.clone_from(&exchange.target.key);
             facts.auth_type = claim.auth_type;

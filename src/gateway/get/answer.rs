@@ -1,5 +1,5 @@
 //! The headers of a GET or HEAD, all of the plaintext.
-use super::select::Selection;
+use super::select::{Question, Selection};
 use crate::gateway::Gateway;
 use crate::gateway::encryption::Told;
 use crate::gateway::open::Opened;
@@ -23,10 +23,11 @@ pub(in crate::gateway) fn describe(
     gateway: &Gateway,
     opened: &Opened,
     selection: &Selection,
+    question: &Question,
     with_checksum: bool,
 ) -> GetObjectOutput {
     let metadata = &opened.metadata;
-    let told = Told::of(gateway, opened);
+    let told = Told::of(gateway, opened, question.brought.as_ref());
     let span = &selection.span;
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -44,6 +45,8 @@ pub(in crate::gateway) fn describe(
         parts_count: selection.part.and_then(|(parts, _)| i32::try_from(parts).ok()),
         server_side_encryption: told.encryption,
         ssekms_key_id: told.key_id,
+        sse_customer_algorithm: told.customer_algorithm,
+        sse_customer_key_md5: told.customer_md5,
         version_id: opened.version_id.clone(),
         website_redirect_location: metadata.website_redirect.clone(),
         ..GetObjectOutput::default()

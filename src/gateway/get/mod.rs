@@ -1,6 +1,7 @@
 //! GetObject: whole, ranges, parts, conditions; from the first site that can.
 use super::Gateway;
 use super::conditions::Conditions;
+use super::customer::Brought;
 use super::open::{Candidates, Opened, PlainStream, has_changed, open_unsealed, read_span, whole_at};
 use super::replication;
 use super::request;
@@ -33,7 +34,7 @@ pub(super) async fn get_object(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    refuse_sse_c(input.sse_customer_algorithm.as_deref(), input.sse_customer_key.as_deref())?;
+    let brought = Brought::of(&req.headers, context.as_ref())?;
     let conditions = Conditions {
         if_match: input.if_match.clone(),
         if_none_match: input.if_none_match.clone(),
@@ -42,23 +43,16 @@ pub(super) async fn get_object(
     };
     let if_range = req.headers.get(http::header::IF_RANGE);
     let question = Question::new(input.range, input.part_number, if_range, conditions, input.version_id.clone())?;
+    let question = Question { brought, ..question };
 
     let (opened, selection, stream) = find(gateway, &at, &question).await?;
     request::may_read(gateway, &permit, &opened)?;
     request::note_object(gateway, context.as_ref(), &at, &opened);
-    let mut output = answer::describe(gateway, &opened, &selection, asks_checksum(input.checksum_mode.as_ref()));
+    let mut output =
+        answer::describe(gateway, &opened, &selection, &question, asks_checksum(input.checksum_mode.as_ref()));
     output.replication_status = replication::status(gateway, &at).await;
     output.body = Some(body(stream.booked(Operation::GetObject, context), selection.span.len().0));
     Ok(S3Response::with_headers(output, answer::extra_headers(gateway, &opened)))
-}
-
-/// SSE-C needs the client's key for every byte; an object of ours was never sealed with one.
-pub(super) fn refuse_sse_c(algorithm: Option<&str>, key: Option<&str>) -> S3Result<()> {
-    if algorithm.is_none() && key.is_none() {
-        return Ok(());
-    }
-    let message = "The encryption parameters are not applicable to this object.";
-    Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message))
 }
 
 /// `x-amz-checksum-mode: ENABLED`.
@@ -90,7 +84,7 @@ async fn find(gateway: &Arc<Gateway>, at: &Location, question: &Question) -> Res
 async fn find_unsealed(gateway: &Arc<Gateway>, at: &Location, question: &Question) -> Result<Found, GatewayError> {
     let opened = open_unsealed(gateway, at, question.version_id.as_deref()).await?;
     let selection = question.select(gateway, at, &opened).await?;
-    let stream = read_span(gateway, at, &opened, selection.span).await?;
+    let stream = read_span(gateway, at, &opened, selection.span, question.brought.as_ref()).await?;
     Ok((opened, selection, stream))
 }
 
@@ -120,7 +114,7 @@ async fn find_whole(
     at: &Location,
     question: &Question,
 ) -> Result<Found, GatewayError> {
-    let (opened, stream) = whole_at(gateway, site, at).await?;
+    let (opened, stream) = whole_at(gateway, site, at, question.brought.as_ref()).await?;
     let selection = question.select(gateway, at, &opened).await?;
     Ok((opened, selection, stream))
 }
@@ -139,13 +133,13 @@ async fn find_selected(
         && let Ok(selection) = question.select(gateway, at, &opened).await
         && !selection.span.is_empty()
     {
-        let stream = read_span(gateway, at, &opened, selection.span).await?;
+        let stream = read_span(gateway, at, &opened, selection.span, question.brought.as_ref()).await?;
         gateway.metrics.trailer_cache(true);
         return Ok((opened, selection, stream));
     }
     let opened = question.open_at(gateway, site, at).await?;
     let selection = question.select(gateway, at, &opened).await?;
-    let stream = read_span(gateway, at, &opened, selection.span).await?;
+    let stream = read_span(gateway, at, &opened, selection.span, question.brought.as_ref()).await?;
     Ok((opened, selection, stream))
 }
 

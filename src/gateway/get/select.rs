@@ -1,6 +1,7 @@
 //! What a GET or HEAD asks for, and what that is in one version of an object. PURE but for the index of parts.
 use crate::gateway::Gateway;
 use crate::gateway::conditions::{Conditions, Verdict, if_range_holds};
+use crate::gateway::customer::Brought;
 use crate::gateway::open::{Opened, layout, open_at, open_version_at};
 use crate::gateway::respond::{GatewayError, not_implemented};
 use crate::s3::{ByteRange, PlainSpan};
@@ -22,11 +23,13 @@ pub(in crate::gateway) enum Wanted {
 }
 
 /// One read, parsed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(in crate::gateway) struct Question {
     pub wanted: Wanted,
     pub conditions: Conditions,
     pub version_id: Option<String>,
+    /// The client's own key.
+    pub brought: Option<Brought>,
 }
 
 /// Which bytes of one version answer it.
@@ -69,7 +72,7 @@ impl Question {
                 }
             },
         };
-        Ok(Self { wanted, conditions, version_id })
+        Ok(Self { wanted, conditions, version_id, brought: None })
     }
 
     /// True when the current version as a whole answers it, whatever that version is: nothing was asked about it but
@@ -96,6 +99,11 @@ impl Question {
         }
     }
 
+    /// Whether the client's own key, or none, is the one for `opened`. Nothing of an object is told without.
+    pub(in crate::gateway) fn check_customer_key(&self, opened: &Opened) -> Result<(), GatewayError> {
+        Ok(opened.object.check_customer_key(self.brought.as_ref().map(Brought::key))?)
+    }
+
     /// What it selects in `opened`, or the S3 error that answers it.
     pub(in crate::gateway) async fn select(
         &self,
@@ -103,6 +111,7 @@ impl Question {
         at: &Location,
         opened: &Arc<Opened>,
     ) -> Result<Selection, GatewayError> {
+        self.check_customer_key(opened)?;
         let etag = opened.object.etag();
         match self.conditions.judge(&etag, opened.last_modified) {
             Verdict::Proceed => {}

@@ -2,6 +2,7 @@
 use super::session::{Extra, checksum_type};
 use crate::gateway::Gateway;
 use crate::gateway::checksum::{algorithm_by_name, algorithm_name, default_type, is_allowed, type_name};
+use crate::gateway::customer::Brought;
 use crate::gateway::metadata::{UserMetadata, from_input};
 use crate::gateway::put::{headers, mode, new_sealer, seal_metadata};
 use crate::gateway::refuse::{kept, refusable, refuse_unsupported};
@@ -23,7 +24,8 @@ pub(in crate::gateway) async fn create_multipart_upload(
     let permit = request::permit(&req)?;
     let at = request::object_of(&permit)?;
     let input = &req.input;
-    let encryption = refuse_unsupported(&refusable!(input))?;
+    let context = request::context(&req);
+    let encryption = refuse_unsupported(refusable!(input, Brought::of(&req.headers, context.as_ref())?))?;
     let kept = kept(&req.headers)?;
     let checksum = checksum(input)?;
     let metadata = UserMetadata { kms: encryption.is_kms(), ..from_input!(input) };
@@ -55,7 +57,7 @@ pub(in crate::gateway) async fn create_multipart_upload(
         let _ = tee.abort_multipart(&at, &sites).await;
         return Err(GatewayError::from(error).into());
     }
-    request::note(request::context(&req).as_ref(), |facts| {
+    request::note(context.as_ref(), |facts| {
         facts.rule = Some(plan.rule.to_string());
         facts.vault_key = Some(sealer.key_ref().id.as_str().to_owned());
         facts.vault_key_version = Some(sealer.key_ref().version);
@@ -70,6 +72,8 @@ pub(in crate::gateway) async fn create_multipart_upload(
         checksum_type: checksum.map(|(_, kind)| type_name(kind).to_owned().into()),
         server_side_encryption: told.encryption,
         ssekms_key_id: told.key_id,
+        sse_customer_algorithm: told.customer_algorithm,
+        sse_customer_key_md5: told.customer_md5,
         ..CreateMultipartUploadOutput::default()
     }))
 }

@@ -6,9 +6,9 @@ use crate::gateway::Gateway;
 use crate::gateway::checksum::{Declared, set_checksum};
 use crate::gateway::conditions::Conditions;
 use crate::gateway::copy::{read_of, source};
+use crate::gateway::customer::Brought;
 use crate::gateway::ingest::{Ingest, declared_length};
 use crate::gateway::put::{MAX_PUT, note_write};
-use crate::gateway::refuse::{Refusable, refuse_unsupported};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
 use crate::gateway::terms;
@@ -30,6 +30,8 @@ struct NewPart<B> {
     length: PlainLen,
     declared: Declared,
     trailers: Option<TrailingHeaders>,
+    /// The client's own key: that of the upload.
+    brought: Option<Brought>,
 }
 
 /// A part whose last bytes are still held back.
@@ -51,19 +53,22 @@ pub(in crate::gateway) async fn upload_part(
     let declared = Declared::from_headers(&req.headers)?;
     let trailers = req.trailing_headers.clone();
     let input = &mut req.input;
-    refuse_customer_key(input.sse_customer_algorithm.is_some() || input.sse_customer_key.is_some())?;
+    let brought = Brought::of(&req.headers, context.as_ref())?;
     let number = part_number(input.part_number)?;
     let session = Session::find(gateway, &at, &input.upload_id).await?;
+    session.check_customer_key(brought.as_ref())?;
     let length = declared_length(input.content_length)?;
     let body = input.body.take().ok_or_else(|| S3Error::new(S3ErrorCode::IncompleteBody))?;
     let declared = declared.also(session.algorithm())?;
-    let part = NewPart { number, body, length, declared, trailers };
-    let told = session.told(gateway);
+    let told = session.told(gateway, brought.as_ref());
+    let part = NewPart { number, body, length, declared, trailers, brought };
     let entry = store(gateway, session, part, Operation::UploadPart, context.as_ref()).await?;
     let mut output = UploadPartOutput {
         e_tag: Some(etag(&entry)),
         server_side_encryption: told.encryption,
         ssekms_key_id: told.key_id,
+        sse_customer_algorithm: told.customer_algorithm,
+        sse_customer_key_md5: told.customer_md5,
         ..UploadPartOutput::default()
     };
     set_checksum!(output, entry.checksum.as_ref());
@@ -78,12 +83,7 @@ pub(in crate::gateway) async fn upload_part_copy(
     let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let input = &req.input;
-    refuse_customer_key(
-        input.sse_customer_algorithm.is_some()
-            || input.sse_customer_key.is_some()
-            || input.copy_source_sse_customer_algorithm.is_some()
-            || input.copy_source_sse_customer_key.is_some(),
-    )?;
+    let brought = Brought::of(&req.headers, context.as_ref())?;
     let number = part_number(input.part_number)?;
     let (from, version) = source::locate(gateway, &permit, &input.copy_source, context.as_ref())?;
     let asked = source::Asked {
@@ -91,14 +91,16 @@ pub(in crate::gateway) async fn upload_part_copy(
         version,
         conditions: conditions(input),
         range: input.copy_source_range.as_deref().map(source::parse_range).transpose()?,
+        brought: Brought::of_source(&req.headers, context.as_ref())?,
     };
     let session = Session::find(gateway, &at, &input.upload_id).await?;
+    session.check_customer_key(brought.as_ref())?;
     let source::Source { opened, span, body, fault } = source::find(gateway, &asked).await?;
     request::may_read(gateway, &permit, &opened)?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
     let declared = Declared::default().also(session.algorithm())?;
-    let part = NewPart { number, body, length: span.len(), declared, trailers: None };
-    let told = session.told(gateway);
+    let told = session.told(gateway, brought.as_ref());
+    let part = NewPart { number, body, length: span.len(), declared, trailers: None, brought };
     let entry = store(gateway, session, part, Operation::UploadPartCopy, context.as_ref()).await;
     let entry = entry.map_err(|error| fault.or(error))?;
     let mut result = CopyPartResult {
@@ -112,6 +114,8 @@ pub(in crate::gateway) async fn upload_part_copy(
         copy_source_version_id: opened.version_id.clone(),
         server_side_encryption: told.encryption,
         ssekms_key_id: told.key_id,
+        sse_customer_algorithm: told.customer_algorithm,
+        sse_customer_key_md5: told.customer_md5,
         ..UploadPartCopyOutput::default()
     }))
 }
@@ -127,7 +131,7 @@ async fn store<B>(
 where
     B: Stream<Item = Result<Bytes, StdError>> + Unpin,
 {
-    let NewPart { number, body, length, declared, trailers } = part;
+    let NewPart { number, body, length, declared, trailers, brought } = part;
     let sealed = message_len(length).0;
     if sealed > MAX_PUT {
         return Err(S3Error::new(S3ErrorCode::EntityTooLarge).into());
@@ -144,8 +148,15 @@ where
         }
         None => tee.part(&session.at, &uploads, number, sealed, session.mode),
     };
-    let ingest =
-        Ingest { gateway, sealer: &session.sealer, body, length, declared: &declared, trailers: trailers.as_ref() };
+    let ingest = Ingest {
+        gateway,
+        sealer: &session.sealer,
+        customer: brought.as_ref().map(Brought::key),
+        body,
+        length,
+        declared: &declared,
+        trailers: trailers.as_ref(),
+    };
     let ingested = ingest.run(number, &mut write).await?;
     let entry = ingested.entry;
     let part = Part {
@@ -202,10 +213,6 @@ async fn leave_out(gateway: &Arc<Gateway>, session: &Session, site: &SiteName) -
 
 fn etag(entry: &PartEntry) -> ETag {
     ETag::Strong(PlainETag::from_md5(entry.md5).as_str().to_owned())
-}
-
-fn refuse_customer_key(customer_key: bool) -> S3Result<()> {
-    refuse_unsupported(&Refusable { customer_key, ..Refusable::default() }).map(drop)
 }
 
 fn conditions(input: &UploadPartCopyInput) -> Conditions {

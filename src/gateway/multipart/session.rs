@@ -2,10 +2,11 @@
 use super::leftover::is_leftover;
 use crate::gateway::Gateway;
 use crate::gateway::checksum::algorithm_by_name;
+use crate::gateway::customer::{self, Brought};
 use crate::gateway::encryption::{Encryption, Told};
 use crate::gateway::respond::GatewayError;
 use crate::s3::BucketName;
-use crate::seal::{ChecksumAlgorithm, ChecksumType, ObjectSealer};
+use crate::seal::{ChecksumAlgorithm, ChecksumType, ObjectSealer, SealError};
 use crate::site::Location;
 use crate::site::SiteName;
 use crate::site::tee::{Mode, SiteUploads, Tee};
@@ -97,8 +98,22 @@ impl Session {
         uploads_of(&self.upload)
     }
 
+    /// Whether the client's own key, or none, is the one that the upload was begun with.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when it is not.
+    pub(super) fn check_customer_key(&self, brought: Option<&Brought>) -> Result<(), GatewayError> {
+        match self.sealer.check_customer_key(brought.map(Brought::key)) {
+            Err(SealError::CustomerKey(fault)) => Err(customer::refused_part(fault).into()),
+            checked => Ok(checked?),
+        }
+    }
+
     /// How answers tell of its encryption.
-    pub(super) fn told(&self, gateway: &Gateway) -> Told {
+    pub(super) fn told(&self, gateway: &Gateway, brought: Option<&Brought>) -> Told {
+        if self.sealer.has_customer_key() {
+            return Told::customer(brought);
+        }
         self.encryption.told(gateway, &self.sealer.key_ref().id)
     }
 

@@ -348,7 +348,7 @@ mod tests {
         let span = PlainSpan::whole(opened.object.plain_len());
         let reader = opened.object.sealed().expect("sealed").reader(&layout, span).expect("a reader");
         let source = Box::pin(futures_util::stream::iter(pieces));
-        let whence = Whence { gateway: bed.gateway.clone(), at: at(key), opened, span };
+        let whence = Whence { gateway: bed.gateway.clone(), at: at(key), opened, span, brought: None };
         PlainStream::new(whence, source, reader, behind)
     }
 

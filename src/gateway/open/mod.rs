@@ -11,6 +11,7 @@
 //! | [`readable`] | what clients read: a sealed object, or a plain one |
 //! | [`unsealed`] | when a plain one may be served |
 use super::Gateway;
+use super::customer::Brought;
 use super::respond::{GatewayError, unavailable};
 use crate::s3::{PlainETag, PlainLen, PlainSpan, SealedETag};
 use crate::seal::{Layout, SealError, TRAILER_LEN, WholeReader};
@@ -158,24 +159,27 @@ pub(super) async fn layout(
     Ok(opened.layout.get_or_init(|| layout).clone())
 }
 
-/// Streams a span of plaintext of exactly this version (also the source of copies). Returns when the first
-/// batch is verified.
+/// Streams a span of plaintext of exactly this version (also the source of copies), with the client's own key where it brings one. Returns
+/// when the first batch is verified.
 pub(super) async fn read_span(
     gateway: &Arc<Gateway>,
     at: &Location,
     opened: &Arc<Opened>,
     span: PlainSpan,
+    brought: Option<&Brought>,
 ) -> Result<PlainStream, GatewayError> {
     let Some(object) = opened.object.sealed() else { return read_plain(gateway, at, opened, span).await };
     let layout = layout(gateway, at, opened).await?;
-    let reader = object.reader(&layout, span).map_err(trailer::damaged(&opened.site))?;
+    let reader =
+        object.reader_with(brought.map(Brought::key), &layout, span).map_err(trailer::damaged(&opened.site))?;
     let (start, length) = reader.sealed_span();
     if length == 0 {
         reader.finish().map_err(trailer::damaged(&opened.site))?;
         return Ok(PlainStream::ready(&opened.site, bytes::BytesMut::new(), 0, &gateway.metrics));
     }
     let got = get_pinned(at, opened, SealedRange::Span { start, length }).await?;
-    let whence = Whence { gateway: gateway.clone(), at: at.clone(), opened: opened.clone(), span };
+    let whence =
+        Whence { gateway: gateway.clone(), at: at.clone(), opened: opened.clone(), span, brought: brought.cloned() };
     PlainStream::new(whence, got.body, reader, 0).prime().await
 }
 

@@ -1,6 +1,6 @@
 //! An object as clients read it: sealed, or as somebody else put it into storage where a rule lets that be served.
 use crate::s3::{PlainETag, PlainLen, Suite};
-use crate::seal::{ContentInfo, OpenObject, VaultKeyRef};
+use crate::seal::{ContentInfo, CustomerKey, CustomerKeyFault, OpenObject, SealError, VaultKeyRef};
 use crate::site::GotObject;
 
 /// Either kind. What only a sealed object can tell is an `Option`.
@@ -76,6 +76,22 @@ impl Readable {
         match self {
             Self::Sealed(_) => None,
             Self::Unsealed(object) => object.md5,
+        }
+    }
+
+    /// Whether its content opens only with a key of the customer's.
+    pub fn has_customer_key(&self) -> bool {
+        self.sealed().is_some_and(OpenObject::has_customer_key)
+    }
+
+    /// Whether the customer's key that was brought, or none, is the one for this object.
+    ///
+    /// # Errors
+    /// `CustomerKey` when it is not.
+    pub fn check_customer_key(&self, brought: Option<&CustomerKey>) -> Result<(), SealError> {
+        match self {
+            Self::Sealed(object) => object.check_customer_key(brought),
+            Self::Unsealed(_) => brought.map_or(Ok(()), |_| Err(CustomerKeyFault::NotUsed.into())),
         }
     }
 

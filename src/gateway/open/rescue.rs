@@ -3,6 +3,7 @@
 use super::sites::is_behind;
 use super::{Opened, get_pinned, layout, open_at, open_version_at};
 use crate::gateway::Gateway;
+use crate::gateway::customer::Brought;
 use crate::gateway::respond::GatewayError;
 use crate::s3::PlainSpan;
 use crate::seal::{Layout, SpanReader};
@@ -20,6 +21,7 @@ pub(super) struct Whence {
     pub(super) at: Location,
     pub(super) opened: Arc<Opened>,
     pub(super) span: PlainSpan,
+    pub(super) brought: Option<Brought>,
 }
 
 /// The rest of a body.
@@ -112,7 +114,9 @@ impl Whence {
         let Some(opened) = self.reopened(site).await? else { return Ok(None) };
         let (span, skip) = remaining(self.span, verified);
         let layout = self.layout(&opened).await?;
-        let reader = super::sealed(&opened)?.reader(&layout, span).map_err(super::trailer::damaged(site))?;
+        let brought = self.brought.as_ref().map(Brought::key);
+        let reader = super::sealed(&opened)?.reader_with(brought, &layout, span);
+        let reader = reader.map_err(super::trailer::damaged(site))?;
         let (start, length) = reader.sealed_span();
         let got = get_pinned(&self.at, &opened, SealedRange::Span { start, length }).await?;
         Ok(Some(Continuation { site: site.clone(), source: got.body, reader, skip }))

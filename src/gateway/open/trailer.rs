@@ -92,10 +92,14 @@ pub(super) async fn authenticate(
     trailer.open_aliased(&vault, &name, &gateway.aliases).map_err(damaged(site))
 }
 
-/// Names the site at which sealed bytes do not authenticate.
+/// Names the site at which sealed bytes do not authenticate. A customer's key that is not the object's says nothing against the bytes, and
+/// would fit no other site's better.
 pub(super) fn damaged(site: &Site) -> impl Fn(SealError) -> GatewayError {
     let site = site.name().clone();
-    move |source| GatewayError::Integrity { site: site.clone(), source }
+    move |source| match source {
+        SealError::CustomerKey(_) => GatewayError::Seal(source),
+        source => GatewayError::Integrity { site: site.clone(), source },
+    }
 }
 
 /// Reads a body of known, small length.

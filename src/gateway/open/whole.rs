@@ -4,6 +4,7 @@ use super::rescue::Whence;
 use super::trailer::{Stored, collect, damaged, unseal};
 use super::{Opened, layout, open_at};
 use crate::gateway::Gateway;
+use crate::gateway::customer::Brought;
 use crate::gateway::respond::GatewayError;
 use crate::s3::PlainSpan;
 use crate::site::{GotObject, Location, SealedRange, Site};
@@ -18,9 +19,14 @@ pub(in crate::gateway) async fn whole_at(
     gateway: &Arc<Gateway>,
     site: &Site,
     at: &Location,
+    brought: Option<&Brought>,
 ) -> Result<(Arc<Opened>, PlainStream), GatewayError> {
     let got = site.get(at, SealedRange::Whole, None).await?;
-    if got.total.0 <= SMALL { small(gateway, site, at, got).await } else { large(gateway, site, at, got).await }
+    if got.total.0 <= SMALL {
+        small(gateway, site, at, got, brought).await
+    } else {
+        large(gateway, site, at, got, brought).await
+    }
 }
 
 /// One request: everything is in these bytes.
@@ -29,6 +35,7 @@ async fn small(
     site: &Site,
     at: &Location,
     mut got: GotObject,
+    brought: Option<&Brought>,
 ) -> Result<(Arc<Opened>, PlainStream), GatewayError> {
     let stored = Stored::of(&got);
     let bytes = collect(site, &mut got).await?;
@@ -42,11 +49,11 @@ async fn small(
             opened
         }
     };
-    let plain = decrypt(site, &opened, &bytes)?;
+    let plain = decrypt(site, &opened, &bytes, brought)?;
     Ok((opened, PlainStream::ready(site, plain, bytes.len() as u64, &gateway.metrics)))
 }
 
-fn decrypt(site: &Site, opened: &Opened, sealed: &Bytes) -> Result<BytesMut, GatewayError> {
+fn decrypt(site: &Site, opened: &Opened, sealed: &Bytes, brought: Option<&Brought>) -> Result<BytesMut, GatewayError> {
     let object = super::sealed(opened)?;
     let cut = |(start, length): (u64, u64)| {
         let end = start.saturating_add(length).min(sealed.len() as u64);
@@ -57,7 +64,8 @@ fn decrypt(site: &Site, opened: &Opened, sealed: &Bytes) -> Result<BytesMut, Gat
         (None, None) => object.layout_single().map_err(damaged(site))?,
         (None, Some(span)) => object.layout_from_index(&cut(span)).map_err(damaged(site))?,
     };
-    let mut reader = object.reader(&layout, PlainSpan::whole(object.plain_len())).map_err(damaged(site))?;
+    let span = PlainSpan::whole(object.plain_len());
+    let mut reader = object.reader_with(brought.map(Brought::key), &layout, span).map_err(damaged(site))?;
     let mut plain = BytesMut::with_capacity(object.plain_len().0 as usize);
     reader.push(cut(reader.sealed_span()), &mut plain).map_err(damaged(site))?;
     reader.finish().map_err(damaged(site))?;
@@ -71,6 +79,7 @@ async fn large(
     site: &Site,
     at: &Location,
     got: GotObject,
+    brought: Option<&Brought>,
 ) -> Result<(Arc<Opened>, PlainStream), GatewayError> {
     let opened = match gateway.objects.confirmed(&gateway.keyring, at, site, &Stored::of(&got)) {
         Some(opened) => {
@@ -81,10 +90,12 @@ async fn large(
     };
     let layout = layout(gateway, at, &opened).await?;
     let span = PlainSpan::whole(opened.object.plain_len());
-    let reader = super::sealed(&opened)?.reader(&layout, span).map_err(damaged(site))?;
+    let reader = super::sealed(&opened)?.reader_with(brought.map(Brought::key), &layout, span);
+    let reader = reader.map_err(damaged(site))?;
     let (_, length) = reader.sealed_span();
     let behind = got.total.0.saturating_sub(length);
-    let whence = Whence { gateway: gateway.clone(), at: at.clone(), opened: opened.clone(), span };
+    let whence =
+        Whence { gateway: gateway.clone(), at: at.clone(), opened: opened.clone(), span, brought: brought.cloned() };
     let stream = PlainStream::new(whence, got.body, reader, behind).prime().await?;
     Ok((opened, stream))
 }

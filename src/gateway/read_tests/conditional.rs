@@ -63,7 +63,7 @@ async fn unknown_versions_and_foreign_keys_are_refused_clearly() {
     assert_eq!(bed.get("/object?versionId=null", &[]).await.status, 200);
     assert_eq!(bed.get("/object?versionId=abc", &[]).await.status, 404);
     let sse_c = [("x-amz-server-side-encryption-customer-algorithm", "AES256")];
-    assert_eq!(bed.get("/object", &sse_c).await.status, 400);
+    assert_eq!(bed.get("/object", &sse_c).await.status, 400, "an algorithm without a key");
     assert_eq!(bed.head("/object", &sse_c).await.status, 400);
 }
 

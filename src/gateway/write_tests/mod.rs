@@ -3,6 +3,7 @@ mod attributes;
 mod checksums;
 mod client;
 mod copy;
+mod customer_keys;
 mod hang_up;
 mod listings;
 mod multipart;

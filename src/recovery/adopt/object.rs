@@ -11,6 +11,8 @@ use md5::{Digest as _, Md5};
 const UNSEALED: &str = "x-strongroom-unsealed";
 /// Names the site that served, when it was not the primary.
 const SERVED_BY: &str = "x-strongroom-served-by";
+/// What S3 says of an object whose customer's key is not brought.
+const NEEDS_CUSTOMER_KEY: &str = "stored using a form of Server Side Encryption";
 /// The most that one CopyObject takes (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
 const MAX_COPY: u64 = 5 * 1024 * 1024 * 1024;
 
@@ -68,6 +70,8 @@ pub(super) async fn look(proxy: &Site, at: &Location) -> Result<Found, AdoptErro
     let headers = match proxy.forward(&request(Method::HEAD, at, Vec::new())).await {
         Ok(Forwarded { headers, .. }) => headers,
         Err(error) if error.is_not_found() => return Ok(Found::Gone),
+        // Of what is sealed under a customer's key nothing is told without it.
+        Err(SiteError::S3 { status: 400, .. }) if needs_customer_key(proxy, at).await => return Ok(Found::Sealed),
         Err(SiteError::S3 { status: 403, .. }) => return Err(why_refused(proxy, at).await),
         Err(SiteError::S3 { status: 500, .. }) => return Err(AdoptError::Refused),
         Err(error) => return Err(error.into()),
@@ -91,6 +95,12 @@ async fn why_refused(proxy: &Site, at: &Location) -> AdoptError {
         Err(error) => error.into(),
         Ok(_) => AdoptError::NotReadBack("the proxy served it only the second time it was asked".to_owned()),
     }
+}
+
+/// Whether a GET is refused for want of a customer's key, in S3's words.
+async fn needs_customer_key(proxy: &Site, at: &Location) -> bool {
+    let got = proxy.get(at, SealedRange::Last(1), None).await;
+    matches!(got, Err(SiteError::S3 { code, message, .. }) if code == "InvalidRequest" && message.contains(NEEDS_CUSTOMER_KEY))
 }
 
 /// Has the proxy copy the object onto itself, and reads the copy.

@@ -19,10 +19,14 @@ pub fn page(report: &Report, public_key: &str) -> String {
         let _ = writeln!(page, "<tr><th>{name}</th><td>{}</td></tr>", escaped(&value));
     }
     page += "</table>\n<h2>Objects</h2>\n<table>\n<tr><th>object</th><th>plain bytes</th><th>result</th></tr>\n";
-    for Sampled { bucket, key, bytes, problem } in &report.sample.objects {
+    for Sampled { bucket, key, bytes, content_not_checked, problem } in &report.sample.objects {
         let name = escaped(&format!("{bucket}/{key}"));
         let result = problem.as_ref().map_or_else(
-            || "<span class=\"passed\">every byte verified</span>".to_owned(),
+            || {
+                let verified =
+                    if *content_not_checked { "content not checked: customer key" } else { "every byte verified" };
+                format!("<span class=\"passed\">{verified}</span>")
+            },
             |problem| format!("<span class=\"failed\">{}</span>", escaped(problem)),
         );
         let _ = writeln!(page, "<tr><td><code>{name}</code></td><td>{bytes}</td><td>{result}</td></tr>");

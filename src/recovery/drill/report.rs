@@ -104,6 +104,9 @@ pub struct Sampled {
     pub key: String,
     /// Plain bytes restored.
     pub bytes: u64,
+    /// True when it is under a customer's key: it was restored as it lies at the site, everything but its content verified.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub content_not_checked: bool,
     /// Why it is not right; absent when it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

@@ -130,8 +130,20 @@ pub(super) mod tests {
 
     pub(in super::super) fn report() -> Report {
         let objects = vec![
-            Sampled { bucket: "docs".into(), key: "a/<b>&.pdf".into(), bytes: 17, problem: None },
-            Sampled { bucket: "docs".into(), key: "c".into(), bytes: 0, problem: Some("damaged".into()) },
+            Sampled {
+                bucket: "docs".into(),
+                key: "a/<b>&.pdf".into(),
+                bytes: 17,
+                content_not_checked: false,
+                problem: None,
+            },
+            Sampled {
+                bucket: "docs".into(),
+                key: "c".into(),
+                bytes: 0,
+                content_not_checked: false,
+                problem: Some("damaged".into()),
+            },
         ];
         Report {
             format: FORMAT,

@@ -1,6 +1,6 @@
 //! Which side is good, and the copy from there. Damage is never spread: what is copied has authenticated to its last
 //! byte just before, and is read back afterwards.
-use super::judge::{Judge, Trouble};
+use super::judge::{Judge, Trouble, UNDECIDABLE};
 use crate::recovery::object::{OpenedObject, Opener, ReadError};
 use crate::replication::compare::{self, Version};
 use crate::replication::{self, Copied};
@@ -89,6 +89,11 @@ impl Side<'_> {
 /// primary without the journal's knowing is for a person to judge: the primary may have been set back.
 fn choose(here: &Side<'_>, there: &Side<'_>, prefer_here: bool, prefer_there: bool) -> Choice {
     match (&here.content, &there.content) {
+        (Content::Good(ours), Content::Good(theirs))
+            if ours.has_customer_key() && ours.is_same_version(theirs) && !prefer_here && !prefer_there =>
+        {
+            Choice::Neither(UNDECIDABLE.to_owned())
+        }
         (Content::Good(ours), Content::Good(theirs)) => {
             if prefer_here || (!prefer_there && ours.written_at() >= theirs.written_at()) {
                 Choice::HereToThere

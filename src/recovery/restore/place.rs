@@ -149,6 +149,10 @@ impl Sink for ToFile {
     async fn plain(&mut self, bytes: &mut BytesMut) -> io::Result<()> {
         if self.form == Form::Plain { self.target.write(bytes).map_err(io::Error::other) } else { Ok(()) }
     }
+
+    fn wants_plain(&self) -> bool {
+        self.form == Form::Plain
+    }
 }
 
 #[async_trait::async_trait]
@@ -165,5 +169,9 @@ impl Sink for ToObject {
             return Ok(());
         }
         self.upload.write(bytes.split().freeze()).await.map_err(io::Error::other)
+    }
+
+    fn wants_plain(&self) -> bool {
+        self.form == Form::Plain
     }
 }

@@ -2,7 +2,7 @@
 use super::{Unseal, UnsealError};
 use crate::recovery::target::Target;
 use crate::s3::{ObjectKey, PlainLen, SealedLen};
-use crate::seal::{ObjectName, OpenObject, SealError, TRAILER_LEN, Trailer, WholeReader};
+use crate::seal::{CustomerKey, ObjectName, OpenObject, SealError, TRAILER_LEN, Trailer, WholeReader};
 use bytes::{Bytes, BytesMut};
 use std::fs::File;
 use std::io;
@@ -27,6 +27,8 @@ pub(super) struct SealedFile<'a> {
     key: &'a str,
     object: OpenObject,
     trailer: Bytes,
+    /// Where the object has one.
+    customer: Option<&'a CustomerKey>,
 }
 
 // === impl Stretch ===
@@ -52,7 +54,7 @@ impl<'a> Stretch<'a> {
 
 impl<'a> SealedFile<'a> {
     /// Opens a stretch as the object `key` and authenticates its trailer.
-    pub(super) fn open(stretch: Stretch<'a>, job: &Unseal<'_>, key: &'a str) -> Result<Self, UnsealError> {
+    pub(super) fn open(stretch: Stretch<'a>, job: &Unseal<'a>, key: &'a str) -> Result<Self, UnsealError> {
         let object_key = ObjectKey::parse(key)?;
         let Some(trailer_at) = stretch.length.checked_sub(TRAILER_LEN) else {
             return Err(SealError::NotSealed("it is shorter than a trailer").into());
@@ -62,7 +64,9 @@ impl<'a> SealedFile<'a> {
         let vault = job.keyring.for_opening(trailer.key_ref())?;
         let name = ObjectName { bucket: job.bucket, key: &object_key };
         let object = trailer.open_aliased(&vault, &name, job.aliases).map_err(|e| refused(e, key))?;
-        Ok(Self { stretch, key, object, trailer: bytes })
+        let customer = job.customer.filter(|_| object.has_customer_key());
+        object.check_customer_key(customer)?;
+        Ok(Self { stretch, key, object, trailer: bytes, customer })
     }
 
     /// Plain length.
@@ -82,7 +86,8 @@ impl<'a> SealedFile<'a> {
             Some((start, length)) => self.stretch.read(start, length)?,
         };
         let refused = |error| refused(error, self.key);
-        let mut reader = WholeReader::new(&self.object, index, self.trailer.clone()).map_err(refused)?;
+        let reader = WholeReader::with_customer_key(self.customer, &self.object, index, self.trailer.clone());
+        let mut reader = reader.map_err(refused)?;
         let mut plain = BytesMut::with_capacity(STEP as usize + 64 * 1024);
         for (at, step) in steps(self.stretch.length) {
             reader.push(self.stretch.read(at, step)?, &mut plain).map_err(refused)?;

@@ -7,16 +7,18 @@
 //! Nothing unverified ever has its final name: a file is decrypted under a temporary name in its target folder,
 //! checked to its last byte (every chunk, the index, the padding, the trailer) and renamed then. Memory is
 //! bounded whatever the size.
+mod customer;
 mod file;
 mod tarball;
 mod walk;
 
+pub use customer::customer_key;
 pub use tarball::{Kind, kind_of};
 
 use super::target::{Target, TargetError};
 use crate::keys::{KeyError, Keyring};
 use crate::s3::{Aliases, BucketName, NameError, PlainLen};
-use crate::seal::SealError;
+use crate::seal::{CustomerKey, CustomerKeyFault, SealError};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub struct Unseal<'a> {
     pub aliases: &'a Aliases,
     /// Replace files that exist already in the output folder.
     pub overwrite: bool,
+    /// For objects whose content is under a customer's key (SSE-C); others are opened without.
+    pub customer: Option<&'a CustomerKey>,
 }
 
 /// What came of it.
@@ -72,9 +76,15 @@ pub enum UnsealError {
     /// Neither file nor folder.
     #[error("it is neither a file nor a folder (a link, for example), and is not followed")]
     Special,
+    /// Its content needs a customer's key.
+    #[error("{0} (SSE-C); --customer-key brings it")]
+    CustomerKey(CustomerKeyFault),
+    /// A file that is no customer's key.
+    #[error("{0}: a customer's key is 64 hex digits, not all of them zero")]
+    NoCustomerKey(PathBuf),
     /// The file was copied while it changed, or is not what Strongroom wrote.
     #[error("{0}; copy the file again, or take it from the other site")]
-    Seal(#[from] SealError),
+    Seal(SealError),
     /// The right bytes under the wrong name, the wrong bytes, or the wrong key.
     #[error(
         "{0}; the file is damaged, or it was not the object {1:?} (renamed, another bucket), or the keyring is another's"
@@ -95,6 +105,15 @@ pub enum UnsealError {
     /// The file got shorter while it was read.
     #[error("the file ended early; it changed while it was read")]
     Truncated,
+}
+
+impl From<SealError> for UnsealError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::CustomerKey(fault) => Self::CustomerKey(fault),
+            error => Self::Seal(error),
+        }
+    }
 }
 
 // === impl Unseal ===

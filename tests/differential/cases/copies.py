@@ -192,7 +192,7 @@ def acl_is_not_copied(side):
 
 
 @case
-def with_customer_keys_is_refused_or_works(side):
+def with_an_encryption_asked_for(side):
     _original(side)
     side.copy_object(Key="copy", CopySource=_source(side), ServerSideEncryption="AES256")
     side.head_object(Key="copy")

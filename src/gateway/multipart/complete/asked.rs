@@ -1,5 +1,6 @@
 //! What a client asks of Complete, checked as far as it can be without looking at the upload. PURE.
 use crate::gateway::checksum::{algorithm_by_name, part_checksum};
+use crate::gateway::customer::Brought;
 use crate::gateway::multipart::session::{MAX_PART_NUMBER, checksum_type};
 use crate::seal::{ChecksumAlgorithm, ChecksumType};
 use crate::site::Location;
@@ -19,6 +20,8 @@ pub(super) struct Asked {
     pub(super) object_size: Option<i64>,
     pub(super) if_match: Option<ETagCondition>,
     pub(super) if_none_match: Option<ETagCondition>,
+    /// The client's own key. Few clients bring it here, and it is not needed.
+    pub(super) brought: Option<Brought>,
 }
 
 /// One part as the client names it.
@@ -51,6 +54,7 @@ impl Asked {
             if_match: input.if_match,
             if_none_match: input.if_none_match,
             upload: input.upload_id,
+            brought: None,
         })
     }
 

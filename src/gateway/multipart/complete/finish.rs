@@ -4,6 +4,7 @@ use super::plan::Plan;
 use super::recover;
 use crate::audit::RequestContext;
 use crate::gateway::Gateway;
+use crate::gateway::customer::Brought;
 use crate::gateway::multipart::desk::{Answer, Answered};
 use crate::gateway::multipart::ending::{Ending, abort_where_missing, end};
 use crate::gateway::multipart::session::Session;
@@ -30,6 +31,9 @@ pub(super) async fn complete(
         return Ok(answer);
     }
     let session = Session::find(gateway, &asked.at, &asked.upload).await?;
+    if asked.brought.is_some() {
+        session.check_customer_key(asked.brought.as_ref())?;
+    }
     let uploaded = gateway.state.parts(&asked.upload, 0, u32::from(u16::MAX)).await?;
     let staged: Vec<String> = staging::keys_of(&uploaded).into_iter().map(str::to_owned).collect();
     let plan = Plan::new(asked, &session, uploaded, now())?;
@@ -37,7 +41,7 @@ pub(super) async fn complete(
     terms::check_size(&rule, plan.length)?;
     let condition = write_condition(gateway, asked).await?;
     let (uploads, tee) = session.uploads(gateway, condition == WriteCondition::Always).await?;
-    let committed = match commit(gateway, &tee, &session, &uploads, &plan, &condition).await {
+    let committed = match commit(gateway, &tee, &session, &uploads, &plan, (&condition, asked.brought.as_ref())).await {
         Err(error) if is_gone(&error) => recover::finished(gateway, &session, &plan).await?,
         result => result?,
     };
@@ -46,7 +50,7 @@ pub(super) async fn complete(
         checksum: plan.checksum(),
         version_id: committed.primary.version_id.clone(),
         expiration: committed.primary.expiration.clone(),
-        told: session.told(gateway),
+        told: session.told(gateway, asked.brought.as_ref()),
     };
     let parts = plan.entries.len() as u32;
     note_write(context, &rule, &session.sealer, &committed, plan.length, 0);
@@ -92,7 +96,7 @@ async fn commit(
     session: &Session,
     uploads: &SiteUploads,
     plan: &Plan,
-    condition: &WriteCondition,
+    (condition, brought): (&WriteCondition, Option<&Brought>),
 ) -> Result<Committed, GatewayError> {
     let parts = whole_at(uploads, &plan.parts);
     if !parts.iter().any(|(site, _)| site == tee.sites().primary.name()) {
@@ -105,7 +109,7 @@ async fn commit(
     let before = match staged {
         Some((key, length)) => {
             let check = LastPart::of(gateway, session, plan, &name, &footer, length)?;
-            Some(staging::read(gateway, key, length, |bytes| check.authenticate(bytes)).await?)
+            Some(staging::read(gateway, key, length, |bytes| check.authenticate(bytes, brought)).await?)
         }
         None => None,
     };
@@ -146,12 +150,18 @@ impl LastPart {
         Ok(Self { object, layout, span: PlainSpan { start: end.saturating_sub(length.0), end, total } })
     }
 
-    /// Whether these are its sealed bytes. (Of an empty part no byte is ever read.)
-    fn authenticate(&self, sealed: &Bytes) -> Result<(), SealError> {
+    /// Whether these are its sealed bytes. (Of an empty part no byte is ever read.) Where a customer's key is needed and the client does not
+    /// bring it to Complete, only their message's salt can tell; who reads the object later has the key and authenticates them all.
+    fn authenticate(&self, sealed: &Bytes, brought: Option<&Brought>) -> Result<(), SealError> {
         if self.span.is_empty() {
             return Ok(());
         }
-        let mut reader = self.object.reader(&self.layout, self.span)?;
+        if self.object.has_customer_key() && brought.is_none() {
+            let salt = self.layout.parts().last().map(|part| part.salt);
+            let same = salt.is_some_and(|salt| sealed.starts_with(&salt));
+            return if same { Ok(()) } else { Err(SealError::Authentication("another message")) };
+        }
+        let mut reader = self.object.reader_with(brought.map(Brought::key), &self.layout, self.span)?;
         let (start, length) = reader.sealed_span();
         let (body, _) = self.object.footer_span();
         let skipped = start.saturating_sub(body.saturating_sub(sealed.len() as u64)) as usize;

@@ -9,6 +9,7 @@ mod recover;
 
 use super::desk::Answer;
 use crate::gateway::Gateway;
+use crate::gateway::customer::Brought;
 use crate::gateway::request;
 use asked::Asked;
 use s3s::dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput};
@@ -21,7 +22,8 @@ pub(in crate::gateway) async fn complete_multipart_upload(
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
     let at = request::object_of(&request::permit(&req)?)?;
     let context = request::context(&req);
-    let asked = Asked::from_input(&at, req.input)?;
+    let brought = Brought::of(&req.headers, context.as_ref())?;
+    let asked = Asked { brought, ..Asked::from_input(&at, req.input)? };
     let task = {
         let gateway = Arc::clone(gateway);
         // To its end, even when the client has gone away: sites and state must agree.

@@ -228,6 +228,7 @@ mod tests {
             object_size: Some(9_999 * (MIN_PART as i64 + 1)),
             if_match: None,
             if_none_match: None,
+            brought: None,
         };
         let plan = Plan::new(&asked, &session, parts, 0).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(plan.footer_number, 10_000, "S3's last part number");
