@@ -252,3 +252,25 @@ def test_a_clients_write_wins(world):
     until(lambda: "0 changed meanwhile, 0 left for later, 0 failed" in strongroom(*world.command(), check=False).stdout,
           "all are moved", 30)
     assert set(world.versions().values()) == {version}
+
+
+def test_an_upload_in_progress_keeps_its_version_and_a_disabled_key_is_left(world):
+    world.fill()
+    where = {"Bucket": world.bucket, "Key": "late"}
+    upload = world.s3.create_multipart_upload(**where)["UploadId"]
+    world.rotate()
+    world.rewrap()
+    assert "1 uploads in progress are under this version" in world.destroy(1, code=1)
+    world.finish(where, upload, [FIVE_MIB, 77])
+    assert world.versions()[world.sites[0].name, "late"] == 1
+    assert "are under this version" in world.destroy(1, code=1)
+
+    key(world.proxy, "disable", KEY)
+    until(lambda: "disabled" in strongroom(*world.command(), check=False).stderr, "the proxy knows", 10)
+    said = world.rewrap(code=1)
+    assert f"{len(WHOLE) + len(PARTS) + 1} failed" in said and "The vault key is disabled." in said
+    key(world.proxy, "enable", KEY)
+    until(lambda: "1 objects moved" in strongroom(*world.command(), check=False).stdout, "the last one is moved", 10)
+    world.destroy(1)
+    assert read(world.s3, world.bucket, "late") == content(FIVE_MIB, 1) + content(77, 2)
+    world.audit()

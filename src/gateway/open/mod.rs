@@ -209,14 +209,20 @@ pub(super) async fn trailer_bytes(at: &Location, opened: &Opened) -> Result<Byte
     trailer::collect(&opened.site, &mut got).await
 }
 
-/// All sealed bytes of exactly this version, every one of them authenticated. For small objects: they are all in memory.
+/// All sealed bytes of exactly this version, every one of them authenticated, but for content under a customer's key. For small objects: they
+/// are all in memory.
 pub(super) async fn sealed_bytes(at: &Location, opened: &Opened) -> Result<Bytes, GatewayError> {
     let object = sealed(opened)?;
     let mut got = get_pinned(at, opened, SealedRange::Whole).await?;
     let bytes = trailer::collect(&opened.site, &mut got).await?;
     let cut = |(start, length): (u64, u64)| bytes.slice(start as usize..(start + length) as usize);
     let index = object.index_span().map_or_else(Bytes::new, cut);
-    let verified = WholeReader::new(object, index, cut((bytes.len() as u64 - TRAILER_LEN, TRAILER_LEN)));
+    let trailer = cut((bytes.len() as u64 - TRAILER_LEN, TRAILER_LEN));
+    let verified = if object.has_customer_key() {
+        WholeReader::frame(object, index, trailer)
+    } else {
+        WholeReader::new(object, index, trailer)
+    };
     let verified = verified.and_then(|mut reader| {
         reader.push(bytes.clone(), &mut BytesMut::new())?;
         reader.finish()
