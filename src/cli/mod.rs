@@ -145,9 +145,13 @@ fn start_tracing(level: &str, format: LogFormat) {
     }
 }
 
+/// Of a worker thread, bytes; twice the usual. Builds without optimisation put the SDK's futures on the stack again and again.
+const STACK: usize = 4 * 1024 * 1024;
+
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     use anyhow::Context;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the worker threads do not start")
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_stack_size(STACK).build().context("the worker threads do not start")
 }
 
 #[cfg(test)]

@@ -101,7 +101,8 @@ impl Inner {
         if let Some(locked) = self.locks.heard(bucket, Instant::now()) {
             return locked;
         }
-        let locked = self.object_lock(bucket).await;
+        // On the heap: it is rare, and every write would carry room for it.
+        let locked = Box::pin(self.object_lock(bucket)).await;
         match &locked {
             Err(error) if error.is_outage() => self.locks.forget(bucket),
             _ => self.locks.note(bucket, locked.clone(), Instant::now()),

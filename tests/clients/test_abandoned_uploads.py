@@ -13,7 +13,7 @@ def swept(proxy) -> float:
 
 def test_an_abandoned_upload_leaves_nothing_at_any_site(pool, start_proxy):
     sites = pool.sites("embedded")
-    proxy = start_proxy(sites, uploads={"abandoned_after": "1s"})
+    proxy = start_proxy(sites, uploads={"abandoned_after": "5s"})
     s3, bucket = proxy.s3(), "t-abandoned-uploads"
     s3.create_bucket(Bucket=bucket)
     where = {"Bucket": bucket, "Key": "k"}
