@@ -109,7 +109,8 @@ def everything_a_client_does(proxy) -> str:
     error_of(s3.get_object, Bucket=bucket, Key="small", **keyed)
     error_of(s3.get_object, Bucket=bucket, Key="keyed")
     error_of(s3.put_object, Bucket=bucket, Key="bad", Body=BODY, ServerSideEncryption="AES256", **keyed)
-    error_of(s3.put_object, Bucket=bucket, Key="bad", Body=BODY, **keyed, SSECustomerKeyMD5=base64.b64encode(bytes(16)).decode())
+    by_hand = {**keyed, "SSECustomerKey": base64.b64encode(CUSTOMER_KEY.encode() if isinstance(CUSTOMER_KEY, str) else CUSTOMER_KEY).decode()}
+    error_of(s3.put_object, Bucket=bucket, Key="bad", Body=BODY, **by_hand, SSECustomerKeyMD5=base64.b64encode(bytes(16)).decode())
 
     error_of(s3.put_object, Bucket=bucket, Key="bad", Body=BODY, ContentMD5=base64.b64encode(bytes(16)).decode(), **described)
     error_of(s3.put_object, Bucket=bucket, Key="bad", Body=BODY, Metadata={"note": META * 200})
