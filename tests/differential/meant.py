@@ -20,7 +20,7 @@ _POLICY_CODE = "a bad policy has a code of its own on S3"
 _ANONYMOUS = "nobody is anonymous: the storage does not decide who reads plaintext (docs/SEMANTICS.md)"
 _CORS = "S3's own codes, methods and `*`; pages of a named origin may send credentials"
 _FRAMING = "the framing of a request is checked to its end, and no part of the object"
-_NOT_SERVED = "SSE-C and KMS keys are refused (docs/SEMANTICS.md)"
+_OWN_KEYS = "the proxy encrypts itself: KMS keys are its vault keys, and SSE-C needs no TLS on this machine (docs/KEYS.md, docs/SEMANTICS.md)"
 _NO_CHECKSUMS = "Ceph 16 knows nothing of checksums, which the proxy checks itself"
 _MOVES_NOTHING = "a copy from 5 MiB on moves no data, and keeps its source's ETag (docs/SEMANTICS.md)"
 _SITES_OWN = "a bucket's default encryption is the site's, around what is sealed already"
@@ -128,7 +128,7 @@ _RGW = [
     _rgw("Ceph 16 tells no version of a copy", "*.CopySourceVersionId"),
     _rgw("Ceph 16 tells no version of a copy", "*.copy_object.VersionId"),
     _rgw("Ceph 16 locks no copies, and takes over an ETag with a dash", "*.head_object.*", "locks.parts_and_copies*"),
-    _rgw(_NOT_SERVED, "*.answer", "encryption.*"),
+    _rgw(_OWN_KEYS, "*.answer", "encryption.*"),
     _rgw("S3 is not asked for encryption on reads, by another code", "*.answer", "encryption.asked_for_on_reads"),
     _rgw("the id of a rule that was given none is drawn anew", "*.Expiration", "configuration.lifecycle.no_id"),
     _rgw("S3 names the owner of an upload", "*.list_parts.Initiator.*"),
@@ -235,7 +235,12 @@ _LOCALSTACK = [
     _localstack("S3 counts the tags on HEAD, too", "*.head_object.TagCount"),
     _localstack("S3 counts the tags on HEAD, too", "*.HEAD.headers.x-amz-tagging-count", "tags.*"),
     _localstack("HEAD of a bucket has no body whose type could be told", "*.HEAD.headers.content-type", "objects.head_of_a_bucket"),
-    _localstack(_NOT_SERVED, "*.answer", "encryption.*"),
+    _localstack("S3 refuses an encryption that it does not know", "*.answer", "encryption.of_no_kind.*"),
+    _localstack("S3 refuses to be asked for encryption on reads", "*.answer", "encryption.asked_for_on_reads"),
+    _localstack("S3 refuses a customer's key beside another encryption", "*.answer", "encryption.with_a_key_and_another_encryption"),
+    _localstack("S3 refuses a customer's key for an object that has none", "*.answer", "encryption.keys_of_the_customer"),
+    _localstack(_OWN_KEYS, "*.answer", "encryption.key_of_a_kms"),
+    _localstack(_OWN_KEYS, "*.headers.x-amz-server-side-encryption-aws-kms-key-id", "encryption.key_of_a_kms"),
 ]
 
 MEANT: list[Meant] = [*_EVERYWHERE, *_RGW, *_LOCALSTACK]
