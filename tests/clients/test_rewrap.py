@@ -1,6 +1,7 @@
 """Objects are moved to the newest version of their vault key without moving their bytes, and the old version is destroyed; no client notices."""
 
 import re
+import secrets
 import signal
 import subprocess
 import threading
@@ -21,8 +22,6 @@ from test_shred import download, unsealed
 pytestmark = pytest.mark.timeout(300)
 
 TRAILER = 528
-# The key of the rule.
-KEY = "main"
 # What goes between the proxy and all sites for an object of 5 MiB or more: trailers, an index, two footers, and headers are not counted.
 LITTLE = 8 * 1024
 WHOLE = {"empty": 0, "small": 1000, "half/凭证": 3_000_000, "half/large": 24 * 1024 * 1024 + 77}
@@ -33,7 +32,9 @@ class World:
     """A proxy, a bucket, and what a client keeps in it."""
 
     def __init__(self, start_proxy, sites, has_tags: bool = False):
-        self.proxy, self.sites, self.has_tags = start_proxy(sites), sites, has_tags
+        # A key of its own: sites are shared, and every object under a key of that name would count.
+        self.key = f"rewrap-{secrets.token_hex(4)}"
+        self.proxy, self.sites, self.has_tags = start_proxy(sites, rule={"key": self.key}), sites, has_tags
         self.s3 = self.proxy.s3()
         self.bucket = new_bucket(self.s3)
 
@@ -84,7 +85,7 @@ class World:
 
     def rotate(self) -> int:
         """A new version, which seals when this returns."""
-        said = key(self.proxy, "rotate", KEY).stdout
+        said = key(self.proxy, "rotate", self.key).stdout
         version = int(re.search(r"version (\d+)", said)[1])
 
         def is_in_use() -> bool:
@@ -107,7 +108,7 @@ class World:
 
     def destroy(self, version: int, code: int = 0) -> str:
         """`strongroom key destroy-version`; what it printed."""
-        done = key(self.proxy, "destroy-version", KEY, str(version), check=False)
+        done = key(self.proxy, "destroy-version", self.key, str(version), check=False)
         assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
@@ -132,7 +133,7 @@ def test_rotate_rewrap_and_destroy_the_old_version(world, tmp_path):
     assert "is the newest" in world.destroy(1, code=1)
     assert world.rotate() == 2
     assert "are under this version" in (said := world.destroy(1, code=1)) and "rewrap" in said
-    assert "version 1\tenabled" in key(world.proxy, "show", KEY).stdout, "a refusal changes nothing"
+    assert "version 1\tenabled" in key(world.proxy, "show", world.key).stdout, "a refusal changes nothing"
 
     assert f"{len(names)} objects to move" in world.rewrap("--dry-run")
     assert set(world.versions().values()) == {1}
@@ -154,7 +155,7 @@ def test_rotate_rewrap_and_destroy_the_old_version(world, tmp_path):
 
     assert "0 objects moved" in (again := world.rewrap()) and f"{len(names)} there already" in again
     assert "version 1 destroyed" in (said := world.destroy(1)) and "root rotate" in said
-    shown = key(world.proxy, "show", KEY).stdout
+    shown = key(world.proxy, "show", world.key).stdout
     assert "version 1\t" not in shown and "version 2\tenabled" in shown and "version destroyed (1)" in shown
     until(lambda: world.view() == before, "every object reads as before", 10)
     assert "destroyed already" in world.destroy(1)
@@ -210,7 +211,7 @@ def test_killed_in_the_middle_it_goes_on(world, tmp_path):
     assert moved + current == count
     assert not state.exists()
     assert set(world.versions().values()) == {2}
-    other = strongroom(*world.command("--state", str(tmp_path), "--key", KEY), check=False)
+    other = strongroom(*world.command("--state", str(tmp_path), "--key", world.key), check=False)
     assert other.returncode == 2, "a folder is no state file"
     world.audit()
 
@@ -240,7 +241,7 @@ def test_a_clients_write_wins(world):
     writer.start()
     version = 1
     while version < 4 or writer.rounds < 4:
-        key(world.proxy, "rotate", KEY)
+        key(world.proxy, "rotate", world.key)
         version += 1
         done = strongroom(*world.command("--parallel", "8"), check=False)
         assert done.returncode in (0, 1) and " 0 failed" in done.stdout, done.stdout + done.stderr
@@ -265,12 +266,12 @@ def test_an_upload_in_progress_keeps_its_version_and_a_disabled_key_is_left(worl
     assert world.versions()[world.sites[0].name, "late"] == 1
     assert "are under this version" in world.destroy(1, code=1)
 
-    key(world.proxy, "disable", KEY)
+    key(world.proxy, "disable", world.key)
     # Without --dry-run it would move the object until the proxy knows.
     until(lambda: "disabled" in strongroom(*world.command("--dry-run"), check=False).stderr, "the proxy knows", 10)
     said = world.rewrap(code=1)
     assert f"{len(WHOLE) + len(PARTS) + 1} failed" in said and "The vault key is disabled." in said
-    key(world.proxy, "enable", KEY)
+    key(world.proxy, "enable", world.key)
     until(lambda: "1 objects moved" in strongroom(*world.command(), check=False).stdout, "the last one is moved", 10)
     world.destroy(1)
     assert read(world.s3, world.bucket, "late") == content(FIVE_MIB, 1) + content(77, 2)
