@@ -47,7 +47,12 @@ def pytest_generate_tests(metafunc):
 
 
 def _makes_sense(backend: str, case: cases.Case) -> bool:
-    """LocalStack checks no signatures, so it cannot say what is right about them; to a body that is cut off it says nothing."""
+    """LocalStack checks no signatures, so it cannot say what is right about them; to a body that is cut off it says nothing.
+
+    Ceph begins no upload that asks for encryption where it was given no keys for it.
+    """
+    if (backend, case.name) == ("rgw", "encryption.of_parts"):
+        return False
     topic = case.name.split(".")[0]
     unable = topic in ("anonymous", "forms", "presigned", "signatures") or case.name == "chunked.signed.cut"
     return backend != "localstack" or not unable
