@@ -183,19 +183,12 @@ fn aws_kms(reader: &mut Reader<'_, '_>, raw: &RawCustodian, path: &str, at: usiz
     let field = |name: &str| format!("{path}.{name}");
     let key_id = reader.required(&raw.key_id, &field("key_id"), Some(at), "key_id = \"alias/strongroom\"");
     let region = reader.required(&raw.region, &field("region"), Some(at), "region = \"eu-central-1\"");
-    let access_key_id =
-        reader.required(&raw.access_key_id, &field("access_key_id"), Some(at), "access_key_id = \"...\"");
     let endpoint = match &raw.endpoint {
         None => Some(None),
         given => sites::endpoint(reader, given, &raw.allow_plain_http, &field("endpoint")).map(Some),
     };
-    let secret = SecretPlace {
-        file: &raw.secret_access_key_file,
-        variable: &raw.secret_access_key_env,
-        field: &field("secret_access_key"),
-        what: "secret",
-    };
-    let secret = reader.required_secret(&secret, at);
+    let (access_key_id, secret) =
+        reader.access_key((path, at), &raw.access_key_id, &raw.secret_access_key_file, &raw.secret_access_key_env);
     let ca_pem = reader.authorities(&raw.ca_file, &field("ca_file"));
     Some(CustodianKind::AwsKms(AwsKmsSettings {
         key_id: key_id?,

@@ -1,6 +1,6 @@
 //! `[[site]]`: exactly one primary, at least one backup, no two that are the same place.
 use super::raw::{Field, RawConfig, RawSite};
-use super::value::{Reader, SecretPlace};
+use super::value::Reader;
 use crate::s3::BucketName;
 use crate::site::{SiteConfig, SiteName};
 use std::net::IpAddr;
@@ -71,15 +71,8 @@ fn site(
     let endpoint = reader
         .required(&raw.endpoint, &field("endpoint"), Some(at), "endpoint = \"https://s3.example.com\"")
         .and_then(|_| endpoint(reader, &raw.endpoint, &raw.allow_plain_http, &field("endpoint")));
-    let access_key_id =
-        reader.required(&raw.access_key_id, &field("access_key_id"), Some(at), "access_key_id = \"...\"");
-    let secret = SecretPlace {
-        file: &raw.secret_access_key_file,
-        variable: &raw.secret_access_key_env,
-        field: &field("secret_access_key"),
-        what: "secret",
-    };
-    let secret = reader.required_secret(&secret, at);
+    let (access_key_id, secret) =
+        reader.access_key((path, at), &raw.access_key_id, &raw.secret_access_key_file, &raw.secret_access_key_env);
     let ca_pem = reader.authorities(&raw.ca_file, &field("ca_file"));
     let bucket_prefix = prefix(reader, &raw.bucket_prefix, &field("bucket_prefix"), system_bucket);
     let seconds = Duration::from_secs;

@@ -176,6 +176,19 @@ impl Reader<'_, '_> {
         Some(secret)
     }
 
+    /// An access key id and its secret, of the table at `path` that stands at `at`.
+    pub(super) fn access_key(
+        &mut self,
+        (path, at): (&str, usize),
+        id: &Field<String>,
+        file: &Field<String>,
+        variable: &Field<String>,
+    ) -> (Option<String>, Option<SecretText>) {
+        let id = self.required(id, &format!("{path}.access_key_id"), Some(at), "access_key_id = \"...\"");
+        let field = format!("{path}.secret_access_key");
+        (id, self.required_secret(&SecretPlace { file, variable, field: &field, what: "secret" }, at))
+    }
+
     /// A PEM file with extra certificate authorities. The outer `None`: a problem was reported; the inner: none was asked for.
     pub(super) fn authorities(&mut self, value: &Field<String>, field: &str) -> Option<Option<Vec<u8>>> {
         let Some(file) = value else { return Some(None) };

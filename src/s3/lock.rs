@@ -60,16 +60,10 @@ impl Lock {
 
     /// The two headers, sorted.
     pub fn headers(self) -> [(&'static str, String); 2] {
-        let (date, time) =
-            (self.until.to_offset(time::UtcOffset::UTC).date(), self.until.to_offset(time::UtcOffset::UTC).time());
-        let (month, day) = (u8::from(date.month()), date.day());
-        let until = format!(
-            "{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.000Z",
-            date.year(),
-            time.hour(),
-            time.minute(),
-            time.second()
-        );
+        let until = self.until.to_offset(time::UtcOffset::UTC);
+        let (year, month, day) = until.to_calendar_date();
+        let (hour, minute, second) = until.to_hms();
+        let until = format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z", u8::from(month));
         [(MODE, self.mode.value().to_owned()), (UNTIL, until)]
     }
 

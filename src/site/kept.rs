@@ -1,14 +1,22 @@
 //! What a site keeps of an object beside its bytes, as it is told to another: tags and locks travel with a copy.
 use super::error::SiteError;
-use super::object::{GotObject, IN_CLEAR, KEPT, Location, ObjectHeaders};
+use super::object::{GotObject, IN_CLEAR, KEPT, Location, ObjectHeaders, ToldHeaders};
 use super::path::METADATA_HEADER;
 use super::site::Site;
 use crate::s3::{Lock, lock};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-const LOCK: [&str; 2] = [lock::MODE, lock::UNTIL];
 const TAGGING: &str = "x-amz-tagging";
 const TAGGING_COUNT: &str = "x-amz-tagging-count";
+
+/// What a site tells of an object, as the headers of a write, and its retention, ended ones too.
+pub fn kept(told: &ToldHeaders, tags: Option<String>) -> (Vec<(&'static str, String)>, Option<Lock>) {
+    let text = |wanted| told.iter().find(|(name, _)| *name == wanted)?.1.to_str().ok();
+    let lock = || Lock::parse(text(lock::MODE)?, text(lock::UNTIL)?);
+    let others = told.iter().filter(|(name, _)| KEPT.contains(name) && ![lock::MODE, lock::UNTIL].contains(name));
+    let others = others.filter_map(|(name, value)| Some((*name, value.to_str().ok()?.to_owned())));
+    (others.chain(tags.map(|tags| (TAGGING, tags))).collect(), lock())
+}
 
 // === impl GotObject ===
 
@@ -20,21 +28,8 @@ impl GotObject {
 
     /// The headers of a write that makes the same object elsewhere.
     pub fn headers(&self, tags: Option<String>) -> ObjectHeaders {
-        let told = self.told.iter().filter(|(name, _)| KEPT.contains(name) && !LOCK.contains(name));
-        let told = told.filter_map(|(name, value)| Some((*name, value.to_str().ok()?.to_owned())));
-        let tags = tags.map(|tags| (TAGGING, tags));
-        ObjectHeaders {
-            metadata: self.metadata.clone(),
-            kept: told.chain(tags).collect(),
-            clear: self.in_clear(),
-            lock: self.lock(),
-        }
-    }
-
-    /// Its retention, ended ones too.
-    fn lock(&self) -> Option<Lock> {
-        let told = |wanted| self.told.iter().find(|(name, _)| *name == wanted)?.1.to_str().ok();
-        Lock::parse(told(lock::MODE)?, told(lock::UNTIL)?)
+        let (kept, lock) = kept(&self.told, tags);
+        ObjectHeaders { metadata: self.metadata.clone(), kept, clear: self.in_clear(), lock }
     }
 
     /// What lies in clear beside the sealed metadata, as the site tells it.

@@ -57,6 +57,7 @@ pub use connect::confine;
 pub use delete::{DeleteOptions, Deleted, Doomed};
 pub use error::{SiteError, chain};
 pub use forward::{Forward, Forwarded};
+pub use kept::kept;
 pub use listing::{ListPage, ListQuery, ListedObject, ListedOwner};
 pub use object::{
     GotObject, IN_CLEAR, KEPT, Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, SealedBody, SealedRange,

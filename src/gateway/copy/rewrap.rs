@@ -15,10 +15,10 @@ use crate::gateway::request;
 use crate::gateway::respond::{GatewayError, not_implemented, not_sealed};
 use crate::keys::Use;
 use crate::s3::rewrap::{FATE, FROM, Fate, MOVED, ONLY, WISH, Wish};
-use crate::s3::{Lock, Operation, PlainETag, lock};
+use crate::s3::{Operation, PlainETag};
 use crate::seal::{ObjectName, ObjectSealer, OpenObject, TRAILER_LEN, VaultKeyRef};
 use crate::site::tee::{Committed, CopySource, Mode};
-use crate::site::{KEPT, Location, ObjectHeaders, SiteError, WriteCondition};
+use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition, kept};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use s3s::dto::{CopyObjectOutput, CopyObjectResult, ETag};
@@ -180,31 +180,18 @@ async fn prepare(
     };
     let form = gateway.rules.plan(&at.bucket, &at.key).terms.metadata;
     let written = OffsetDateTime::from_unix_timestamp(object.content().written_at.cast_signed()).ok();
+    let (mut kept, lock) = kept(&opened.told, tags);
+    kept.extend(acl.map(|acl| ("x-amz-acl", acl.to_owned())));
     let headers = ObjectHeaders {
         metadata: opened.sealed_metadata.clone(),
-        kept: kept(opened, tags, acl),
+        kept,
         clear: opened.metadata.in_clear(form),
-        lock: lock_of(opened).or_else(|| gateway.tee.lock_of(at, written?)),
+        lock: lock.or_else(|| gateway.tee.lock_of(at, written?)),
     };
     let layout = layout(gateway, at, opened).await?;
     let name = ObjectName { bucket: &at.bucket, key: &at.key };
     let footer = sealer.footer(&name, layout.parts(), object.content(), gateway.entropy.as_ref())?.into();
     Ok(New { sealer, headers, footer, condition: WriteCondition::IfMatch(opened.sealed_etag.clone()) })
-}
-
-/// The retention that the primary tells of. One that is over is not written again.
-fn lock_of(opened: &Opened) -> Option<Lock> {
-    let told = |wanted| opened.told.iter().find(|(name, _)| *name == wanted)?.1.to_str().ok();
-    Lock::parse(told(lock::MODE)?, told(lock::UNTIL)?)
-}
-
-/// What else the site acts by.
-fn kept(opened: &Opened, tags: Option<String>, acl: Option<&str>) -> Vec<(&'static str, String)> {
-    let told = opened.told.iter().filter(|(name, _)| KEPT.contains(name) && ![lock::MODE, lock::UNTIL].contains(name));
-    let mut kept: Vec<_> = told.filter_map(|(name, value)| Some((*name, value.to_str().ok()?.to_owned()))).collect();
-    kept.extend(tags.map(|tags| ("x-amz-tagging", tags)));
-    kept.extend(acl.map(|acl| ("x-amz-acl", acl.to_owned())));
-    kept
 }
 
 /// All of it goes through here, once from the primary and once to every site.
