@@ -97,6 +97,7 @@ fn describe(can: &Capabilities) -> String {
         ("conditional create (If-None-Match: *)", can.put_if_none_match, "refused to clients"),
         ("conditional replace (If-Match)", can.put_if_match, "refused to clients"),
         ("conditional multipart completion", can.complete_if_none_match, "refused to clients"),
+        ("conditional delete (If-Match)", can.delete_if_match, "refused to clients"),
         ("pinned reads (If-Match on GET)", can.get_if_match, "an object replaced while it is read breaks the read"),
         ("server-side part copy", can.upload_part_copy, "copies travel through the proxy"),
         ("versioned buckets", can.versioning, "a rollback at the site goes unnoticed"),
