@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import secrets
 import subprocess
@@ -14,6 +15,12 @@ from .process import StrongroomProcess, clean_environment
 from .sites import Site, s3_client
 
 ACCESS_KEY_ID = "AKSTRONGROOMTEST"
+
+
+def _suites() -> dict:
+    """`STRONGROOM_TEST_SUITE=sm4-gcm` runs every test that does not choose for itself with that suite."""
+    first = os.environ.get("STRONGROOM_TEST_SUITE")
+    return {"write": sorted(["aes-256-gcm", "sm4-gcm"], key=lambda suite: suite != first)} if first else {}
 
 
 @dataclasses.dataclass
@@ -47,7 +54,7 @@ class Settings:
     # Before that one.
     rules: list[dict] = dataclasses.field(default_factory=list)
     worker: dict = dataclasses.field(default_factory=dict)
-    suites: dict = dataclasses.field(default_factory=dict)
+    suites: dict = dataclasses.field(default_factory=_suites)
 
 
 def _table(name: str, values: dict) -> str:
