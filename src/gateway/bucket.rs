@@ -4,6 +4,7 @@
 //! each site has its own, so a client's LocationConstraint is accepted and not passed on.
 use super::Gateway;
 use super::list::owner;
+use super::multipart;
 use super::open::Candidates;
 use super::refuse::passed;
 use super::request;
@@ -58,8 +59,10 @@ pub(super) async fn delete_bucket(
     req: S3Request<DeleteBucketInput>,
 ) -> S3Result<S3Response<DeleteBucketOutput>> {
     let bucket = request::bucket_of(&request::permit(&req)?)?;
+    let uploads = multipart::uploads_in(gateway, &bucket).await?;
     gateway.tee.delete_bucket(&bucket).await.map_err(GatewayError::from)?;
     gateway.cors.forget(&bucket);
+    multipart::forget_all(gateway, &bucket, &uploads).await;
     Ok(S3Response::new(DeleteBucketOutput::default()))
 }
 

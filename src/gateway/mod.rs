@@ -14,6 +14,7 @@ use crate::telemetry::Metrics;
 use std::sync::Arc;
 
 mod access;
+mod address;
 mod attributes;
 mod bucket;
 mod checksum;

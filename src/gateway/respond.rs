@@ -7,7 +7,7 @@ use crate::keys::{KeyError, KeyState};
 use crate::s3::Suite;
 use crate::seal::SealError;
 use crate::site::tee::TeeError;
-use crate::site::{SiteError, SiteName};
+use crate::site::{SiteError, SiteName, without_words};
 use crate::state::StateError;
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
@@ -62,7 +62,10 @@ const PASSED_ON: &[(&str, &str)] = &[
         "NoSuchUpload",
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
     ),
-    ("InvalidPart", "One or more of the specified parts could not be found. Please upload them again."),
+    (
+        "InvalidPart",
+        "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+    ),
     ("AccessControlListNotSupported", "The bucket does not allow ACLs"),
     ("InvalidStorageClass", "The storage class you specified is not valid"),
     ("InvalidTag", "The tag provided was not a valid tag."),
@@ -170,17 +173,22 @@ pub(super) fn unavailable() -> S3Error {
 pub(super) fn own_words(error: SiteError) -> S3Error {
     match error {
         SiteError::S3 { status, ref code, ref message, .. } if status < 500 && !OURS.contains(&code.as_str()) => {
-            passed_on(code, status, message)
+            let ours = Some(message).filter(|message| **message == without_words(status)).and_then(|_| words_of(code));
+            passed_on(code, status, ours.unwrap_or(message))
         }
         SiteError::S3 { status: 501, .. } => passed_on("NotImplemented", 501, "The storage does not implement this."),
         error => of_site(error),
     }
 }
 
+fn words_of(code: &str) -> Option<&'static str> {
+    PASSED_ON.iter().find(|(known, _)| *known == code).map(|(_, words)| *words)
+}
+
 fn of_site(error: SiteError) -> S3Error {
     match &error {
         SiteError::S3 { site, status, code, message } => {
-            if let Some((code, words)) = PASSED_ON.iter().find(|(known, _)| known == code) {
+            if let Some(words) = words_of(code) {
                 return passed_on(code, *status, words);
             }
             if *status == 429 {

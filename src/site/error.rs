@@ -110,9 +110,14 @@ impl SiteError {
     pub(super) fn from_answer(site: &SiteName, status: u16, body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
         let code = element(&text, "Code").unwrap_or_else(|| code_of_status(status).to_owned());
-        let message = element(&text, "Message").unwrap_or_else(|| format!("HTTP status {status}"));
+        let message = element(&text, "Message").unwrap_or_else(|| without_words(status));
         Self::S3 { site: site.clone(), status, code, message }
     }
+}
+
+/// The message of an error for which the site had no words (Ceph, mostly).
+pub fn without_words(status: u16) -> String {
+    format!("HTTP status {status}")
 }
 
 /// The S3 code that a status without a body stands for.

@@ -55,7 +55,7 @@ pub use capabilities::Capabilities;
 pub use config::{SiteConfig, SiteName};
 pub use connect::confine;
 pub use delete::{DeleteOptions, Deleted, Doomed};
-pub use error::{SiteError, chain};
+pub use error::{SiteError, chain, without_words};
 pub use forward::{Forward, Forwarded};
 pub use kept::kept;
 pub use listing::{ListPage, ListQuery, ListedObject, ListedOwner};

@@ -4,7 +4,7 @@
 //! an operation does not demand them, and every wait is bounded.
 use super::config::SiteConfig;
 use super::connect::Pool;
-use super::error::{SiteError, chain, code_of_status};
+use super::error::{SiteError, chain, code_of_status, without_words};
 use super::sdk_http::{SLOW, SdkHttp};
 use super::site::{Inner, Origin};
 use aws_sdk_s3::client::customize::CustomizableOperation;
@@ -92,7 +92,7 @@ impl Inner {
                 // A 200 that carries an <Error> (Complete, copies) is an error of the backend.
                 let status = if status < 300 { status_of_code(meta.code()) } else { status };
                 let code = meta.code().unwrap_or_else(|| code_of_status(status)).to_owned();
-                let message = meta.message().map_or_else(|| format!("HTTP status {status}"), str::to_owned);
+                let message = meta.message().map_or_else(|| without_words(status), str::to_owned);
                 SiteError::S3 { site: self.name.clone(), status, code, message }
             }
             SdkError::ResponseError(answer) => {

@@ -132,6 +132,7 @@ _RGW = [
     _rgw("S3 is not asked for encryption on reads, by another code", "*.answer", "encryption.asked_for_on_reads"),
     _rgw("the id of a rule that was given none is drawn anew", "*.Expiration", "configuration.lifecycle.no_id"),
     _rgw("S3 names the owner of an upload", "*.list_parts.Initiator.*"),
+    _rgw("what is not there is the upload", "*.list_parts.answer", "multipart.bucket_with_an_upload_is_removed"),
     _rgw("S3 names the owner of an upload", "*.list_parts.Owner.*"),
     _rgw("Ceph 16 leaves out of this listing what S3 repeats and folds", "*.list_multipart_uploads.*"),
     _rgw("Ceph 16 knows nothing of part numbers on reads", "*", "multipart.one_small_part"),

@@ -13,6 +13,8 @@ from common.process import clean_environment
 SUITE = places.ROOT / "target" / "suites" / "minio"
 # Less than this would be no suite: 43 functions, some of them twice.
 FEWEST = 40
+# Refused on purpose: no storage can look for lines in what is sealed. Ceph can in plain objects.
+MEANT = {"test_select_object_content"}
 
 
 def run_suite(target, folder: pathlib.Path) -> set[str]:
@@ -46,6 +48,6 @@ def test_what_passes_directly_passes_through_the_proxy(request, pool, backend, t
     with concurrent.futures.ThreadPoolExecutor(2) as both:
         directly = both.submit(run_suite, direct, tmp_path / "direct")
         passed, through_it = run_suite(through, tmp_path / "through"), directly.result()
-    lost = passed - through_it
+    lost = passed - through_it - MEANT
     assert not lost, f"{sorted(lost)}\n{(tmp_path / 'through' / 'said').read_text()[-3000:]}"
     assert len(through_it) >= FEWEST, sorted(through_it)

@@ -133,7 +133,8 @@ pub(super) async fn preflight(gateway: &Gateway, crossing: Option<Crossing>) -> 
     }
     rules::grant(&rules, &crossing.wish).ok_or_else(|| {
         forbidden(
-            "CORSResponse: This CORS request is not allowed: no rule of the bucket allows its origin, method and headers.",
+            // S3's words, its spelling included: clients have been seen to look for them.
+            "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
         )
     })
 }

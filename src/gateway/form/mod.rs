@@ -13,7 +13,7 @@ mod tail;
 pub(super) use recorder::Recorder;
 
 use super::Gateway;
-use super::list::Encoding;
+use super::address::address_of;
 use super::put;
 use super::request;
 use super::xml::push_element;
@@ -41,18 +41,21 @@ pub(super) async fn post_object(
     mut req: S3Request<PostObjectInput>,
 ) -> S3Result<S3Response<PostObjectOutput>> {
     let at = request::object_of(&request::permit(&req)?)?;
+    let address = address_of(&req.uri, &req.headers, request::context(&req).as_ref(), &at);
     let recorder = req.extensions.get::<Recorder>().cloned();
     let recorder = recorder.ok_or_else(|| S3Error::new(S3ErrorCode::MalformedPOSTRequest))?;
     let fields = recorder.fields().await?;
     refuse_any_bucket(&fields)?;
     req.headers.extend(headers_of(&fields)?);
     let (redirect, status) = (req.input.success_action_redirect.clone(), req.input.success_action_status);
+    // A page's empty field is a type that nobody chose.
+    req.input.content_type.take_if(|kind| kind.is_empty());
     // `s3s` takes the length of an empty file for none.
     req.input.content_length.get_or_insert(0);
     let mut response = Formless(gateway.clone()).post_object(req).await?;
     let etag = response.output.e_tag.as_ref().map(|etag| format!("\"{}\"", etag.value()));
     let redirects = redirect.as_deref().is_some_and(is_address);
-    let location = (!redirects).then(|| format!("/{}/{}", at.bucket, Encoding::Url.apply(at.key.as_str())));
+    let location = (!redirects).then_some(address);
     let version = response.output.version_id.clone();
     let headers = &mut response.headers;
     put(headers, ETAG, etag.as_deref());

@@ -1,5 +1,5 @@
-//! What of a form comes behind its file, a button with a name for one: S3 ignores it, and `s3s` refuses it, because only the end
-//! of the body would tell how long the file is. So a form that is small enough to be held is cut behind its file. PURE.
+//! What of a form comes behind its file, a button with a name or an epilogue (RFC 2046, 5.1.1): S3 ignores it, and `s3s` refuses it, because
+//! only the end of the body would tell how long the file is. So a form that is small enough to be held is cut behind its file. PURE.
 use super::recorder::{FILE, LIMIT, name_of};
 use bytes::Bytes;
 use futures_util::stream;
@@ -13,7 +13,8 @@ pub(super) async fn without_tail(form: Bytes, boundary: &Boundary) -> Bytes {
     let delimiter = [b"\r\n--", boundary.as_bytes()].concat();
     let Some((file, rest)) = around_file(&form, boundary, &delimiter).await else { return form };
     let ends = [&delimiter[..], b"--"].concat();
-    if rest.starts_with(&ends) || !rest.windows(ends.len()).any(|window| window == ends) {
+    let whole = rest.strip_prefix(&ends[..]).is_some_and(|epilogue| epilogue.is_empty() || epilogue == b"\r\n");
+    if whole || !rest.windows(ends.len()).any(|window| window == ends) {
         return form;
     }
     Bytes::from([file, &ends, b"\r\n"].concat())
@@ -54,6 +55,9 @@ mod tests {
             for tail in [BUTTON.to_owned(), BUTTON.repeat(2), format!("{BUTTON}{FILE}again\r\n")] {
                 assert_eq!(cut(&format!("{KEY}{FILE}{data}\r\n{tail}--x--\r\n")).await, whole);
                 assert_eq!(cut(&format!("{KEY}{FILE}{data}\r\n{tail}--x--")).await, whole);
+            }
+            for epilogue in ["ignored", "\r\nignored", "\r\n--x--\r\n"] {
+                assert_eq!(cut(&format!("{KEY}{FILE}{data}\r\n--x--{epilogue}")).await, whole);
             }
         }
     }

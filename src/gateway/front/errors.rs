@@ -1,11 +1,14 @@
 //! Error answers: the right code for what went wrong with a body, and the ids that SDKs and operators look for.
 use super::super::xml::push_element;
 use super::progress::{Fault, Progress};
+use super::words;
 use crate::s3::RequestId;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, StatusCode};
 use s3s::{HttpResponse, S3Error, S3ErrorCode};
 
+/// What `s3s` says of a presigned URL whose parameters have values that they may not have.
+const NOT_VALID: &str = "The authorization query parameters that you provided are not valid.";
 const CLOSING: &[u8] = b"</Error>";
 /// Error bodies are small; anything longer is an answer of another kind.
 const LONGEST: usize = 64 * 1024;
@@ -42,7 +45,7 @@ pub(super) fn mend(response_: HttpResponse, progress: &Progress) -> HttpResponse
             let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
             response(bad_request("XAmzContentSHA256Mismatch", message))
         }
-        None if has_code(&response_, "AuthorizationQueryParametersError") => {
+        None if has_code(&response_, "AuthorizationQueryParametersError") && says(&response_, NOT_VALID) => {
             let message = "The parameters of the presigned address are not valid, or it may not be valid for so long.";
             response(S3Error::with_message(S3ErrorCode::AccessDenied, message))
         }
@@ -56,14 +59,16 @@ pub(super) fn mend(response_: HttpResponse, progress: &Progress) -> HttpResponse
 
 /// `s3s` calls a form that its policy does not allow a bad policy (400); S3 denies it.
 fn is_policy_condition(response: &HttpResponse) -> bool {
-    let says = |text: &str| {
-        between(text, "<Message>", "</Message>").is_some_and(|message| message.starts_with("Policy condition "))
-    };
-    has_code(response, "InvalidPolicyDocument") && says(&text_of(response))
+    has_code(response, "InvalidPolicyDocument") && says(response, "Policy condition ")
+}
+
+/// Whether its message begins so.
+fn says(response: &HttpResponse, words: &str) -> bool {
+    text_between(&text_of(response), "<Message>", "</Message>").is_some_and(|message| message.starts_with(words))
 }
 
 fn has_code(response: &HttpResponse, code: &str) -> bool {
-    response.status() == StatusCode::BAD_REQUEST && between(&text_of(response), "<Code>", "</Code>") == Some(code)
+    response.status() == StatusCode::BAD_REQUEST && text_between(&text_of(response), "<Code>", "</Code>") == Some(code)
 }
 
 fn text_of(response: &HttpResponse) -> String {
@@ -85,12 +90,16 @@ pub(super) fn identify(response: &mut HttpResponse, path: &str, id: RequestId, h
     }
     let body = response.body().bytes().filter(|body| body.len() <= LONGEST);
     let text = body.as_deref().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
-    let code = between(text, "<Code>", "</Code>").map(str::to_owned);
+    let code = text_between(text, "<Code>", "</Code>").map(str::to_owned);
     if code.is_some()
         && let Some(start) = text.as_bytes().strip_suffix(CLOSING).and_then(|start| std::str::from_utf8(start).ok())
     {
         let mut whole = String::with_capacity(start.len() + path.len() + 128);
         whole.push_str(start);
+        if let Some(words) = words::instead(text) {
+            let said = text_between(text, "<Message>", "</Message>").unwrap_or_default();
+            whole = whole.replacen(said, words, 1);
+        }
         for (name, value) in [("Resource", path), ("RequestId", id.as_str()), ("HostId", host_id)] {
             if !text.contains(&format!("<{name}>")) {
                 push_element(&mut whole, name, value);
@@ -105,7 +114,7 @@ pub(super) fn identify(response: &mut HttpResponse, path: &str, id: RequestId, h
     code
 }
 
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+pub(super) fn text_between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(start)?;
     rest.split_once(end).map(|(inside, _)| inside)
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `Range` that cannot be made out | the whole object | 400 |
 //! | a condition's date that is none | is ignored, as RFC 9110 section 13.1.3 wants it; the two older forms are read | 400 |
-//! | `response-expires` that is no date | the header as it was asked for | 400 |
+//! | `response-expires` that is no date, or not quite one | the header as it was asked for | 400 |
 use super::super::access::parameters;
 use super::super::get::lenient::mended_range;
 use http::header::{EXPIRES, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, RANGE};
@@ -93,7 +93,14 @@ fn of_asctime(text: &str) -> Option<String> {
     Some(format!("{weekday}, {day:0>2} {month} {year} {time} GMT"))
 }
 
-/// The value of `response-expires`, when it is no date.
+/// Whether `s3s`, which reads a date and writes it again, gives back what it was given: a wrong weekday it puts right.
+fn is_written_as_read(text: &str) -> bool {
+    let mut written = Vec::new();
+    let read = Timestamp::parse(TimestampFormat::HttpDate, text);
+    read.is_ok_and(|date| date.format(TimestampFormat::HttpDate, &mut written).is_ok()) && written == text.as_bytes()
+}
+
+/// The value of `response-expires`, when `s3s` would answer another one, or none.
 fn odd_expires(query: &str) -> Option<HeaderValue> {
     parameters(query).any(|name| name == RESPONSE_EXPIRES).then_some(())?;
     let value = query.split('&').find_map(|pair| {
@@ -102,7 +109,7 @@ fn odd_expires(query: &str) -> Option<HeaderValue> {
     })?;
     let text = value.replace('+', " ");
     let text = percent_decode_str(&text).decode_utf8().ok()?;
-    if is_date(&text) { None } else { HeaderValue::from_str(&text).ok() }
+    if is_written_as_read(&text) { None } else { HeaderValue::from_str(&text).ok() }
 }
 
 #[cfg(test)]
@@ -129,6 +136,12 @@ mod tests {
             None
         );
         assert_eq!(date("Sun, 06 Nov 1994 08:49:37 GMT"), None);
+    }
+
+    #[test]
+    fn a_date_with_another_weekday_is_answered_as_it_was_asked_for() {
+        let mended = mended("/b/k?response-expires=Mon,%2006%20Nov%201994%2008:49:37%20GMT", &[]).expect("mended");
+        assert_eq!(mended.expires.expect("a header"), "Mon, 06 Nov 1994 08:49:37 GMT");
     }
 
     #[test]

@@ -18,9 +18,11 @@
 //! | `mended` | what of a read `s3s` would refuse although S3 does not |
 //! | `verify` | such requests, whose signature covers what has to be changed |
 //! | `signature` | the form and date of a signature, before it is verified |
+//! | `version_four` | what is wrong with a signature of version 4, component by component |
 //! | `version_two` | what a signature of version 2 does not cover |
 //! | `errors` | error bodies: what went wrong with a body, ids, codes |
 //! | `etag` | the one ETag that S3 writes without quotes |
+//! | `words` | S3's words for errors that `s3s` tells in its own |
 //! | `exchange` | what is known of one request until its line is written |
 //! | `patience` | how long a silent client is waited for |
 //! | `outbound` | the response's body: counts bytes, knows when it is over |
@@ -40,7 +42,9 @@ mod screen;
 mod settings;
 mod signature;
 mod verify;
+mod version_four;
 mod version_two;
+mod words;
 
 pub use outbound::FrontBody;
 pub use patience::Patience;

@@ -3,18 +3,15 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html>
 use super::super::access::parameters;
-use super::version_two;
+use super::{version_four, version_two};
 use http::header::{AUTHORIZATION, DATE, HeaderMap};
 use s3s::dto::{Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use time::{Duration, OffsetDateTime};
 
 const AMZ_DATE: &str = "x-amz-date";
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// S3's own.
 const MOST_SKEW: Duration = Duration::minutes(15);
-/// Access key, date, region, service, terminator.
-const PARTS_OF_A_CREDENTIAL: usize = 5;
 
 /// What an Authorization header says that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +40,9 @@ pub(super) fn screen(headers: &HeaderMap, query: &str, now: OffsetDateTime) -> S
     if in_query_two {
         version_two::refuse_bad_expiry(query)?;
     }
+    if in_query_four {
+        version_four::refuse_incomplete(query)?;
+    }
     match scheme {
         None => Ok(()),
         Some(Scheme::Two) => about_now(date(headers, true), now),
@@ -59,23 +59,9 @@ fn scheme(authorization: &str) -> S3Result<Scheme> {
             S3ErrorCode::InvalidArgument,
             "AWS authorization header is invalid: expected AWS AccessKeyId:signature",
         ),
-        ALGORITHM if is_whole(authorization) => Ok(Scheme::Four),
-        ALGORITHM => malformed(
-            S3ErrorCode::AuthorizationHeaderMalformed,
-            "The authorization header is malformed: expected Credential=AccessKeyId/date/region/s3/aws4_request, \
-             SignedHeaders=..., Signature=...",
-        ),
+        version_four::ALGORITHM => version_four::refuse_malformed(authorization).map(|()| Scheme::Four),
         _ => malformed(S3ErrorCode::InvalidArgument, "Unsupported Authorization Type"),
     }
-}
-
-/// Whether a header of version 4 has all its parts.
-fn is_whole(authorization: &str) -> bool {
-    let value =
-        |name: &str| authorization.split([' ', ',']).find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-    let credential =
-        value("Credential").is_some_and(|credential| credential.split('/').count() >= PARTS_OF_A_CREDENTIAL);
-    credential && value("SignedHeaders").is_some() && value("Signature").is_some()
 }
 
 fn about_now(date: S3Result<OffsetDateTime>, now: OffsetDateTime) -> S3Result<()> {

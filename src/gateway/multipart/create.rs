@@ -85,6 +85,11 @@ fn upload_id(gateway: &Gateway) -> Result<String, GatewayError> {
     Ok(URL_SAFE_NO_PAD.encode(id))
 }
 
+/// Whether it has the form of one.
+pub(super) fn is_upload_id(text: &str) -> bool {
+    URL_SAFE_NO_PAD.decode(text).is_ok_and(|id| id.len() == 32)
+}
+
 /// The checksum that the object is to have.
 fn checksum(input: &CreateMultipartUploadInput) -> S3Result<Option<(ChecksumAlgorithm, ChecksumType)>> {
     let kind = input.checksum_type.as_ref().map(|kind| checksum_type(kind.as_str())).transpose()?;

@@ -5,6 +5,7 @@
 use crate::gateway::checksum::type_name;
 use crate::gateway::encryption::Told;
 use crate::seal::{ChecksumAlgorithm, ChecksumType};
+use crate::site::Location;
 use s3s::dto::CompleteMultipartUploadOutput;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -100,12 +101,12 @@ impl Uploads {
 // === impl Answer ===
 
 impl Answer {
-    /// As `s3s` wants it.
-    pub(super) fn output(&self, bucket: &str, key: &str) -> CompleteMultipartUploadOutput {
+    /// As `s3s` wants it; `address` is where this client finds the object.
+    pub(super) fn output(&self, at: &Location, address: String) -> CompleteMultipartUploadOutput {
         let mut output = CompleteMultipartUploadOutput {
-            bucket: Some(bucket.to_owned()),
-            key: Some(key.to_owned()),
-            location: Some(format!("/{bucket}/{key}")),
+            bucket: Some(at.bucket.as_str().to_owned()),
+            key: Some(at.key.as_str().to_owned()),
+            location: Some(address),
             e_tag: Some(s3s::dto::ETag::Strong(self.etag.clone())),
             server_side_encryption: self.told.encryption.clone(),
             ssekms_key_id: self.told.key_id.clone(),

@@ -1,4 +1,5 @@
 //! ListMultipartUploads, from the state: in order of key, then upload id.
+use super::create::is_upload_id;
 use super::leftover::is_leftover;
 use super::list_parts::{MAX_PAGE, initiator, page_size, timestamp};
 use super::session::{check_bucket, storage_class};
@@ -9,7 +10,7 @@ use crate::gateway::respond::GatewayError;
 use crate::s3::BucketName;
 use crate::state::{State, Upload};
 use s3s::dto::{CommonPrefix, ListMultipartUploadsInput, ListMultipartUploadsOutput, MultipartUpload, Owner};
-use s3s::{S3Request, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use std::sync::Arc;
 
 /// Sorts behind every upload id.
@@ -53,6 +54,7 @@ pub(in crate::gateway) async fn list_multipart_uploads(
         key_marker,
         limit: page_size(input.max_uploads, "max-uploads")? as usize,
     };
+    refuse_odd_marker(&asked.id_marker)?;
     check_bucket(gateway, &asked.bucket).await?;
     let page = asked.page(&gateway.state).await?;
     let owner = owner(gateway);
@@ -75,6 +77,15 @@ pub(in crate::gateway) async fn list_multipart_uploads(
         uploads: Some(page.uploads.iter().map(|upload| show(upload, encoding, &owner)).collect()),
         ..ListMultipartUploadsOutput::default()
     }))
+}
+
+/// # Errors
+/// InvalidArgument for what was never an upload's id here.
+fn refuse_odd_marker(marker: &str) -> S3Result<()> {
+    if marker.is_empty() || marker == BEHIND_ALL_IDS || is_upload_id(marker) {
+        return Ok(());
+    }
+    Err(S3Error::with_message(S3ErrorCode::InvalidArgument, "Invalid uploadId marker"))
 }
 
 fn show(upload: &Upload, encoding: Encoding, owner: &Owner) -> MultipartUpload {

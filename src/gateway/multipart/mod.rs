@@ -8,6 +8,7 @@
 //! | [`ending`] | how every backend upload ends, a copy's own as well: footer, Complete at all sites |
 //! | [`abort`] | AbortMultipartUpload |
 //! | [`leftover`] | what a site did not clear up when it was told |
+//! | [`removal`] | what becomes of the uploads of a bucket that is removed |
 //! | [`sweep`] | aborts what nobody goes on with |
 //! | [`list_parts`], [`list_uploads`] | the listings, from the state alone |
 //! | [`session`] | an upload as an operation finds it |
@@ -22,6 +23,7 @@ mod leftover;
 mod list_parts;
 mod list_uploads;
 mod part;
+mod removal;
 mod session;
 mod staging;
 mod sweep;
@@ -34,3 +36,4 @@ pub(in crate::gateway) use ending::{Ending, abort_at, abort_where_missing, end};
 pub(in crate::gateway) use list_parts::list_parts;
 pub(in crate::gateway) use list_uploads::list_multipart_uploads;
 pub(in crate::gateway) use part::{upload_part, upload_part_copy};
+pub(in crate::gateway) use removal::{forget_all, uploads_in};

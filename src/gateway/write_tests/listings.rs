@@ -92,3 +92,14 @@ async fn a_bucket_that_is_not_there_has_no_uploads() {
     let answer = bed.call("POST", Operation::CreateMultipartUpload, "/no-such-bucket/key?uploads", &[]).await;
     assert_eq!(answer.outcome(), error(404, "NoSuchBucket"));
 }
+
+#[tokio::test]
+async fn a_bucket_that_is_made_again_has_none_of_the_uploads_of_before() {
+    let bed = Testbed::start().await;
+    let upload = bed.create("object", &[]).await;
+    upload.part(1, b"small, so it is staged").await;
+    bed.call("DELETE", Operation::DeleteBucket, &format!("/{BUCKET}"), &[]).await.expect(204);
+    bed.call("PUT", Operation::CreateBucket, &format!("/{BUCKET}"), &[]).await.expect(200);
+    assert!(uploads(&bed, "").await.expect(200).elements("UploadId").is_empty());
+    assert_eq!(upload.list("").await.outcome(), error(404, "NoSuchUpload"));
+}

@@ -32,6 +32,7 @@ class Form:
         self.spoil = {}
         self.renamed: dict[str, str] = {}
         self.behind_the_file: list[tuple[str, str]] = []
+        self.epilogue = b""
 
     def conditions(self, *added, without=()):
         """More conditions, and fewer."""
@@ -68,7 +69,11 @@ class Form:
         parts.append(("file", self.file if len(self.file) > 1 else (None, self.file[0])))
         parts += [(name, (None, value)) for name, value in self.behind_the_file]
         url = f"{self.side.target.endpoint}/{self.side.bucket}"
-        answer = requests.post(url, files=parts, timeout=30, allow_redirects=False)
+        request = requests.Request("POST", url, files=parts).prepare()
+        request.body += self.epilogue
+        request.prepare_content_length(request.body)
+        with requests.Session() as session:
+            answer = session.send(request, timeout=30, allow_redirects=False)
         self.side.answered("form", Answer(answer.status_code, answer.headers, answer.content))
         self.side.get_object(Key="foo.txt")
 
@@ -283,6 +288,21 @@ def redirect_to_nonsense_with_a_status(side, version):
 def fields_behind_the_file(side, version):
     form = Form(side, version)
     form.behind_the_file = [("submit", "Upload")]
+    form.send()
+
+
+@both(text=(b"to be ignored",), line=(b"\r\nto be ignored\r\n",))
+def epilogue(side, version, epilogue):
+    form = Form(side, version)
+    form.epilogue = epilogue
+    form.send()
+
+
+@both(nothing=())
+def empty_type(side, version):
+    form = Form(side, version)
+    form.conditions(["starts-with", "$Content-Type", ""], without=[_TEXT])
+    form.fields["Content-Type"] = ""
     form.send()
 
 

@@ -80,6 +80,8 @@ def overrides(side):
     side.raw("GET", "foo", query=query)
     side.raw("HEAD", "foo", query=query)
     side.raw("GET", "foo", query={"response-expires": "Thu, 01 Dec 2033 16:00:00 GMT"})
+    # A Sunday.
+    side.raw("GET", "foo", query={"response-expires": "Thu, 01 Dec 2024 16:00:00 GMT"})
     side.raw("GET", "foo", query={"response-content-type": ""})
     side.raw("GET", "foo", query={"response-content-type": "foo/bar"}, headers={"Range": "bytes=0-1"})
 

@@ -424,8 +424,13 @@ def in_a_versioned_bucket(side):
 
 @case
 def bucket_with_an_upload_is_removed(side):
-    _begin(side)
+    upload = _begin(side)
+    side.upload_part(Key="foo", UploadId=upload, PartNumber=1, Body=b"one")
     side.delete_bucket()
+    side.create_bucket()
+    side.list_multipart_uploads()
+    side.list_parts(Key="foo", UploadId=upload)
+    side.upload_part(Key="foo", UploadId=upload, PartNumber=2, Body=b"two")
 
 
 @cases(

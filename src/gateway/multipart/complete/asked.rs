@@ -43,7 +43,8 @@ impl Asked {
             return Err(S3Error::new(S3ErrorCode::MalformedXML));
         }
         if parts.windows(2).any(|two| two[0].number >= two[1].number) {
-            return Err(S3Error::new(S3ErrorCode::InvalidPartOrder));
+            let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
+            return Err(S3Error::with_message(S3ErrorCode::InvalidPartOrder, message));
         }
         Ok(Self {
             at: at.clone(),
@@ -90,7 +91,7 @@ impl AskedPart {
 
 /// S3's words.
 pub(super) fn invalid_part() -> S3Error {
-    let message = "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
+    let message = "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     S3Error::with_message(S3ErrorCode::InvalidPart, message)
 }
 

@@ -9,6 +9,7 @@ mod recover;
 
 use super::desk::Answer;
 use crate::gateway::Gateway;
+use crate::gateway::address::address_of;
 use crate::gateway::customer::Brought;
 use crate::gateway::request;
 use asked::Asked;
@@ -23,6 +24,7 @@ pub(in crate::gateway) async fn complete_multipart_upload(
     let at = request::object_of(&request::permit(&req)?)?;
     let context = request::context(&req);
     let brought = Brought::of(&req.headers, context.as_ref())?;
+    let address = address_of(&req.uri, &req.headers, context.as_ref(), &at);
     let asked = Asked { brought, ..Asked::from_input(&at, req.input)? };
     let task = {
         let gateway = Arc::clone(gateway);
@@ -30,5 +32,5 @@ pub(in crate::gateway) async fn complete_multipart_upload(
         tokio::spawn(async move { finish::complete(&gateway, &asked, context.as_ref()).await })
     };
     let answer: Answer = task.await.map_err(S3Error::internal_error)??;
-    Ok(S3Response::new(answer.output(at.bucket.as_str(), at.key.as_str())))
+    Ok(S3Response::new(answer.output(&at, address)))
 }

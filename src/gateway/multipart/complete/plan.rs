@@ -1,6 +1,6 @@
 //! What Complete makes of the parts that were asked for: the index, the object's ETag and checksum. PURE.
 use super::asked::{Asked, AskedPart, invalid_part};
-use crate::gateway::checksum::{algorithm_name, combine, matches, object_text, over_parts};
+use crate::gateway::checksum::{algorithm_name, combine, matches, object_text, over_parts, type_name};
 use crate::gateway::multipart::session::Session;
 use crate::gateway::multipart::staging::is_staged;
 use crate::gateway::respond::GatewayError;
@@ -81,7 +81,10 @@ impl Plan {
         if let Some(kind) = asked.checksum_type
             && own.as_ref().is_none_or(|(_, _, own)| *own != kind)
         {
-            let message = "The checksum type does not match the one the upload was created with.";
+            let begun = own.as_ref().map_or("null", |(_, _, own)| type_name(*own));
+            let message = format!(
+                "The upload was created using the {begun} checksum mode. The complete request must use the same checksum mode."
+            );
             return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message));
         }
         let Some((algorithm, text)) = &asked.checksum else { return Ok(()) };
