@@ -16,12 +16,15 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Between two looks for abandoned uploads (keys to be rotated): a quarter (tenth) of the age that makes one, within these bounds.
+/// Between two looks for abandoned uploads: a quarter of the age that makes one, within these bounds.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(250);
 const LONGEST_SWEEP: Duration = Duration::from_secs(3600);
 
 /// Between two looks at the sites' keyrings. A disabled key has to stop every proxy within 5 seconds.
 const KEYRING_PAUSE: Duration = Duration::from_millis(1500);
+
+/// Between two looks for keys to be rotated. A look costs one question to the state.
+const ROTATION_PAUSE: Duration = Duration::from_secs(5);
 
 /// Every background task, and the one way to end them.
 pub(super) struct Background {
@@ -82,15 +85,9 @@ impl Background {
     }
 
     /// Watches the root, when custodians have it, and rotates keys.
-    pub(super) fn tend_keys(
-        &mut self,
-        keyring: &Arc<Keyring>,
-        vigil: Option<Vigil>,
-        rotate_after: Option<Duration>,
-        metrics: &Arc<Metrics>,
-    ) {
+    pub(super) fn tend_keys(&mut self, keyring: &Arc<Keyring>, vigil: Option<Vigil>, metrics: &Arc<Metrics>) {
         self.watch_root(vigil, metrics);
-        self.rotate_keys(keyring, rotate_after);
+        self.rotate_keys(keyring, metrics);
     }
 
     /// Asks the custodians of the root from time to time whether it may still be used.
@@ -109,18 +106,19 @@ impl Background {
         });
     }
 
-    /// Rotates keys whose newest version is older than that; `None`: never.
-    fn rotate_keys(&mut self, keyring: &Arc<Keyring>, after: Option<Duration>) {
-        let Some(after) = after else { return };
+    /// Rotates keys that are old enough or have sealed enough.
+    fn rotate_keys(&mut self, keyring: &Arc<Keyring>, metrics: &Arc<Metrics>) {
+        let counted = keyring.clone();
+        metrics.before_scrape(move |metrics| metrics.fullest_key(counted.fullest()));
         let (keyring, stop) = (keyring.clone(), self.stop.clone());
-        let pause = (after / 10).clamp(SHORTEST_SWEEP, LONGEST_SWEEP);
         self.tasks.spawn(async move {
             let work = async {
                 loop {
-                    tokio::time::sleep(pause).await;
+                    keyring.learn_usage().await;
                     if keyring.withheld().is_none() {
-                        keyring.rotate_older(after, clock::now()).await;
+                        keyring.rotate_due(clock::now()).await;
                     }
+                    tokio::time::sleep(ROTATION_PAUSE).await;
                 }
             };
             stop.run_until_cancelled(work).await.unwrap_or(());

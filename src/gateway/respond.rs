@@ -286,6 +286,11 @@ fn of_key(error: KeyError) -> S3Error {
             )
         }
         KeyError::Site(error) => of_site(error),
+        KeyError::Spent { .. } => {
+            tracing::error!(%error, "nothing is sealed under this key");
+            let message = "The vault key has sealed as much as it may, and cannot be rotated now.";
+            custom("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE, message)
+        }
         // Said once, when it began.
         KeyError::Withheld(_) => unavailable(),
         error => {

@@ -1,10 +1,12 @@
 //! [`Keyring`]: what the proxy seals and opens with.
 use super::copies;
 use super::document::{Document, VersionState};
-use super::ring::{Entry, Ring};
+use super::ring::{Entry, Held, Ring};
 use super::settle::{Maker, Settled, settle};
 use super::state::{KeyState, Use};
 use super::survey::{self, Answer, Copy};
+use super::tally::Tally;
+use super::usage::{Meter, Tallies};
 use super::watch::{UNREADABLE, Watch};
 use super::{KeyError, Roots};
 use crate::s3::BucketName;
@@ -20,7 +22,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The opened keyring, in memory. Lookups never do I/O and take no lock; only what is not there is asked for at the sites.
 pub struct Keyring {
     roots: Roots,
-    ring: Ring,
+    pub(super) ring: Ring,
+    pub(super) tallies: Tallies,
+    /// `None`: nothing is counted.
+    pub(super) meter: Option<Meter>,
     /// `None` when it came from a folder.
     home: Option<Home>,
 }
@@ -96,17 +101,23 @@ impl Keyring {
         Self::of(roots, None, settled)
     }
 
-    /// The newest enabled version, for sealing, if it is in memory.
+    /// The newest enabled version, if it is in memory. To seal under it, [`Keyring::take`] it.
     ///
     /// # Errors
     /// [`KeyError::NotFound`] (version 0) when the key is not there; [`KeyError::State`] when it may not be used;
     /// [`KeyError::Withheld`] when no key may be.
     pub fn for_sealing(&self, id: &VaultKeyId) -> Result<Arc<VaultKey>, KeyError> {
+        self.newest(id).map(|(key, _)| key)
+    }
+
+    /// The same, and its counts.
+    pub(super) fn newest(&self, id: &VaultKeyId) -> Result<(Arc<VaultKey>, Arc<Tally>), KeyError> {
         self.refuse_withheld()?;
         let entry = self.ring.get(id).ok_or_else(|| KeyError::NotFound(id.as_str().to_owned(), 0))?;
         entry.usable(id)?;
         // Every version is disabled, the key is not.
-        entry.sealing.clone().ok_or_else(|| KeyError::State(id.as_str().to_owned(), KeyState::Disabled))
+        let disabled = || KeyError::State(id.as_str().to_owned(), KeyState::Disabled);
+        entry.sealing.as_ref().map(|held| (held.key.clone(), held.tally.clone())).ok_or_else(disabled)
     }
 
     /// The same, and a key that no site has is made: at every site, read back and opened, before this returns. One caller makes it,
@@ -128,14 +139,23 @@ impl Keyring {
     /// # Errors
     /// [`KeyError::NotFound`] when it is not there; [`KeyError::State`] when the key or the version may not be used.
     pub fn for_opening(&self, reference: &VaultKeyRef) -> Result<Arc<VaultKey>, KeyError> {
+        self.held(reference).map(|held| held.key)
+    }
+
+    /// The counts of exactly this version.
+    pub(super) fn tally(&self, reference: &VaultKeyRef) -> Result<Arc<Tally>, KeyError> {
+        self.held(reference).map(|held| held.tally)
+    }
+
+    fn held(&self, reference: &VaultKeyRef) -> Result<Held, KeyError> {
         self.refuse_withheld()?;
         let (id, version) = (&reference.id, reference.version);
         let not_found = || KeyError::NotFound(id.as_str().to_owned(), version);
         let entry = self.ring.get(id).ok_or_else(not_found)?;
         entry.usable(id)?;
         match entry.opening.get(&version) {
-            Some((VersionState::Enabled, key)) => Ok(key.clone()),
-            Some((VersionState::Disabled, _)) => Err(KeyError::State(id.as_str().to_owned(), KeyState::Disabled)),
+            Some(held) if held.state == VersionState::Enabled => Ok(held.clone()),
+            Some(_) => Err(KeyError::State(id.as_str().to_owned(), KeyState::Disabled)),
             None => Err(not_found()),
         }
     }
@@ -297,14 +317,14 @@ impl Keyring {
                 return Ok(());
             }
         }
-        if self.ring.insert(id, Entry::of(id, found)?) {
+        if self.ring.insert(id, Entry::of(id, found, &self.tallies)?) {
             tracing::info!(site = %site.name(), key = id.as_str(), serial, %state, "a vault key changed");
         }
         Ok(())
     }
 
     /// Asks the sites for a key that is not in memory; with `make`, makes it when it is certain that none has it.
-    async fn fetch(&self, id: &VaultKeyId, make: bool) -> Result<(), KeyError> {
+    pub(super) async fn fetch(&self, id: &VaultKeyId, make: bool) -> Result<(), KeyError> {
         let Some(home) = &self.home else { return Err(KeyError::NotFound(id.as_str().to_owned(), 0)) };
         let serial = || self.ring.get(id).map(|entry| entry.settled.document.serial);
         let before = serial();
@@ -340,7 +360,7 @@ impl Keyring {
                 Maker { roots, sites, bucket, entropy: &*home.entropy }.make(id, sealing).await?
             }
         };
-        self.ring.insert(id, Entry::of(id, settled)?);
+        self.ring.insert(id, Entry::of(id, settled, &self.tallies)?);
         Ok(())
     }
 
@@ -374,11 +394,13 @@ impl Keyring {
     }
 
     fn of(roots: Roots, home: Option<Home>, settled: BTreeMap<VaultKeyId, Settled>) -> Result<Self, KeyError> {
+        let tallies = Tallies::default();
         let entries = settled.into_iter().map(|(id, settled)| {
-            let entry = Entry::of(&id, settled)?;
+            let entry = Entry::of(&id, settled, &tallies)?;
             Ok::<_, KeyError>((id, Arc::new(entry)))
         });
-        Ok(Self { roots, home, ring: Ring::new(entries.collect::<Result<_, _>>()?) })
+        let ring = Ring::new(entries.collect::<Result<_, _>>()?);
+        Ok(Self { roots, home, ring, tallies, meter: None })
     }
 }
 

@@ -67,6 +67,11 @@ impl Metrics {
         }
     }
 
+    /// How full the fullest key is; 1: it seals no more.
+    pub fn fullest_key(&self, ratio: f64) {
+        self.families.fullest_key.set(ratio);
+    }
+
     /// The keyring at a site was looked at, at this Unix time.
     pub fn keyring_looked(&self, site: &str, at: f64) {
         self.families.keyring_looked.with_label_values(&[site]).set(at);

@@ -176,6 +176,8 @@ table! {
     // Keys.
     vault_keys: IntGaugeVec, "strongroom_vault_keys", ["state"],
         "Vault keys in the keyring, by state: enabled, disabled, pending deletion, destroyed.";
+    fullest_key: Gauge, "strongroom_vault_key_fullest_ratio", [],
+        "What the fullest enabled key's newest version has sealed of what it may (objects or bytes, whichever is more). From 1 on nothing is sealed under it.";
     keyring_looked: GaugeVec, "strongroom_keyring_looked_timestamp_seconds", ["site"],
         "When the keyring at a site was last looked at, in Unix time. Changes of keys are taken over by these looks.";
     root_custodian_up: IntGaugeVec, "strongroom_root_custodian_up", ["custodian"],
