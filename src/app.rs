@@ -93,6 +93,7 @@ impl App {
         let unprobed = probe_all(&sites, &config.system_bucket).await;
         let state = open_state(&config.state).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+        let patience = config.keys.patience;
         let (keyring, vigil) =
             open_keyring(config.keys, &sites, &config.system_bucket, &rules, &state, entropy.clone()).await?;
         let backups = sites.backups.iter().map(Site::name);
@@ -144,7 +145,7 @@ impl App {
         let physician = Arc::new(Physician::new(tee.clone(), opener, state.clone()));
         background.replicate(config.pace, journal.clone(), tee.clone(), metrics.clone(), physician);
         background.watch_keyring(&keyring, &sites, &metrics);
-        background.tend_keys(&keyring, vigil, &metrics);
+        background.tend_keys(&keyring, vigil, patience, &metrics);
         background.sweep(gateway, config.abandoned_after);
         let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring.clone(), state.clone(), config.aliases);
         if let Some(schedule) = compared {
@@ -202,7 +203,7 @@ async fn open_keyring(
 ) -> Result<(Arc<Keyring>, Option<Vigil>), AppError> {
     let wanted = vault_keys(&rules.current())?;
     let custodians = Custodians::new(keys.custodians)?;
-    let roots = Roots::load(&keys.root, &keys.other_roots, &custodians).await?;
+    let roots = Roots::load_what_opens(&keys.root, &keys.other_roots, &custodians).await?;
     let keyring = Keyring::open(roots, sites, system_bucket, &wanted, entropy).await?;
     let keyring = Arc::new(keyring.counting(Arc::new(usage::StateLedger(state.clone())), keys.allowance));
     let vigil = match keys.root {

@@ -4,7 +4,7 @@ use super::reload::Reload;
 use crate::clock;
 use crate::config::{Pace, Retry};
 use crate::gateway::Gateway;
-use crate::keys::{Keyring, Vigil};
+use crate::keys::{Keyring, Patience, Vigil};
 use crate::replication::{self, BackOff, Healer, Journal, ReplicationObserver};
 use crate::s3::BucketName;
 use crate::site::tee::Tee;
@@ -25,6 +25,9 @@ const KEYRING_PAUSE: Duration = Duration::from_millis(1500);
 
 /// Between two looks for keys to be rotated. A look costs one question to the state.
 const ROTATION_PAUSE: Duration = Duration::from_secs(5);
+
+/// Between two questions for a root that is missing, at most.
+const ROOT_PAUSE: Duration = Duration::from_secs(30);
 
 /// Every background task, and the one way to end them.
 pub(super) struct Background {
@@ -85,9 +88,37 @@ impl Background {
     }
 
     /// Watches the root, when custodians have it, and rotates keys.
-    pub(super) fn tend_keys(&mut self, keyring: &Arc<Keyring>, vigil: Option<Vigil>, metrics: &Arc<Metrics>) {
+    pub(super) fn tend_keys(
+        &mut self,
+        keyring: &Arc<Keyring>,
+        vigil: Option<Vigil>,
+        patience: Patience,
+        metrics: &Arc<Metrics>,
+    ) {
         self.watch_root(vigil, metrics);
+        self.ask_for_roots(keyring, patience, metrics);
         self.rotate_keys(keyring, metrics);
+    }
+
+    /// Asks for roots that were missing at the start, until all are there.
+    fn ask_for_roots(&mut self, keyring: &Arc<Keyring>, patience: Patience, metrics: &Arc<Metrics>) {
+        let told = keyring.clone();
+        metrics.before_scrape(move |metrics| metrics.read_only(told.missing().0));
+        if !keyring.is_partial() {
+            return;
+        }
+        let (keyring, stop, pause) = (keyring.clone(), self.stop.clone(), patience.recheck.min(ROOT_PAUSE));
+        self.tasks.spawn(async move {
+            let work = async {
+                loop {
+                    tokio::time::sleep(pause).await;
+                    if keyring.complete().await {
+                        return;
+                    }
+                }
+            };
+            stop.run_until_cancelled(work).await.unwrap_or(());
+        });
     }
 
     /// Asks the custodians of the root from time to time whether it may still be used.
@@ -115,9 +146,7 @@ impl Background {
             let work = async {
                 loop {
                     keyring.learn_usage().await;
-                    if keyring.withheld().is_none() {
-                        keyring.rotate_due(clock::now()).await;
-                    }
+                    keyring.rotate_due(clock::now()).await;
                     tokio::time::sleep(ROTATION_PAUSE).await;
                 }
             };

@@ -32,6 +32,9 @@ impl Keyring {
     /// were rotated here; what failed is tried again with the next call.
     pub async fn rotate_due(&self, now: OffsetDateTime) -> usize {
         let Some(allowance) = self.meter.as_ref().map(|meter| meter.allowance) else { return 0 };
+        if self.withheld().is_some() || self.writable().is_err() {
+            return 0;
+        }
         let mut rotated = match allowance.after {
             Some(after) => self.rotate_older(after, now).await,
             None => 0,
@@ -47,7 +50,8 @@ impl Keyring {
     pub async fn rotate_older(&self, after: Duration, now: OffsetDateTime) -> usize {
         let due = |document: &Document| document.state == KeyState::Enabled && is_old(document, after, now);
         let mut rotated = 0;
-        for id in self.documents(|id, document| due(document).then(|| id.clone())) {
+        let reached = |id: &VaultKeyId| self.refuse_out_of_reach(id).is_ok();
+        for id in self.documents(|id, document| (due(document) && reached(id)).then(|| id.clone())) {
             rotated += usize::from(self.rotate(&id, &KeyChange::RotateOlder(after), BY_AGE, now).await);
         }
         rotated

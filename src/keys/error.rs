@@ -17,6 +17,12 @@ pub enum KeyError {
     /// No key may be used: the custodians of the root do not let it be used.
     #[error("no vault key may be used now: {0}")]
     Withheld(&'static str),
+    /// The root is missing, so nothing is sealed.
+    #[error("nothing can be written now: no custodian can be asked for the root key ({0})")]
+    ReadOnly(String),
+    /// The key lies under a root that is missing, or may.
+    #[error("vault key {0} does not open now: no custodian can be asked for a root key that it may lie under ({1})")]
+    OutOfReach(String, String),
     /// The key's newest version has sealed as much as it may, and there is no newer one yet.
     #[error(
         "vault key {key} has sealed as many {what} under version {version} as it may, and cannot be rotated now ({why}); until then it only opens. \

@@ -1,8 +1,9 @@
 //! [`Keyring`]: what the proxy seals and opens with.
 use super::copies;
 use super::document::{Document, VersionState};
+use super::reach::Reach;
 use super::ring::{Entry, Held, Ring};
-use super::settle::{Maker, Settled, settle};
+use super::settle::{Maker, Settled, settle, settle_certain};
 use super::state::{KeyState, Use};
 use super::survey::{self, Answer, Copy};
 use super::tally::Tally;
@@ -12,6 +13,7 @@ use super::{KeyError, Roots};
 use crate::s3::BucketName;
 use crate::seal::{Entropy, VaultKey, VaultKeyId, VaultKeyRef};
 use crate::site::{Site, Sites};
+use arc_swap::ArcSwapOption;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -27,7 +29,9 @@ pub struct Keyring {
     /// `None`: nothing is counted.
     pub(super) meter: Option<Meter>,
     /// `None` when it came from a folder.
-    home: Option<Home>,
+    pub(super) home: Option<Home>,
+    /// What is missing; `None`: nothing.
+    pub(super) reach: ArcSwapOption<Reach>,
 }
 
 /// Where the keyring lies.
@@ -54,7 +58,8 @@ impl Keyring {
     /// # Errors
     /// [`KeyError::WrongRoot`] when a key's copies are there and none opens; [`KeyError::Conflict`] when two copies of
     /// the same serial differ; [`KeyError::Unsettled`] when a key is nowhere to be found and some site cannot be asked,
-    /// or the primary cannot do conditional writes. Nothing is written in these cases.
+    /// or the primary cannot do conditional writes; [`KeyError::Root`] when roots are missing and none of the keyring opens. Nothing is written in these
+    /// cases.
     pub async fn open(
         roots: impl Into<Roots>,
         sites: &Sites,
@@ -69,10 +74,10 @@ impl Keyring {
         let answers = survey::survey(&roots, sites, system_bucket, wanted).await?;
         let silent = silent(&answers);
         let watch = Watch::of(&answers);
-        let mut settled = settle(answers)?;
+        let (mut settled, reach) = within_reach(&roots, answers)?;
         let maker = Maker { roots: &roots, sites, bucket: system_bucket, entropy: &*entropy };
         for id in wanted {
-            if settled.contains_key(id) {
+            if settled.contains_key(id) || reach.as_ref().is_some_and(|reach| !reach.may_make()) {
                 continue;
             }
             if let Some(reasons) = &silent {
@@ -87,6 +92,7 @@ impl Keyring {
         let home =
             Home { sites: sites.clone(), bucket: system_bucket.clone(), entropy, watch, flights: Mutex::default() };
         let keyring = Self::of(roots, Some(home), settled)?;
+        keyring.reach.store(reach.map(Arc::new));
         keyring.sync_copies(sites).await;
         Ok(keyring)
     }
@@ -113,6 +119,8 @@ impl Keyring {
     /// The same, and its counts.
     pub(super) fn newest(&self, id: &VaultKeyId) -> Result<(Arc<VaultKey>, Arc<Tally>), KeyError> {
         self.refuse_withheld()?;
+        self.writable()?;
+        self.refuse_out_of_reach(id)?;
         let entry = self.ring.get(id).ok_or_else(|| KeyError::NotFound(id.as_str().to_owned(), 0))?;
         entry.usable(id)?;
         // Every version is disabled, the key is not.
@@ -127,6 +135,8 @@ impl Keyring {
     /// As [`Keyring::for_sealing`]; [`KeyError::Unsettled`] when some site cannot be asked and the others have none.
     pub async fn sealing_key(&self, id: &VaultKeyId) -> Result<Arc<VaultKey>, KeyError> {
         self.refuse_withheld()?;
+        self.writable()?;
+        self.refuse_out_of_reach(id)?;
         if self.ring.get(id).is_none() {
             // Rare, so on the heap: every read and write holds this future.
             Box::pin(self.fetch(id, true)).await?;
@@ -151,6 +161,7 @@ impl Keyring {
         self.refuse_withheld()?;
         let (id, version) = (&reference.id, reference.version);
         let not_found = || KeyError::NotFound(id.as_str().to_owned(), version);
+        self.refuse_out_of_reach(id)?;
         let entry = self.ring.get(id).ok_or_else(not_found)?;
         entry.usable(id)?;
         match entry.opening.get(&version) {
@@ -168,7 +179,9 @@ impl Keyring {
         match self.for_opening(reference) {
             Err(KeyError::NotFound(..)) if self.home.is_some() => {
                 match Box::pin(self.fetch(&reference.id, false)).await {
-                    Err(error @ (KeyError::Site(_) | KeyError::WrongRoot { .. })) => return Err(error),
+                    Err(error @ (KeyError::Site(_) | KeyError::WrongRoot { .. } | KeyError::OutOfReach(..))) => {
+                        return Err(error);
+                    }
                     other => drop(other),
                 }
                 self.for_opening(reference)
@@ -219,7 +232,9 @@ impl Keyring {
 
     /// How many keys are in each state.
     pub fn states(&self) -> BTreeMap<&'static str, u64> {
-        self.ring.states()
+        let mut states = self.ring.states();
+        states.insert("out of reach", self.missing().1 as u64);
+        states
     }
 
     /// Looks at every site for keyring objects that changed since, takes over what is newer, and writes anew what a site lacks or has in an
@@ -259,6 +274,8 @@ impl Keyring {
         if home.watch.is_blind(site) && self.roots.look_again() {
             home.watch.look_again();
         }
+        // As it was before anything is read: a root may come meanwhile.
+        let is_partial = self.is_partial();
         let look = home.watch.look(site, &home.bucket).await?;
         for (id, etag) in &look.changed {
             let serial = match survey::copy(&self.roots, site, &home.bucket, id).await {
@@ -266,6 +283,11 @@ impl Keyring {
                     let serial = document.serial;
                     self.take_over(id, Settled { document: *document, sealed }, site)?;
                     serial
+                }
+                // Read again with each look: it may open with a root that is missing.
+                Ok(Copy::Closed(_)) if is_partial => {
+                    self.lose(id);
+                    continue;
                 }
                 Ok(Copy::Closed(error)) => {
                     tracing::error!(site = %site.name(), key = id.as_str(), %error, "a keyring copy does not open; it is left alone");
@@ -279,6 +301,9 @@ impl Keyring {
                 Err(error) => return Err(error),
             };
             home.watch.seen(site, id, etag.clone(), serial);
+        }
+        if self.writable().is_err() {
+            return Ok(());
         }
         for (id, entry) in self.ring.all().iter() {
             if home.watch.lags(site, &look, id, entry.settled.document.serial) {
@@ -304,6 +329,9 @@ impl Keyring {
 
     /// What a site has, when it is newer than what is known.
     fn take_over(&self, id: &VaultKeyId, found: Settled, site: &Site) -> Result<(), KeyError> {
+        if self.refuse_out_of_reach(id).is_err() {
+            return Ok(());
+        }
         let (serial, state) = (found.document.serial, found.document.state);
         if let Some(known) = self.ring.get(id) {
             let ours = &known.settled.document;
@@ -317,7 +345,7 @@ impl Keyring {
                 return Ok(());
             }
         }
-        if self.ring.insert(id, Entry::of(id, found, &self.tallies)?) {
+        if self.keep(id, found)? {
             tracing::info!(site = %site.name(), key = id.as_str(), serial, %state, "a vault key changed");
         }
         Ok(())
@@ -346,27 +374,41 @@ impl Keyring {
     async fn fetch_alone(&self, home: &Home, id: &VaultKeyId, make: bool) -> Result<(), KeyError> {
         let answers = survey::ask(&self.roots, &home.sites, &home.bucket, id).await?;
         let silent = silent(&answers);
-        let found = settle(answers)?.remove(id);
+        let found = if self.is_partial() {
+            let (mut settled, doubtful) = settle_certain(answers)?;
+            doubtful.iter().for_each(|id| self.lose(id));
+            self.refuse_out_of_reach(id)?;
+            settled.remove(id)
+        } else {
+            settle(answers)?.remove(id)
+        };
         let settled = match (found, silent) {
             (Some(found), _) => found,
             (None, _) if !make => return Ok(()),
             (None, Some(reasons)) => return Err(not_certain(id, &reasons)),
             (None, None) => {
                 let (roots, sites, bucket) = (&self.roots, &home.sites, &home.bucket);
-                if home.watch.is_blind(&sites.primary) {
+                if home.watch.is_blind(&sites.primary)
+                    || self.reach.load().as_ref().is_some_and(|reach| !reach.may_make())
+                {
                     return Err(not_ours(&sites.primary));
                 }
                 let sealing = roots.sealing(self.ring.all().values().map(|entry| &entry.settled.document));
                 Maker { roots, sites, bucket, entropy: &*home.entropy }.make(id, sealing).await?
             }
         };
-        self.ring.insert(id, Entry::of(id, settled, &self.tallies)?);
+        self.keep(id, settled)?;
         Ok(())
+    }
+
+    /// Into memory, unless a newer one is there. True when it was.
+    pub(super) fn keep(&self, id: &VaultKeyId, settled: Settled) -> Result<bool, KeyError> {
+        Ok(self.ring.insert(id, Entry::of(id, settled, &self.tallies)?))
     }
 
     /// Tries again to bring stale or missing copies up to date; how many sites still lack one.
     pub async fn sync_copies(&self, sites: &Sites) -> usize {
-        let Some(home) = &self.home else { return 0 };
+        let Some(home) = self.home.as_ref().filter(|_| self.writable().is_ok()) else { return 0 };
         let synced = sites.all().map(|site| async {
             let result = self.sync_site(home, site).await;
             if let Err(error) = &result {
@@ -400,7 +442,7 @@ impl Keyring {
             Ok::<_, KeyError>((id, Arc::new(entry)))
         });
         let ring = Ring::new(entries.collect::<Result<_, _>>()?);
-        Ok(Self { roots, home, ring, tallies, meter: None })
+        Ok(Self { roots, home, reach: ArcSwapOption::empty(), ring, tallies, meter: None })
     }
 }
 
@@ -436,6 +478,23 @@ impl Home {
             flight.failed = Some(Instant::now());
         }
     }
+}
+
+/// The keys that can be relied on, and what is missing.
+fn within_reach(
+    roots: &Roots,
+    answers: Vec<Answer>,
+) -> Result<(BTreeMap<VaultKeyId, Settled>, Option<Reach>), KeyError> {
+    if roots.silent().is_empty() {
+        return Ok((settle(answers)?, None));
+    }
+    let (settled, doubtful) = settle_certain(answers)?;
+    let opens_none = settled.is_empty() && (roots.lacks_the_first() || !doubtful.is_empty());
+    let reach = Reach::of(roots, doubtful);
+    if let Some(reach) = &reach {
+        reach.tell();
+    }
+    if opens_none { Err(roots.none_opens()) } else { Ok((settled, reach)) }
 }
 
 fn paused(id: &VaultKeyId) -> KeyError {

@@ -13,6 +13,7 @@
 //! | [`settle`] | which copy counts; when a key may be made anew |
 //! | [`copies`] | writing copies, and reading back what was written |
 //! | [`keyring`] | the opened keyring: lookups that never do I/O |
+//! | [`reach`] | a start without some of the roots |
 //! | [`ring`], [`watch`] | the keys in memory; what changed at the sites since |
 //! | [`state`], [`admin`] | what a key may be used for; changing that |
 //! | [`tally`], [`usage`] | counting what is sealed under each version, and how much may be |
@@ -32,6 +33,7 @@ mod error;
 mod folder;
 mod keyring;
 mod private;
+mod reach;
 mod ring;
 mod root;
 mod roots;

@@ -84,6 +84,11 @@ impl Ring {
         changed
     }
 
+    /// What was usable a moment ago may not be any more.
+    pub(super) fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
     pub(super) fn withheld(&self) -> Option<&'static str> {
         self.withheld.load().as_deref().copied()
     }

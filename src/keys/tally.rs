@@ -13,8 +13,6 @@ const AHEAD: Used = Used { objects: 65_536, bytes: 1 << 30 };
 const SHARE: u64 = 1024;
 /// In the background a version is replaced once it has used all but this share of its limit.
 const EARLY: u64 = 16;
-/// After the ledger failed, how long nobody asks again.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What was sealed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +63,7 @@ pub(super) struct Tally {
     bytes: Count,
     /// Odd while the ledger is being changed for it.
     changes: AtomicU64,
+    /// Whose turn it is to ask the ledger, and how the last one failed.
     turn: tokio::sync::Mutex<Option<(Instant, String)>>,
     /// Whoever replaces the version, and how the last one failed.
     pub(super) successor: tokio::sync::Mutex<Option<(Instant, String)>>,
@@ -200,6 +199,7 @@ impl Tally {
 
     /// Takes from the ledger what is used and not taken yet, by whomever, and some ahead.
     async fn take_ahead(&self, ledger: &dyn Ledger, allowance: &Allowance) -> Result<(), Short> {
+        let came = Instant::now();
         let mut trouble = self.turn.lock().await;
         let (objects, bytes) = (self.objects.lacks(), self.bytes.lacks());
         if objects == 0 && bytes == 0 {
@@ -208,7 +208,8 @@ impl Tally {
         if objects > 0 && self.objects.in_ledger() >= allowance.objects {
             return Err(Short::Spent(Counted::Objects));
         }
-        if let Some((_, why)) = trouble.as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
+        // Who waited while another one asked in vain does not ask, too: it may have taken long.
+        if let Some((_, why)) = trouble.as_ref().filter(|(at, _)| *at >= came) {
             return Err(Short::Ledger(why.clone()));
         }
         let ahead = allowance.ahead();

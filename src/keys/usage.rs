@@ -60,8 +60,9 @@ impl Keyring {
     /// Counts bytes of plaintext that are about to be sealed in an object under this version.
     ///
     /// # Errors
-    /// As [`Keyring::for_opening`]; [`KeyError::Uncounted`].
+    /// As [`Keyring::for_opening`]; [`KeyError::Uncounted`]; [`KeyError::ReadOnly`].
     pub async fn take_bytes(&self, reference: &VaultKeyRef, bytes: u64) -> Result<(), KeyError> {
+        self.writable()?;
         let tally = self.tally(reference)?;
         let Some(meter) = &self.meter else { return Ok(()) };
         match tally.take_bytes(bytes, &*meter.ledger, &meter.allowance).await {
@@ -110,8 +111,10 @@ impl Keyring {
     /// The newest versions of enabled keys, and what they sealed.
     pub(super) fn in_use(&self) -> Vec<(VaultKeyRef, Used)> {
         let all = self.ring.all();
-        let enabled = all.values().filter(|entry| entry.settled.document.state == KeyState::Enabled);
-        let newest = enabled.filter_map(|entry| entry.sealing.as_ref());
+        let enabled = all.iter().filter(|(id, entry)| {
+            entry.settled.document.state == KeyState::Enabled && self.refuse_out_of_reach(id).is_ok()
+        });
+        let newest = enabled.filter_map(|(_, entry)| entry.sealing.as_ref());
         newest.map(|version| (version.key.reference.clone(), version.tally.used())).collect()
     }
 }

@@ -9,8 +9,8 @@
 //! | a vault key's version | deriving the key of each object's wrap (HKDF, the object's random 16-byte id) | [`OBJECTS_PER_VERSION`] objects | see below |
 //!
 //! **Objects.** Two of n ids of 128 bits are equal with a probability of n^2 / 2^129: for n = 2^48 that is 2^-33, and it would then still take the same
-//! random 96-bit nonce of the wrap to do harm. SP 800-38D, 8.3 asks for a probability of at most 2^-32 that one key meets one nonce twice,
-//! and gets it for a key that is used directly by allowing 2^32 random nonces. With ids and nonces together (224 bits), 2^48 objects are at
+//! random 96-bit nonce of the wrap to do harm. SP 800-38D, section 8 asks for a probability of at most 2^-32 that one key meets one nonce twice,
+//! and 8.3 gets it for a key that is used directly by allowing 2^32 random nonces. With ids and nonces together (224 bits), 2^48 objects are at
 //! 2^-129: the limit is where ids alone keep the standard's promise.
 //!
 //! **Bytes.** No plaintext of a client is encrypted under a vault key, so the suites set no limit of bytes for its versions; an operator may
