@@ -8,6 +8,7 @@ mod front;
 mod reconcile;
 mod reload;
 mod signals;
+mod usage;
 
 pub use signals::stop_signal;
 
@@ -40,6 +41,7 @@ pub struct App {
     front: front::Front,
     background: Background,
     journal: Arc<Journal>,
+    keyring: Arc<Keyring>,
     state: State,
     rules: Arc<LiveRules>,
 }
@@ -91,9 +93,9 @@ impl App {
         let unprobed = probe_all(&sites, &config.system_bucket).await;
         let state = open_state(&config.state).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-        let rotate_after = config.keys.rotate_after;
+        let patience = config.keys.patience;
         let (keyring, vigil) =
-            open_keyring(config.keys, &sites, &config.system_bucket, &rules, entropy.clone()).await?;
+            open_keyring(config.keys, &sites, &config.system_bucket, &rules, &state, entropy.clone()).await?;
         let backups = sites.backups.iter().map(Site::name);
         let journal = match config.intents {
             Intents::Always => Journal::start(state.clone(), backups).await?,
@@ -143,14 +145,14 @@ impl App {
         let physician = Arc::new(Physician::new(tee.clone(), opener, state.clone()));
         background.replicate(config.pace, journal.clone(), tee.clone(), metrics.clone(), physician);
         background.watch_keyring(&keyring, &sites, &metrics);
-        background.tend_keys(&keyring, vigil, rotate_after, &metrics);
+        background.tend_keys(&keyring, vigil, patience, &metrics);
         background.sweep(gateway, config.abandoned_after);
-        let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring, state.clone(), config.aliases);
+        let compared = reconcile::Schedule::new(&config.reconcile, tee, keyring.clone(), state.clone(), config.aliases);
         if let Some(schedule) = compared {
             background.reconcile(schedule, config.system_bucket.clone(), metrics);
         }
         background.probe_later(unprobed, config.system_bucket);
-        Ok(Self { front, background, journal, state, rules })
+        Ok(Self { front, background, journal, keyring, state, rules })
     }
 
     /// Reads the rules again from this file on SIGHUP and when it changes.
@@ -183,6 +185,7 @@ impl App {
         let served = self.front.run(stop).await;
         self.background.stop().await;
         self.journal.close().await;
+        self.keyring.settle_usage().await;
         self.state.close().await;
         tracing::info!("stopped");
         Ok(served?)
@@ -195,12 +198,14 @@ async fn open_keyring(
     sites: &Sites,
     system_bucket: &BucketName,
     rules: &LiveRules,
+    state: &State,
     entropy: Arc<dyn Entropy>,
 ) -> Result<(Arc<Keyring>, Option<Vigil>), AppError> {
     let wanted = vault_keys(&rules.current())?;
     let custodians = Custodians::new(keys.custodians)?;
-    let roots = Roots::load(&keys.root, &keys.other_roots, &custodians).await?;
-    let keyring = Arc::new(Keyring::open(roots, sites, system_bucket, &wanted, entropy).await?);
+    let roots = Roots::load_what_opens(&keys.root, &keys.other_roots, &custodians).await?;
+    let keyring = Keyring::open(roots, sites, system_bucket, &wanted, entropy).await?;
+    let keyring = Arc::new(keyring.counting(Arc::new(usage::StateLedger(state.clone())), keys.allowance));
     let vigil = match keys.root {
         RootSource::Envelope(path) => Some(Vigil::new(path, custodians, keyring.clone(), keys.patience)),
         RootSource::File(_) | RootSource::Environment(_) => None,

@@ -4,7 +4,7 @@ use super::reload::Reload;
 use crate::clock;
 use crate::config::{Pace, Retry};
 use crate::gateway::Gateway;
-use crate::keys::{Keyring, Vigil};
+use crate::keys::{Keyring, Patience, Vigil};
 use crate::replication::{self, BackOff, Healer, Journal, ReplicationObserver};
 use crate::s3::BucketName;
 use crate::site::tee::Tee;
@@ -16,12 +16,18 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Between two looks for abandoned uploads (keys to be rotated): a quarter (tenth) of the age that makes one, within these bounds.
+/// Between two looks for abandoned uploads: a quarter of the age that makes one, within these bounds.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(250);
 const LONGEST_SWEEP: Duration = Duration::from_secs(3600);
 
 /// Between two looks at the sites' keyrings. A disabled key has to stop every proxy within 5 seconds.
 const KEYRING_PAUSE: Duration = Duration::from_millis(1500);
+
+/// Between two looks for keys to be rotated. A look costs one question to the state.
+const ROTATION_PAUSE: Duration = Duration::from_secs(5);
+
+/// Between two questions for a root that is missing, at most.
+const ROOT_PAUSE: Duration = Duration::from_secs(30);
 
 /// Every background task, and the one way to end them.
 pub(super) struct Background {
@@ -86,11 +92,33 @@ impl Background {
         &mut self,
         keyring: &Arc<Keyring>,
         vigil: Option<Vigil>,
-        rotate_after: Option<Duration>,
+        patience: Patience,
         metrics: &Arc<Metrics>,
     ) {
         self.watch_root(vigil, metrics);
-        self.rotate_keys(keyring, rotate_after);
+        self.ask_for_roots(keyring, patience, metrics);
+        self.rotate_keys(keyring, metrics);
+    }
+
+    /// Asks for roots that were missing at the start, until all are there.
+    fn ask_for_roots(&mut self, keyring: &Arc<Keyring>, patience: Patience, metrics: &Arc<Metrics>) {
+        let told = keyring.clone();
+        metrics.before_scrape(move |metrics| metrics.read_only(told.missing().0));
+        if !keyring.is_partial() {
+            return;
+        }
+        let (keyring, stop, pause) = (keyring.clone(), self.stop.clone(), patience.recheck.min(ROOT_PAUSE));
+        self.tasks.spawn(async move {
+            let work = async {
+                loop {
+                    tokio::time::sleep(pause).await;
+                    if keyring.complete().await {
+                        return;
+                    }
+                }
+            };
+            stop.run_until_cancelled(work).await.unwrap_or(());
+        });
     }
 
     /// Asks the custodians of the root from time to time whether it may still be used.
@@ -109,18 +137,17 @@ impl Background {
         });
     }
 
-    /// Rotates keys whose newest version is older than that; `None`: never.
-    fn rotate_keys(&mut self, keyring: &Arc<Keyring>, after: Option<Duration>) {
-        let Some(after) = after else { return };
+    /// Rotates keys that are old enough or have sealed enough.
+    fn rotate_keys(&mut self, keyring: &Arc<Keyring>, metrics: &Arc<Metrics>) {
+        let counted = keyring.clone();
+        metrics.before_scrape(move |metrics| metrics.fullest_key(counted.fullest()));
         let (keyring, stop) = (keyring.clone(), self.stop.clone());
-        let pause = (after / 10).clamp(SHORTEST_SWEEP, LONGEST_SWEEP);
         self.tasks.spawn(async move {
             let work = async {
                 loop {
-                    tokio::time::sleep(pause).await;
-                    if keyring.withheld().is_none() {
-                        keyring.rotate_older(after, clock::now()).await;
-                    }
+                    keyring.learn_usage().await;
+                    keyring.rotate_due(clock::now()).await;
+                    tokio::time::sleep(ROTATION_PAUSE).await;
                 }
             };
             stop.run_until_cancelled(work).await.unwrap_or(());

@@ -70,7 +70,8 @@ pub(super) async fn bind(settings: Settings, gateway: Arc<Gateway>, sites: &Site
         let health = sites.all().map(|site| SiteHealth { name: site.name().to_string(), healthy: site.is_healthy() });
         health.collect()
     });
-    let readiness = readiness.unless(move || keyring.withheld());
+    let short = keyring.clone();
+    let readiness = readiness.unless(move || keyring.withheld()).although(move || short.shortage());
     let config = ServerConfig {
         listen: listen.address,
         admin: listen.admin,

@@ -4,8 +4,11 @@ use super::destroy;
 use super::destroy_version;
 use super::place::Place;
 use crate::clock;
-use crate::config::LogFormat;
-use crate::keys::{Done, KeyAdmin, KeyChange, KeyInfo, KeyState, Limits, OsEntropy, USUAL_WINDOW, VaultKeyId, key_id};
+use crate::config::{self, LogFormat};
+use crate::keys::{
+    Allowance, Done, KeyAdmin, KeyChange, KeyInfo, KeyState, Limits, OsEntropy, USUAL_WINDOW, Used, VaultKeyId, key_id,
+};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -125,7 +128,8 @@ impl Command {
                 return Ok(ExitCode::SUCCESS);
             }
             Self::Show(named) => {
-                show(&admin.show(&id(&named.name)?).await?, &mut out)?;
+                let info = admin.show(&id(&named.name)?).await?;
+                show(&info, &usage(&place, &info).await, &place.allowance, &mut out)?;
                 return Ok(ExitCode::SUCCESS);
             }
             Self::Create(named) => {
@@ -177,12 +181,45 @@ fn line(info: &KeyInfo) -> String {
     line
 }
 
-fn show(info: &KeyInfo, out: &mut impl Write) -> std::io::Result<()> {
+/// What was sealed under each version of a key, by its number; or why that is not known here.
+async fn usage(place: &Place, info: &KeyInfo) -> Result<BTreeMap<u32, Used>, String> {
+    let state = place.state().await.map_err(|error| format!("{error:#}"))?;
+    let state = state.ok_or("no proxy of this configuration has a state on this machine")?;
+    let sums = state.key_usage().await.map_err(|error| error.to_string());
+    state.close().await;
+    let sums = sums?.into_iter().filter(|sum| sum.key == *info.id.as_str());
+    Ok(sums.map(|sum| (sum.version, Used { objects: sum.objects, bytes: sum.bytes })).collect())
+}
+
+fn show(
+    info: &KeyInfo,
+    usage: &Result<BTreeMap<u32, Used>, String>,
+    allowance: &Allowance,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     writeln!(out, "{}", line(info))?;
+    let sealed = |version: &u32| usage.as_ref().ok().map(|sums| sums.get(version).copied().unwrap_or_default());
     for (version, enabled, created) in &info.versions {
-        writeln!(out, "  version {version}\t{}\tmade {created}", if *enabled { "enabled" } else { "disabled" })?;
+        write!(out, "  version {version}\t{}\tmade {created}", if *enabled { "enabled" } else { "disabled" })?;
+        match sealed(version) {
+            Some(used) => writeln!(out, "\tsealed {} objects, {} bytes", used.objects, used.bytes)?,
+            None => writeln!(out)?,
+        }
     }
     let names = |names: &Option<Vec<String>>| names.as_ref().map_or("everybody".to_owned(), |names| names.join(", "));
     writeln!(out, "  may encrypt: {}", names(&info.limits.encrypt))?;
-    writeln!(out, "  may decrypt: {}", names(&info.limits.decrypt))
+    writeln!(out, "  may decrypt: {}", names(&info.limits.decrypt))?;
+    write!(out, "  rotated after: {} objects", allowance.objects)?;
+    if let Some(bytes) = allowance.bytes {
+        write!(out, ", {bytes} bytes")?;
+    }
+    if let Some(after) = allowance.after {
+        write!(out, ", {}", config::show_duration(after))?;
+    }
+    let newest = info.versions.last().and_then(|(version, ..)| sealed(version));
+    match (usage, newest) {
+        (Ok(_), Some(used)) => writeln!(out, "; the newest version has used {:.1} %", 100.0 * allowance.share(used)),
+        (Ok(_), None) => writeln!(out),
+        (Err(why), _) => writeln!(out, "; what was sealed is not known: {why}"),
+    }
 }

@@ -2,7 +2,7 @@
 use super::Usage;
 use crate::app;
 use crate::config::{self, Config, ConfigError, Keys, StatePlace};
-use crate::keys::{Custodians, RootSource, Roots};
+use crate::keys::{Allowance, Custodians, RootSource, Roots};
 use crate::recovery::object::Opener;
 use crate::recovery::pace::Pace;
 use crate::recovery::sample::{Depth, Seed};
@@ -34,6 +34,8 @@ pub(super) struct Place {
     pub(super) other_roots: Vec<RootSource>,
     /// Who opens those that are wrapped.
     pub(super) custodians: Custodians,
+    /// How much is sealed under one version of a key.
+    pub(super) allowance: Allowance,
 }
 
 // === impl Place ===
@@ -42,9 +44,10 @@ impl Place {
     /// Must be called inside a runtime.
     pub(super) fn load(config: &Path) -> anyhow::Result<Self> {
         let Config { primary, backups, system_bucket, state, keys, aliases, .. } = super::load(config)?;
-        let Keys { root, other_roots, custodians, .. } = keys;
+        let Keys { root, other_roots, custodians, allowance, .. } = keys;
         let sites = app::build_sites(primary, backups, Arc::new(Unobserved))?;
-        Ok(Self { sites, system_bucket, state, aliases, root, other_roots, custodians: Custodians::new(custodians)? })
+        let custodians = Custodians::new(custodians)?;
+        Ok(Self { sites, system_bucket, state, aliases, root, other_roots, custodians, allowance })
     }
 
     /// The root keys that the configuration names.

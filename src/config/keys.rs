@@ -1,10 +1,12 @@
 //! `[keys]`: where roots come from, and `[[keys.custodian]]`: who opens those that are wrapped.
+use super::quantity;
 use super::raw::{Field, RawCustodian, RawKeys, RawRoot};
 use super::settings::Keys;
 use super::sites;
 use super::value::{Reader, SecretPlace};
 use crate::keys::{
-    AwsKmsSettings, CustodianKind, CustodianSettings, Patience, RootSource, SHORTEST_PASSPHRASE, is_recipient,
+    Allowance, AwsKmsSettings, CustodianKind, CustodianSettings, Patience, RootSource, SHORTEST_PASSPHRASE,
+    is_recipient,
 };
 use std::time::Duration;
 use toml::Spanned;
@@ -27,9 +29,7 @@ enum Kind {
 pub(super) fn keys(reader: &mut Reader<'_, '_>, raw: &RawKeys) -> Option<Keys> {
     let root = root(reader, &raw.root);
     let other_roots = other_roots(reader, raw);
-    let rotate_after = raw.rotate_after.as_ref().map(|_| {
-        reader.duration(&raw.rotate_after, "keys.rotate_after", 365 * 24 * HOUR, 10 * SECOND..=876_000 * HOUR)
-    });
+    let allowance = allowance(reader, raw);
     let patience = Patience {
         recheck: reader.duration(&raw.recheck, "keys.recheck", HOUR / 4, SECOND..=24 * HOUR),
         stale_for: reader.duration(&raw.stale_for, "keys.stale_for", 24 * HOUR, SECOND..=720 * HOUR),
@@ -46,7 +46,34 @@ pub(super) fn keys(reader: &mut Reader<'_, '_>, raw: &RawKeys) -> Option<Keys> {
             fix,
         );
     }
-    Some(Keys { root: root?, other_roots, rotate_after, custodians, patience })
+    Some(Keys { root: root?, other_roots, allowance, custodians, patience })
+}
+
+/// Without a word of the operator's a version seals what the suites let it.
+fn allowance(reader: &mut Reader<'_, '_>, raw: &RawKeys) -> Allowance {
+    let after = raw.rotate_after.as_ref().map(|_| {
+        reader.duration(&raw.rotate_after, "keys.rotate_after", 365 * 24 * HOUR, 10 * SECOND..=876_000 * HOUR)
+    });
+    let mut allowance = Allowance { after, ..Allowance::default() };
+    if let Some(objects) = &raw.rotate_after_objects {
+        match u64::try_from(*objects.get_ref()) {
+            Ok(given) if (1..=Allowance::MOST_OBJECTS).contains(&given) => allowance.objects = given,
+            _ => {
+                let fix = format!("choose 1 to {} (2^48, what the suites allow)", Allowance::MOST_OBJECTS);
+                reader.wrong(objects, "keys.rotate_after_objects", "it is out of bounds", fix);
+            }
+        }
+    }
+    if let Some(bytes) = &raw.rotate_after_bytes {
+        match quantity::size(bytes.get_ref()) {
+            Ok(given) if given > 0 => allowance.bytes = Some(given),
+            given => {
+                let what = given.err().unwrap_or_else(|| "it is out of bounds".to_owned());
+                reader.wrong(bytes, "keys.rotate_after_bytes", what, "write for example \"10TiB\"");
+            }
+        }
+    }
+    allowance
 }
 
 fn root(reader: &mut Reader<'_, '_>, raw: &Field<RawRoot>) -> Option<RootSource> {

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 const DURATIONS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-const SIZES: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
+const SIZES: [(&str, u64); 5] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("B", 1)];
 
 /// Parses a whole number and a unit: `ms`, `s`, `m`, `h` or `d`.
 ///
@@ -15,13 +15,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// Parses a whole number and a unit: `B`, `KiB`, `MiB` or `GiB`. Bytes.
+/// Parses a whole number and a unit: `B`, `KiB`, `MiB`, `GiB` or `TiB`. Bytes.
 ///
 /// # Errors
 /// Says what is accepted.
 pub fn size(text: &str) -> Result<u64, String> {
     with_unit(text, &SIZES).ok_or_else(|| {
-        format!("{text:?} is no size; write a whole number and a unit (B, KiB, MiB, GiB), for example \"8MiB\"")
+        format!("{text:?} is no size; write a whole number and a unit (B, KiB, MiB, GiB, TiB), for example \"8MiB\"")
     })
 }
 
@@ -51,7 +51,8 @@ mod tests {
         for (text, millis) in [("250ms", 250), ("5s", 5_000), ("2m", 120_000), ("1h", 3_600_000), ("0s", 0)] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for (text, bytes) in [("7B", 7), ("16KiB", 16 << 10), ("8MiB", 8 << 20), ("1GiB", 1 << 30)] {
+        for (text, bytes) in [("7B", 7), ("16KiB", 16 << 10), ("8MiB", 8 << 20), ("1GiB", 1 << 30), ("10TiB", 10 << 40)]
+        {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
     }

@@ -97,6 +97,8 @@ table! {
         root: Field<RawRoot>,
         other_roots: Vec<Spanned<RawRoot>>,
         rotate_after: Field<String>,
+        rotate_after_objects: Field<i64>,
+        rotate_after_bytes: Field<String>,
         recheck: Field<String>,
         stale_for: Field<String>,
         custodian: Vec<Spanned<RawCustodian>>,

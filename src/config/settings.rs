@@ -1,5 +1,5 @@
 //! The checked configuration: what each part of the program is told.
-use crate::keys::{CustodianSettings, Patience, RootSource};
+use crate::keys::{Allowance, CustodianSettings, Patience, RootSource};
 use crate::policy::{Rule, Suites};
 use crate::s3::{Aliases, BucketName};
 use crate::secret::SecretText;
@@ -149,8 +149,8 @@ pub struct Keys {
     pub root: RootSource,
     /// Where others come from that open the keyring too: the next one, which may not be there yet, and earlier ones.
     pub other_roots: Vec<RootSource>,
-    /// How old a key's newest version gets; `None`: as old as it likes.
-    pub rotate_after: Option<Duration>,
+    /// How old a key's newest version gets, and how much it seals.
+    pub allowance: Allowance,
     /// Who opens roots that are wrapped.
     pub custodians: Vec<CustodianSettings>,
     /// How often they are asked whether the root may still be used, and how long their silence is borne.

@@ -91,7 +91,7 @@ impl Encryption {
         }
     }
 
-    /// The vault key that an object is sealed under: the rule's, or the one that the client asks for, where the rule lets it. The rule's
+    /// The vault key that one object is to be sealed under, counted: the rule's, or the one that the client asks for, where the rule lets it. The rule's
     /// own is made when it is not there yet.
     ///
     /// # Errors
@@ -105,16 +105,16 @@ impl Encryption {
         };
         let id = VaultKeyId::parse(asked)?;
         if asked == own {
-            let key = gateway.keyring.sealing_key(&id).await?;
+            gateway.keyring.sealing_key(&id).await?;
             gateway.keyring.may(&id, Use::Encrypt, who)?;
-            return Ok(key);
+            return Ok(gateway.keyring.take(&id).await?);
         }
         if !plan.client_keys.iter().any(|allowed| **allowed == *asked) {
             let message = format!("The rule {} does not let this key be asked for.", plan.rule);
             return Err(S3Error::with_message(S3ErrorCode::AccessDenied, message).into());
         }
         gateway.keyring.may(&id, Use::Encrypt, who)?;
-        Ok(gateway.keyring.for_sealing(&id)?)
+        Ok(gateway.keyring.take(&id).await?)
     }
 
     /// How the answer to a write tells of it.

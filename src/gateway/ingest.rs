@@ -52,6 +52,7 @@ where
 {
     /// Reads the body to its end. On any error the caller drops `write`, and nothing becomes visible.
     pub(super) async fn run(mut self, part_number: u16, write: &mut TeeWrite) -> Result<Ingested, GatewayError> {
+        self.gateway.keyring.take_bytes(self.sealer.key_ref(), self.length.0).await?;
         let entropy = self.gateway.entropy.as_ref();
         let mut message = self.sealer.message_with(self.customer, entropy)?;
         let mut hasher = Hasher::new(&self.gateway.md5, self.length, self.declared.algorithm());

@@ -294,8 +294,26 @@ fn of_key(error: KeyError) -> S3Error {
             )
         }
         KeyError::Site(error) => of_site(error),
+        KeyError::Spent { .. } => {
+            tracing::error!(%error, "nothing is sealed under this key");
+            let message = "The vault key has sealed as much as it may, and cannot be rotated now.";
+            custom("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE, message)
+        }
         // Said once, when it began.
         KeyError::Withheld(_) => unavailable(),
+        KeyError::ReadOnly(_) => {
+            let message =
+                "Nothing can be written now: the custodians of the root key cannot be asked. Reading goes on.";
+            custom("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE, message)
+        }
+        KeyError::OutOfReach(key, _) => {
+            let message = format!(
+                "The vault key {key} cannot be used now: the custodians of a root key that it lies under cannot be asked."
+            );
+            let mut error = S3Error::with_message(S3ErrorCode::ServiceUnavailable, message);
+            error.set_status_code(StatusCode::SERVICE_UNAVAILABLE);
+            error
+        }
         error => {
             tracing::error!(%error, "the keyring failed");
             unavailable()

@@ -32,6 +32,8 @@ pub enum KeyChange {
     Rotate,
     /// The same, if the newest version is older than that.
     RotateOlder(std::time::Duration),
+    /// The same, if this is the newest version.
+    Succeed(u32),
     /// Stops it.
     Disable,
     /// Puts it back into use.
@@ -241,10 +243,9 @@ impl KeyAdmin<'_> {
                 ));
             }
             (_, KeyState::Destroyed) => return refuse("it is destroyed, for good".to_owned()),
-            (KeyChange::Rotate, KeyState::Enabled) => next.add_version(now, self.entropy)?,
-            (KeyChange::RotateOlder(after), KeyState::Enabled) => {
-                if !aging::is_old(document, *after, now) {
-                    return refuse("it was rotated a while ago".to_owned());
+            (KeyChange::Rotate | KeyChange::RotateOlder(_) | KeyChange::Succeed(_), KeyState::Enabled) => {
+                if let Some(why) = not_due(document, change, now) {
+                    return refuse(why);
                 }
                 next.add_version(now, self.entropy)?;
             }
@@ -298,7 +299,7 @@ impl KeyChange {
     /// What was done to the key.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Rotate | Self::RotateOlder(_) => "rotated",
+            Self::Rotate | Self::RotateOlder(_) | Self::Succeed(_) => "rotated",
             Self::Disable => "disabled",
             Self::Enable => "enabled",
             Self::ScheduleDeletion { .. } => "scheduled for deletion",
@@ -324,6 +325,20 @@ impl KeyChange {
     /// Whether it takes the key out of use, for which one site has to be enough.
     fn stops(&self) -> bool {
         matches!(self, Self::Disable | Self::ScheduleDeletion { .. })
+    }
+}
+
+/// Why a key that others may have rotated meanwhile is not rotated once more.
+fn not_due(document: &Document, change: &KeyChange, now: OffsetDateTime) -> Option<String> {
+    let newest = document.outline().last().map(|(newest, ..)| newest);
+    match change {
+        KeyChange::RotateOlder(after) if !aging::is_old(document, *after, now) => {
+            Some("it was rotated a while ago".to_owned())
+        }
+        KeyChange::Succeed(version) if newest != Some(*version) => {
+            Some(format!("version {version} is not its newest any more"))
+        }
+        _ => None,
     }
 }
 

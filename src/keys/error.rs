@@ -1,6 +1,7 @@
 //! What can go wrong with keys, in words that say what to do.
 use super::state::{KeyState, Use};
-use crate::seal::SealError;
+use super::tally::Counted;
+use crate::seal::{SealError, VaultKeyRef};
 use crate::site::SiteError;
 
 /// What can go wrong with keys. Maps to S3's KMS codes in `gateway::respond`.
@@ -16,6 +17,30 @@ pub enum KeyError {
     /// No key may be used: the custodians of the root do not let it be used.
     #[error("no vault key may be used now: {0}")]
     Withheld(&'static str),
+    /// The root is missing, so nothing is sealed.
+    #[error("nothing can be written now: no custodian can be asked for the root key ({0})")]
+    ReadOnly(String),
+    /// The key lies under a root that is missing, or may.
+    #[error("vault key {0} does not open now: no custodian can be asked for a root key that it may lie under ({1})")]
+    OutOfReach(String, String),
+    /// The key's newest version has sealed as much as it may, and there is no newer one yet.
+    #[error(
+        "vault key {key} has sealed as many {what} under version {version} as it may, and cannot be rotated now ({why}); until then it only opens. \
+         See `strongroom key show {key}`"
+    )]
+    Spent {
+        /// Its name.
+        key: String,
+        /// Its newest version.
+        version: u32,
+        /// Objects or bytes.
+        what: Counted,
+        /// Why there is no newer one.
+        why: String,
+    },
+    /// What is not counted is not sealed.
+    #[error("what is sealed under vault keys cannot be counted now: {0}")]
+    Uncounted(String),
     /// A limit of the key does not let this caller use it.
     #[error("vault key {0} may not be used by {1:?} to {2}")]
     Forbidden(String, String, Use),
@@ -57,4 +82,13 @@ pub enum KeyError {
     /// Sealing failed.
     #[error(transparent)]
     Seal(#[from] SealError),
+}
+
+// === impl KeyError ===
+
+impl KeyError {
+    /// [`KeyError::Spent`], of this version.
+    pub(super) fn spent(key: &VaultKeyRef, what: Counted, why: impl Into<String>) -> Self {
+        Self::Spent { key: key.id.as_str().to_owned(), version: key.version, what, why: why.into() }
+    }
 }

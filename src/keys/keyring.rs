@@ -1,15 +1,19 @@
 //! [`Keyring`]: what the proxy seals and opens with.
 use super::copies;
 use super::document::{Document, VersionState};
-use super::ring::{Entry, Ring};
-use super::settle::{Maker, Settled, settle};
+use super::reach::Reach;
+use super::ring::{Entry, Held, Ring};
+use super::settle::{Maker, Settled, settle, settle_certain};
 use super::state::{KeyState, Use};
 use super::survey::{self, Answer, Copy};
+use super::tally::Tally;
+use super::usage::{Meter, Tallies};
 use super::watch::{UNREADABLE, Watch};
 use super::{KeyError, Roots};
 use crate::s3::BucketName;
 use crate::seal::{Entropy, VaultKey, VaultKeyId, VaultKeyRef};
 use crate::site::{Site, Sites};
+use arc_swap::ArcSwapOption;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -20,9 +24,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The opened keyring, in memory. Lookups never do I/O and take no lock; only what is not there is asked for at the sites.
 pub struct Keyring {
     roots: Roots,
-    ring: Ring,
+    pub(super) ring: Ring,
+    pub(super) tallies: Tallies,
+    /// `None`: nothing is counted.
+    pub(super) meter: Option<Meter>,
     /// `None` when it came from a folder.
-    home: Option<Home>,
+    pub(super) home: Option<Home>,
+    /// What is missing; `None`: nothing.
+    pub(super) reach: ArcSwapOption<Reach>,
 }
 
 /// Where the keyring lies.
@@ -49,7 +58,8 @@ impl Keyring {
     /// # Errors
     /// [`KeyError::WrongRoot`] when a key's copies are there and none opens; [`KeyError::Conflict`] when two copies of
     /// the same serial differ; [`KeyError::Unsettled`] when a key is nowhere to be found and some site cannot be asked,
-    /// or the primary cannot do conditional writes. Nothing is written in these cases.
+    /// or the primary cannot do conditional writes; [`KeyError::Root`] when roots are missing and none of the keyring opens. Nothing is written in these
+    /// cases.
     pub async fn open(
         roots: impl Into<Roots>,
         sites: &Sites,
@@ -64,10 +74,10 @@ impl Keyring {
         let answers = survey::survey(&roots, sites, system_bucket, wanted).await?;
         let silent = silent(&answers);
         let watch = Watch::of(&answers);
-        let mut settled = settle(answers)?;
+        let (mut settled, reach) = within_reach(&roots, answers)?;
         let maker = Maker { roots: &roots, sites, bucket: system_bucket, entropy: &*entropy };
         for id in wanted {
-            if settled.contains_key(id) {
+            if settled.contains_key(id) || reach.as_ref().is_some_and(|reach| !reach.may_make()) {
                 continue;
             }
             if let Some(reasons) = &silent {
@@ -82,6 +92,7 @@ impl Keyring {
         let home =
             Home { sites: sites.clone(), bucket: system_bucket.clone(), entropy, watch, flights: Mutex::default() };
         let keyring = Self::of(roots, Some(home), settled)?;
+        keyring.reach.store(reach.map(Arc::new));
         keyring.sync_copies(sites).await;
         Ok(keyring)
     }
@@ -96,17 +107,25 @@ impl Keyring {
         Self::of(roots, None, settled)
     }
 
-    /// The newest enabled version, for sealing, if it is in memory.
+    /// The newest enabled version, if it is in memory. To seal under it, [`Keyring::take`] it.
     ///
     /// # Errors
     /// [`KeyError::NotFound`] (version 0) when the key is not there; [`KeyError::State`] when it may not be used;
     /// [`KeyError::Withheld`] when no key may be.
     pub fn for_sealing(&self, id: &VaultKeyId) -> Result<Arc<VaultKey>, KeyError> {
+        self.newest(id).map(|(key, _)| key)
+    }
+
+    /// The same, and its counts.
+    pub(super) fn newest(&self, id: &VaultKeyId) -> Result<(Arc<VaultKey>, Arc<Tally>), KeyError> {
         self.refuse_withheld()?;
+        self.writable()?;
+        self.refuse_out_of_reach(id)?;
         let entry = self.ring.get(id).ok_or_else(|| KeyError::NotFound(id.as_str().to_owned(), 0))?;
         entry.usable(id)?;
         // Every version is disabled, the key is not.
-        entry.sealing.clone().ok_or_else(|| KeyError::State(id.as_str().to_owned(), KeyState::Disabled))
+        let disabled = || KeyError::State(id.as_str().to_owned(), KeyState::Disabled);
+        entry.sealing.as_ref().map(|held| (held.key.clone(), held.tally.clone())).ok_or_else(disabled)
     }
 
     /// The same, and a key that no site has is made: at every site, read back and opened, before this returns. One caller makes it,
@@ -116,6 +135,8 @@ impl Keyring {
     /// As [`Keyring::for_sealing`]; [`KeyError::Unsettled`] when some site cannot be asked and the others have none.
     pub async fn sealing_key(&self, id: &VaultKeyId) -> Result<Arc<VaultKey>, KeyError> {
         self.refuse_withheld()?;
+        self.writable()?;
+        self.refuse_out_of_reach(id)?;
         if self.ring.get(id).is_none() {
             // Rare, so on the heap: every read and write holds this future.
             Box::pin(self.fetch(id, true)).await?;
@@ -128,14 +149,24 @@ impl Keyring {
     /// # Errors
     /// [`KeyError::NotFound`] when it is not there; [`KeyError::State`] when the key or the version may not be used.
     pub fn for_opening(&self, reference: &VaultKeyRef) -> Result<Arc<VaultKey>, KeyError> {
+        self.held(reference).map(|held| held.key)
+    }
+
+    /// The counts of exactly this version.
+    pub(super) fn tally(&self, reference: &VaultKeyRef) -> Result<Arc<Tally>, KeyError> {
+        self.held(reference).map(|held| held.tally)
+    }
+
+    fn held(&self, reference: &VaultKeyRef) -> Result<Held, KeyError> {
         self.refuse_withheld()?;
         let (id, version) = (&reference.id, reference.version);
         let not_found = || KeyError::NotFound(id.as_str().to_owned(), version);
+        self.refuse_out_of_reach(id)?;
         let entry = self.ring.get(id).ok_or_else(not_found)?;
         entry.usable(id)?;
         match entry.opening.get(&version) {
-            Some((VersionState::Enabled, key)) => Ok(key.clone()),
-            Some((VersionState::Disabled, _)) => Err(KeyError::State(id.as_str().to_owned(), KeyState::Disabled)),
+            Some(held) if held.state == VersionState::Enabled => Ok(held.clone()),
+            Some(_) => Err(KeyError::State(id.as_str().to_owned(), KeyState::Disabled)),
             None => Err(not_found()),
         }
     }
@@ -148,7 +179,9 @@ impl Keyring {
         match self.for_opening(reference) {
             Err(KeyError::NotFound(..)) if self.home.is_some() => {
                 match Box::pin(self.fetch(&reference.id, false)).await {
-                    Err(error @ (KeyError::Site(_) | KeyError::WrongRoot { .. })) => return Err(error),
+                    Err(error @ (KeyError::Site(_) | KeyError::WrongRoot { .. } | KeyError::OutOfReach(..))) => {
+                        return Err(error);
+                    }
                     other => drop(other),
                 }
                 self.for_opening(reference)
@@ -199,7 +232,9 @@ impl Keyring {
 
     /// How many keys are in each state.
     pub fn states(&self) -> BTreeMap<&'static str, u64> {
-        self.ring.states()
+        let mut states = self.ring.states();
+        states.insert("out of reach", self.missing().1 as u64);
+        states
     }
 
     /// Looks at every site for keyring objects that changed since, takes over what is newer, and writes anew what a site lacks or has in an
@@ -239,6 +274,8 @@ impl Keyring {
         if home.watch.is_blind(site) && self.roots.look_again() {
             home.watch.look_again();
         }
+        // As it was before anything is read: a root may come meanwhile.
+        let is_partial = self.is_partial();
         let look = home.watch.look(site, &home.bucket).await?;
         for (id, etag) in &look.changed {
             let serial = match survey::copy(&self.roots, site, &home.bucket, id).await {
@@ -246,6 +283,11 @@ impl Keyring {
                     let serial = document.serial;
                     self.take_over(id, Settled { document: *document, sealed }, site)?;
                     serial
+                }
+                // Read again with each look: it may open with a root that is missing.
+                Ok(Copy::Closed(_)) if is_partial => {
+                    self.lose(id);
+                    continue;
                 }
                 Ok(Copy::Closed(error)) => {
                     tracing::error!(site = %site.name(), key = id.as_str(), %error, "a keyring copy does not open; it is left alone");
@@ -259,6 +301,9 @@ impl Keyring {
                 Err(error) => return Err(error),
             };
             home.watch.seen(site, id, etag.clone(), serial);
+        }
+        if self.writable().is_err() {
+            return Ok(());
         }
         for (id, entry) in self.ring.all().iter() {
             if home.watch.lags(site, &look, id, entry.settled.document.serial) {
@@ -284,6 +329,9 @@ impl Keyring {
 
     /// What a site has, when it is newer than what is known.
     fn take_over(&self, id: &VaultKeyId, found: Settled, site: &Site) -> Result<(), KeyError> {
+        if self.refuse_out_of_reach(id).is_err() {
+            return Ok(());
+        }
         let (serial, state) = (found.document.serial, found.document.state);
         if let Some(known) = self.ring.get(id) {
             let ours = &known.settled.document;
@@ -297,14 +345,14 @@ impl Keyring {
                 return Ok(());
             }
         }
-        if self.ring.insert(id, Entry::of(id, found)?) {
+        if self.keep(id, found)? {
             tracing::info!(site = %site.name(), key = id.as_str(), serial, %state, "a vault key changed");
         }
         Ok(())
     }
 
     /// Asks the sites for a key that is not in memory; with `make`, makes it when it is certain that none has it.
-    async fn fetch(&self, id: &VaultKeyId, make: bool) -> Result<(), KeyError> {
+    pub(super) async fn fetch(&self, id: &VaultKeyId, make: bool) -> Result<(), KeyError> {
         let Some(home) = &self.home else { return Err(KeyError::NotFound(id.as_str().to_owned(), 0)) };
         let serial = || self.ring.get(id).map(|entry| entry.settled.document.serial);
         let before = serial();
@@ -326,27 +374,41 @@ impl Keyring {
     async fn fetch_alone(&self, home: &Home, id: &VaultKeyId, make: bool) -> Result<(), KeyError> {
         let answers = survey::ask(&self.roots, &home.sites, &home.bucket, id).await?;
         let silent = silent(&answers);
-        let found = settle(answers)?.remove(id);
+        let found = if self.is_partial() {
+            let (mut settled, doubtful) = settle_certain(answers)?;
+            doubtful.iter().for_each(|id| self.lose(id));
+            self.refuse_out_of_reach(id)?;
+            settled.remove(id)
+        } else {
+            settle(answers)?.remove(id)
+        };
         let settled = match (found, silent) {
             (Some(found), _) => found,
             (None, _) if !make => return Ok(()),
             (None, Some(reasons)) => return Err(not_certain(id, &reasons)),
             (None, None) => {
                 let (roots, sites, bucket) = (&self.roots, &home.sites, &home.bucket);
-                if home.watch.is_blind(&sites.primary) {
+                if home.watch.is_blind(&sites.primary)
+                    || self.reach.load().as_ref().is_some_and(|reach| !reach.may_make())
+                {
                     return Err(not_ours(&sites.primary));
                 }
                 let sealing = roots.sealing(self.ring.all().values().map(|entry| &entry.settled.document));
                 Maker { roots, sites, bucket, entropy: &*home.entropy }.make(id, sealing).await?
             }
         };
-        self.ring.insert(id, Entry::of(id, settled)?);
+        self.keep(id, settled)?;
         Ok(())
+    }
+
+    /// Into memory, unless a newer one is there. True when it was.
+    pub(super) fn keep(&self, id: &VaultKeyId, settled: Settled) -> Result<bool, KeyError> {
+        Ok(self.ring.insert(id, Entry::of(id, settled, &self.tallies)?))
     }
 
     /// Tries again to bring stale or missing copies up to date; how many sites still lack one.
     pub async fn sync_copies(&self, sites: &Sites) -> usize {
-        let Some(home) = &self.home else { return 0 };
+        let Some(home) = self.home.as_ref().filter(|_| self.writable().is_ok()) else { return 0 };
         let synced = sites.all().map(|site| async {
             let result = self.sync_site(home, site).await;
             if let Err(error) = &result {
@@ -374,11 +436,13 @@ impl Keyring {
     }
 
     fn of(roots: Roots, home: Option<Home>, settled: BTreeMap<VaultKeyId, Settled>) -> Result<Self, KeyError> {
+        let tallies = Tallies::default();
         let entries = settled.into_iter().map(|(id, settled)| {
-            let entry = Entry::of(&id, settled)?;
+            let entry = Entry::of(&id, settled, &tallies)?;
             Ok::<_, KeyError>((id, Arc::new(entry)))
         });
-        Ok(Self { roots, home, ring: Ring::new(entries.collect::<Result<_, _>>()?) })
+        let ring = Ring::new(entries.collect::<Result<_, _>>()?);
+        Ok(Self { roots, home, reach: ArcSwapOption::empty(), ring, tallies, meter: None })
     }
 }
 
@@ -414,6 +478,23 @@ impl Home {
             flight.failed = Some(Instant::now());
         }
     }
+}
+
+/// The keys that can be relied on, and what is missing.
+fn within_reach(
+    roots: &Roots,
+    answers: Vec<Answer>,
+) -> Result<(BTreeMap<VaultKeyId, Settled>, Option<Reach>), KeyError> {
+    if roots.silent().is_empty() {
+        return Ok((settle(answers)?, None));
+    }
+    let (settled, doubtful) = settle_certain(answers)?;
+    let opens_none = settled.is_empty() && (roots.lacks_the_first() || !doubtful.is_empty());
+    let reach = Reach::of(roots, doubtful);
+    if let Some(reach) = &reach {
+        reach.tell();
+    }
+    if opens_none { Err(roots.none_opens()) } else { Ok((settled, reach)) }
 }
 
 fn paused(id: &VaultKeyId) -> KeyError {

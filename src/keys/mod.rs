@@ -13,9 +13,11 @@
 //! | [`settle`] | which copy counts; when a key may be made anew |
 //! | [`copies`] | writing copies, and reading back what was written |
 //! | [`keyring`] | the opened keyring: lookups that never do I/O |
+//! | [`reach`] | a start without some of the roots |
 //! | [`ring`], [`watch`] | the keys in memory; what changed at the sites since |
 //! | [`state`], [`admin`] | what a key may be used for; changing that |
-//! | [`aging`] | a new version for keys that have sealed for long enough |
+//! | [`tally`], [`usage`] | counting what is sealed under each version, and how much may be |
+//! | [`aging`] | a new version for keys that have sealed long enough, or enough |
 //! | [`folder`] | the keyring out of a folder, for `unseal` |
 //!
 //! One object per vault key: `keyring/v1/ID` = `seal_blob(root, label = its own object key, JSON)`. A site and the root
@@ -31,6 +33,7 @@ mod error;
 mod folder;
 mod keyring;
 mod private;
+mod reach;
 mod ring;
 mod root;
 mod roots;
@@ -38,6 +41,8 @@ mod rotate;
 mod settle;
 mod state;
 mod survey;
+mod tally;
+mod usage;
 mod vigil;
 mod watch;
 
@@ -56,4 +61,5 @@ pub use root::{RootKey, RootSource};
 pub use roots::Roots;
 pub use rotate::{Rewrapped, RootUse, TAKEN_OVER};
 pub use state::{KeyState, Limits, USUAL_WINDOW, Use, WINDOW};
+pub use tally::{Allowance, Counted, Ledger, Used};
 pub use vigil::{Patience, Seen, Vigil};

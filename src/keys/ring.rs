@@ -3,6 +3,8 @@ use super::KeyError;
 use super::document::VersionState;
 use super::settle::Settled;
 use super::state::KeyState;
+use super::tally::Tally;
+use super::usage::Tallies;
 use crate::seal::{VaultKey, VaultKeyId};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::{BTreeMap, HashMap};
@@ -25,9 +27,17 @@ pub(super) struct Ring {
 pub(super) struct Entry {
     pub(super) settled: Settled,
     /// The newest enabled version.
-    pub(super) sealing: Option<Arc<VaultKey>>,
+    pub(super) sealing: Option<Held>,
     /// By version number.
-    pub(super) opening: HashMap<u32, (VersionState, Arc<VaultKey>)>,
+    pub(super) opening: HashMap<u32, Held>,
+}
+
+/// One version.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) state: VersionState,
+    pub(super) key: Arc<VaultKey>,
+    pub(super) tally: Arc<Tally>,
 }
 
 // === impl Ring ===
@@ -74,6 +84,11 @@ impl Ring {
         changed
     }
 
+    /// What was usable a moment ago may not be any more.
+    pub(super) fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
     pub(super) fn withheld(&self) -> Option<&'static str> {
         self.withheld.load().as_deref().copied()
     }
@@ -94,15 +109,16 @@ impl Ring {
 // === impl Entry ===
 
 impl Entry {
-    pub(super) fn of(id: &VaultKeyId, settled: Settled) -> Result<Self, KeyError> {
+    pub(super) fn of(id: &VaultKeyId, settled: Settled, tallies: &Tallies) -> Result<Self, KeyError> {
         let usable = settled.document.state == KeyState::Enabled;
         let versions = if usable { settled.document.usable(id)? } else { Vec::new() };
         let mut entry = Self { settled, sealing: None, opening: HashMap::new() };
         for version in versions {
-            let (state, key) = (version.state, Arc::new(version.key));
-            entry.opening.insert(key.reference.version, (state, key.clone()));
-            if state == VersionState::Enabled {
-                entry.sealing = Some(key);
+            let tally = tallies.of(&version.key.reference);
+            let held = Held { state: version.state, key: Arc::new(version.key), tally };
+            entry.opening.insert(held.key.reference.version, held.clone());
+            if held.state == VersionState::Enabled {
+                entry.sealing = Some(held);
             }
         }
         Ok(entry)

@@ -4,9 +4,11 @@
 //! lies; a root that is among them never seals again. So a root can be changed while proxies run: they are given the next root first, and
 //! turn to it when they see it in use.
 use super::document::{Document, DocumentError};
-use super::{Custodians, KeyError, RootKey, RootSource};
+use super::vigil::Verdict;
+use super::{CustodianError, Custodians, Envelope, KeyError, RootKey, RootSource};
 use crate::seal::{SealError, VaultKeyId};
 use arc_swap::ArcSwap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +25,18 @@ struct Inner {
     custodians: Custodians,
     /// One of those was opened since the last look.
     opened: AtomicBool,
+    /// Those that no custodian could be asked for.
+    silent: Mutex<Vec<Silent>>,
+}
+
+/// A root that no custodian could be asked for.
+#[derive(Clone)]
+struct Silent {
+    source: RootSource,
+    /// It is the root of the configuration, not one of the others.
+    is_first: bool,
+    /// What the custodians said.
+    why: String,
 }
 
 /// The root that seals new keys, and what their documents remember of earlier ones.
@@ -48,6 +62,70 @@ impl Roots {
         Ok(Self::of(roots, awaited, custodians.clone()))
     }
 
+    /// The same, and a root whose custodians cannot be asked now is done without, as long as any root opens: for a proxy that starts during an outage.
+    /// A custodian that was asked and refuses ends it all the same.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; when no root opens, with what every custodian said.
+    pub async fn load_what_opens(
+        root: &RootSource,
+        others: &[RootSource],
+        custodians: &Custodians,
+    ) -> Result<Self, KeyError> {
+        let (there, awaited): (Vec<_>, Vec<_>) = others.iter().cloned().partition(RootSource::is_there);
+        let (mut roots, mut silent) = (Vec::new(), Vec::new());
+        for (at, source) in std::iter::once(root).chain(&there).enumerate() {
+            match load_or_learn(custodians, source).await? {
+                Ok(root) => add(&mut roots, root),
+                Err(why) => silent.push(Silent { source: source.clone(), is_first: at == 0, why }),
+            }
+        }
+        if roots.is_empty() {
+            return Err(none_opens(&silent));
+        }
+        let this = Self::of(roots, awaited, custodians.clone());
+        *this.0.silent.lock().unwrap_or_else(PoisonError::into_inner) = silent;
+        Ok(this)
+    }
+
+    /// Those that no custodian could be asked for, as people know them.
+    pub(super) fn silent(&self) -> Vec<String> {
+        self.silences().iter().map(|silent| silent.source.to_string()).collect()
+    }
+
+    /// Whether the root of the configuration is among them.
+    pub(super) fn lacks_the_first(&self) -> bool {
+        self.silences().iter().any(|silent| silent.is_first)
+    }
+
+    /// Whether what lies in this envelope is among them.
+    pub(super) fn awaits(&self, envelope: &Path) -> bool {
+        self.silences().iter().any(|silent| matches!(&silent.source, RootSource::Envelope(path) if path == envelope))
+    }
+
+    /// Why nothing opens.
+    pub(super) fn none_opens(&self) -> KeyError {
+        none_opens(&self.silences())
+    }
+
+    /// Asks for them again, all in turn.
+    pub(super) async fn ask_again(&self) {
+        for silent in self.silences() {
+            match self.0.custodians.load(&silent.source).await {
+                Ok(root) => {
+                    self.come(root, silent.is_first);
+                    let mut left = self.0.silent.lock().unwrap_or_else(PoisonError::into_inner);
+                    left.retain(|other| other.source != silent.source);
+                }
+                Err(error) => tracing::debug!(%error, "a root is still missing"),
+            }
+        }
+    }
+
+    fn silences(&self) -> Vec<Silent> {
+        self.0.silent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The same and one more.
     pub fn with(&self, root: RootKey) -> Self {
         let mut roots = Vec::clone(&self.0.known.load());
@@ -61,6 +139,7 @@ impl Roots {
             awaited: Mutex::new(awaited),
             custodians,
             opened: AtomicBool::new(false),
+            silent: Mutex::default(),
         }))
     }
 
@@ -87,7 +166,7 @@ impl Roots {
             }
             match RootKey::load(source) {
                 Ok(root) => {
-                    self.come(root);
+                    self.come(root, false);
                     come = true;
                     false
                 }
@@ -107,7 +186,7 @@ impl Roots {
         runtime.spawn(async move {
             match this.0.custodians.load(&source).await {
                 Ok(root) => {
-                    this.come(root);
+                    this.come(root, false);
                     this.0.opened.store(true, Ordering::Release);
                 }
                 Err(error) => {
@@ -119,12 +198,17 @@ impl Roots {
         true
     }
 
-    fn come(&self, root: RootKey) {
+    /// The root of the configuration seals when there is no keyring yet, so it comes first.
+    fn come(&self, root: RootKey, first: bool) {
         tracing::info!(fingerprint = root.fingerprint(), "another root key is there now");
         let root = Arc::new(root);
         self.0.known.rcu(|known| {
             let mut roots = Vec::clone(known);
             add_shared(&mut roots, root.clone());
+            let at = roots.iter().position(|known| known.fingerprint() == root.fingerprint());
+            if let (true, Some(at)) = (first, at) {
+                roots[..=at].rotate_right(1);
+            }
             roots
         });
     }
@@ -166,6 +250,32 @@ impl From<RootKey> for Roots {
     fn from(root: RootKey) -> Self {
         Self::of(vec![Arc::new(root)], Vec::new(), Custodians::default())
     }
+}
+
+/// A root; or what its custodians say, when all that can be asked at all are out of reach.
+///
+/// # Errors
+/// As [`Custodians::load`], when anything else is the matter.
+async fn load_or_learn(custodians: &Custodians, source: &RootSource) -> Result<Result<RootKey, String>, KeyError> {
+    let error = match custodians.load(source).await {
+        Ok(root) => return Ok(Ok(root)),
+        Err(error) => error,
+    };
+    let RootSource::Envelope(path) = source else { return Err(error) };
+    // Asked once more, one by one: what each says decides.
+    let (mut verdict, mut out) = (Verdict::Silence, false);
+    for answer in custodians.ask(&Envelope::read(path)?).await {
+        if let Ok(root) = answer.root {
+            return Ok(Ok(root));
+        }
+        out |= answer.root.as_ref().is_err_and(CustodianError::is_outage);
+        verdict = verdict.and(&answer.root);
+    }
+    if verdict == Verdict::Silence && out { Ok(Err(error.to_string())) } else { Err(error) }
+}
+
+fn none_opens(silent: &[Silent]) -> KeyError {
+    KeyError::Root(silent.iter().map(|silent| silent.why.as_str()).collect::<Vec<_>>().join("; "))
 }
 
 /// A root under two names is one.

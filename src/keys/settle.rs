@@ -9,12 +9,19 @@ use crate::s3::BucketName;
 use crate::seal::{Entropy, SealError, VaultKeyId};
 use crate::site::{Site, Sites};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The copy of a key that counts.
 pub(super) struct Settled {
     pub(super) document: Document,
     pub(super) sealed: Bytes,
+}
+
+/// A copy that does not open.
+pub(super) struct ClosedCopy {
+    pub(super) id: VaultKeyId,
+    site: String,
+    source: SealError,
 }
 
 /// Takes, per key, the authentic copy with the highest serial.
@@ -23,31 +30,50 @@ pub(super) struct Settled {
 /// [`KeyError::WrongRoot`] when copies of a key are there and none opens; [`KeyError::Conflict`] when two of the same
 /// serial differ. Missing keys are simply not in the result.
 pub(super) fn settle(answers: Vec<Answer>) -> Result<BTreeMap<VaultKeyId, Settled>, KeyError> {
+    let (settled, closed) = sift(answers)?;
+    for copy in closed {
+        if !settled.contains_key(&copy.id) {
+            return Err(KeyError::WrongRoot { site: copy.site, source: copy.source });
+        }
+        copy.tell();
+    }
+    Ok(settled)
+}
+
+/// While a root is missing: as [`settle`], and a key of which any copy does not open is not settled, but among those that come second: what
+/// does not open may be newer.
+///
+/// # Errors
+/// [`KeyError::Conflict`].
+pub(super) fn settle_certain(
+    answers: Vec<Answer>,
+) -> Result<(BTreeMap<VaultKeyId, Settled>, BTreeSet<VaultKeyId>), KeyError> {
+    let (mut settled, closed) = sift(answers)?;
+    let doubtful: BTreeSet<_> = closed.into_iter().map(|copy| copy.id).collect();
+    settled.retain(|id, _| !doubtful.contains(id));
+    Ok((settled, doubtful))
+}
+
+/// The newest copy of each key that opens, and every copy that does not.
+///
+/// # Errors
+/// [`KeyError::Conflict`].
+pub(super) fn sift(answers: Vec<Answer>) -> Result<(BTreeMap<VaultKeyId, Settled>, Vec<ClosedCopy>), KeyError> {
     let mut settled: BTreeMap<VaultKeyId, (Settled, String)> = BTreeMap::new();
-    let mut closed: Vec<(VaultKeyId, String, SealError)> = Vec::new();
+    let mut closed = Vec::new();
     for Answer { site, copies } in answers {
         let site = site.name().to_string();
         for (id, copy) in copies.unwrap_or_default() {
             match copy {
                 Copy::Missing => {}
-                Copy::Closed(source) => closed.push((id, site.clone(), source)),
+                Copy::Closed(source) => closed.push(ClosedCopy { id, site: site.clone(), source }),
                 Copy::Good { document, sealed, .. } => {
                     take(&mut settled, id, Settled { document: *document, sealed }, &site)?;
                 }
             }
         }
     }
-    for (id, site, source) in closed {
-        if !settled.contains_key(&id) {
-            return Err(KeyError::WrongRoot { site, source });
-        }
-        tracing::error!(
-            %site, key = id.as_str(), error = %source,
-            "this site's copy of the keyring does not open; another site's is used and this one left alone. \
-             Find out who changed it, then delete it: it is written anew"
-        );
-    }
-    Ok(settled.into_iter().map(|(id, (settled, _))| (id, settled)).collect())
+    Ok((settled.into_iter().map(|(id, (settled, _))| (id, settled)).collect(), closed))
 }
 
 fn take(
@@ -71,6 +97,19 @@ fn take(
     }
     settled.insert(id, (found, site.to_owned()));
     Ok(())
+}
+
+// === impl ClosedCopy ===
+
+impl ClosedCopy {
+    /// Said of a copy that another site's copy makes up for.
+    pub(super) fn tell(&self) {
+        tracing::error!(
+            site = %self.site, key = self.id.as_str(), error = %self.source,
+            "this site's copy of the keyring does not open; another site's is used and this one left alone. \
+             Find out who changed it, then delete it: it is written anew"
+        );
+    }
 }
 
 /// Everything needed to make a key.

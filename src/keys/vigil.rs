@@ -44,7 +44,7 @@ pub struct Seen {
 
 /// What the answers mean together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     Good,
     Silence,
     Refusal,
@@ -53,7 +53,7 @@ enum Verdict {
 // === impl Vigil ===
 
 impl Vigil {
-    /// The root has just been opened.
+    /// The root has just been opened, or nobody could be asked for it: silence is borne from now on.
     pub fn new(envelope: PathBuf, custodians: Custodians, keyring: Arc<Keyring>, patience: Patience) -> Self {
         Self { envelope, custodians, keyring, patience, opened: Instant::now() }
     }
@@ -81,7 +81,10 @@ impl Vigil {
         let path = self.envelope.clone();
         let read = tokio::task::spawn_blocking(move || Envelope::read(&path)).await;
         let envelope = read.map_err(|error| KeyError::Root(error.to_string()))??;
-        if !self.keyring.roots().fingerprints().iter().any(|known| known == envelope.fingerprint()) {
+        let roots = self.keyring.roots();
+        let is_known = roots.fingerprints().iter().any(|known| known == envelope.fingerprint());
+        // One that is missing since the start is asked for elsewhere; here only whether anybody refuses it.
+        if !is_known && !roots.awaits(&self.envelope) {
             return Err(KeyError::Root(format!("it holds another root now ({})", envelope.fingerprint())));
         }
         let (mut verdict, mut custodians) = (Verdict::Silence, Vec::new());
@@ -131,7 +134,7 @@ impl Vigil {
 
 impl Verdict {
     /// With one more answer. One that opens is enough; without one, a single refusal counts.
-    fn and<T>(self, answer: &Result<T, super::CustodianError>) -> Self {
+    pub(super) fn and<T>(self, answer: &Result<T, super::CustodianError>) -> Self {
         match (self, answer) {
             (_, Ok(_)) | (Self::Good, _) => Self::Good,
             (_, Err(super::CustodianError::Refused(_) | super::CustodianError::Unusable(_))) | (Self::Refusal, _) => {

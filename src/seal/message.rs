@@ -9,6 +9,7 @@ use super::aead::{Aead, Fast, NONCE, TAG};
 use super::derive::{COMMITMENT, Derived, SALT};
 use super::error::SealError;
 use super::length::{CHUNK, HEADER};
+use super::limits::MAX_CHUNKS;
 use crate::s3::PlainLen;
 use bytes::BytesMut;
 
@@ -38,9 +39,6 @@ pub(super) struct ChunkCipher {
     base: [u8; NONCE],
     next: u64,
 }
-
-/// C2SP's limit on chunks of one message: 2^38 (4 PiB); far above ours, so that a counter never wraps.
-const MAX_CHUNKS: u64 = 1 << 38;
 
 // === impl MessageSealer ===
 

@@ -10,6 +10,7 @@
 //! | file | holds |
 //! |---|---|
 //! | [`length`] | `C(P)`, its inverse, the constants |
+//! | [`limits`] | how much may be sealed under one key |
 //! | [`derive`] | every label and derivation |
 //! | [`aead`] | AES-256-GCM and SM4-GCM, behind one trait |
 //! | [`vault_key`] | names of keys, wrapping |
@@ -29,6 +30,7 @@ mod customer;
 mod derive;
 mod error;
 mod length;
+mod limits;
 mod message;
 mod metadata;
 mod object;
@@ -49,6 +51,7 @@ pub use blob::{open_blob, seal_blob};
 pub use customer::{CustomerKey, CustomerKeyFault};
 pub use error::{Entropy, SealError};
 pub use length::{CHUNK, MAX_OBJECT, MAX_PARTS, MIN_PART, TRAILER_LEN, message_len, plain_len, sealed_len};
+pub use limits::OBJECTS_PER_VERSION;
 pub use message::{MessageSealer, MessageSummary};
 pub use metadata::SealedMetadata;
 pub use object::{ObjectSealer, OpenObject};

@@ -15,6 +15,7 @@ pub struct SiteHealth {
 
 type Sites = dyn Fn() -> Vec<SiteHealth> + Send + Sync;
 type Obstacle = dyn Fn() -> Option<&'static str> + Send + Sync;
+type Shortage = dyn Fn() -> Option<String> + Send + Sync;
 
 /// The state behind `/readyz`. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub struct Readiness {
     phase: Arc<AtomicU8>,
     sites: Arc<Sites>,
     obstacle: Arc<Obstacle>,
+    shortage: Arc<Shortage>,
 }
 
 /// What `/readyz` says.
@@ -29,6 +31,9 @@ pub struct Readiness {
 pub(super) struct Report {
     pub(super) ready: bool,
     pub(super) reasons: Vec<&'static str>,
+    /// What does not work all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shortage: Option<String>,
     pub(super) sites: BTreeMap<String, &'static str>,
 }
 
@@ -41,13 +46,20 @@ const DRAINING: u8 = 2;
 impl Readiness {
     /// Not started yet; `sites` is asked at every look.
     pub fn new(sites: impl Fn() -> Vec<SiteHealth> + Send + Sync + 'static) -> Self {
-        Self { phase: Arc::new(AtomicU8::new(STARTING)), sites: Arc::new(sites), obstacle: Arc::new(|| None) }
+        let phase = Arc::new(AtomicU8::new(STARTING));
+        Self { phase, sites: Arc::new(sites), obstacle: Arc::new(|| None), shortage: Arc::new(|| None) }
     }
 
     /// Not ready either while `obstacle` says why; it is asked at every look.
     #[must_use]
     pub fn unless(self, obstacle: impl Fn() -> Option<&'static str> + Send + Sync + 'static) -> Self {
         Self { obstacle: Arc::new(obstacle), ..self }
+    }
+
+    /// Ready, although `shortage` says what does not work; it is asked at every look.
+    #[must_use]
+    pub fn although(self, shortage: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { shortage: Arc::new(shortage), ..self }
     }
 
     pub(super) fn started(&self) {
@@ -71,7 +83,8 @@ impl Readiness {
         }
         reasons.extend((self.obstacle)());
         let word = |site: SiteHealth| (site.name, if site.healthy { "healthy" } else { "down" });
-        Report { ready: reasons.is_empty(), reasons, sites: sites.into_iter().map(word).collect() }
+        let shortage = (self.shortage)();
+        Report { ready: reasons.is_empty(), reasons, shortage, sites: sites.into_iter().map(word).collect() }
     }
 }
 
@@ -103,6 +116,14 @@ mod tests {
         assert_eq!(readiness.report().reasons, ["no key"]);
         there.store(false, Ordering::Release);
         assert!(readiness.report().ready);
+    }
+
+    #[test]
+    fn a_shortage_is_told_and_keeps_nobody_away() {
+        let readiness = readiness(true, true).although(|| Some("read-only".to_owned()));
+        readiness.started();
+        let report = readiness.report();
+        assert!(report.ready && report.shortage.as_deref() == Some("read-only"));
     }
 
     #[test]

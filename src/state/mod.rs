@@ -5,7 +5,7 @@
 //!
 //! | file | holds | durability | when it is damaged |
 //! |---|---|---|---|
-//! | `state.sqlite3` | uploads and parts ([`uploads`]), the journal ([`journal`]), [`intents`], who is alive ([`owner`]) | `synchronous=FULL`: on disk when a call returns | refused loudly, with what to do |
+//! | `state.sqlite3` | uploads and parts ([`uploads`]), the journal ([`journal`]), [`intents`], who is alive ([`owner`]), what keys sealed ([`key_usage`]) | `synchronous=FULL`: on disk when a call returns | refused loudly, with what to do |
 //! | `index.sqlite3` | the ETag index ([`index`]) | a cache, written behind in batches | thrown away and built anew |
 //!
 //! Every change of `state.sqlite3` goes through one writer that commits whatever is waiting in one transaction
@@ -18,6 +18,7 @@ mod folder;
 mod index;
 mod intents;
 mod journal;
+mod key_usage;
 mod open;
 mod owner;
 mod schema;
@@ -28,6 +29,7 @@ mod writer;
 pub use error::StateError;
 pub use intents::{EndedIntent, Exchange, IntentRow};
 pub use journal::Missed;
+pub use key_usage::KeyUsage;
 pub use open::State;
 pub use owner::Owner;
 pub use types::{Backlog, IndexEntry, Part, Pending, Progress, Resting, Task, Upload};

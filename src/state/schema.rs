@@ -20,7 +20,7 @@ const POSTGRES: [(&str, &str); 4] = [
 /// Only one process at a time brings a shared database forward.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(7235419072431)";
 
-/// Uploads, parts and the journal. `AUTOINCREMENT`: the id of a settled miss must never come again, since settling
+/// Uploads, parts, the journal, intents, and what was sealed under each key. `AUTOINCREMENT`: the id of a settled miss must never come again, since settling
 /// names a row by id and generation. Keys are bytes: their order is S3's, and no collation interferes.
 pub(super) const STATE: Schema = Schema {
     version: "schema_version",
@@ -124,6 +124,15 @@ pub(super) const STATE: Schema = Schema {
     CREATE INDEX misses_of_site ON misses (site, not_before, id);
     CREATE INDEX misses_age ON misses (recorded_at);
     CREATE INDEX misses_home ON misses (home_from);
+    ",
+        "
+    CREATE TABLE key_usage (
+        vault_key TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        objects BIGINT NOT NULL,
+        bytes BIGINT NOT NULL,
+        PRIMARY KEY (vault_key, version)
+    );
     ",
     ],
 };

@@ -61,15 +61,25 @@ impl Metrics {
 
     /// How many keys are in each state.
     pub fn vault_keys(&self, states: &BTreeMap<&'static str, u64>) {
-        for state in ["enabled", "disabled", "pending deletion", "destroyed"] {
+        for state in ["enabled", "disabled", "pending deletion", "destroyed", "out of reach"] {
             let count = states.get(state).copied().unwrap_or_default();
             self.families.vault_keys.with_label_values(&[state]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
+    /// How full the fullest key is; 1: it seals no more.
+    pub fn fullest_key(&self, ratio: f64) {
+        self.families.fullest_key.set(ratio);
+    }
+
     /// The keyring at a site was looked at, at this Unix time.
     pub fn keyring_looked(&self, site: &str, at: f64) {
         self.families.keyring_looked.with_label_values(&[site]).set(at);
+    }
+
+    /// Whether nothing can be written because the root is missing.
+    pub fn read_only(&self, read_only: bool) {
+        self.families.read_only.set(i64::from(read_only));
     }
 
     /// Which custodians open the root, and for how long none has (seconds).

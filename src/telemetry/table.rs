@@ -175,11 +175,15 @@ table! {
 
     // Keys.
     vault_keys: IntGaugeVec, "strongroom_vault_keys", ["state"],
-        "Vault keys in the keyring, by state: enabled, disabled, pending deletion, destroyed.";
+        "Vault keys in the keyring, by state: enabled, disabled, pending deletion, destroyed; and those out of reach, whose root no custodian can be asked for.";
+    fullest_key: Gauge, "strongroom_vault_key_fullest_ratio", [],
+        "What the fullest enabled key's newest version has sealed of what it may (objects or bytes, whichever is more). From 1 on nothing is sealed under it.";
     keyring_looked: GaugeVec, "strongroom_keyring_looked_timestamp_seconds", ["site"],
         "When the keyring at a site was last looked at, in Unix time. Changes of keys are taken over by these looks.";
     root_custodian_up: IntGaugeVec, "strongroom_root_custodian_up", ["custodian"],
         "1 when this custodian opened the root envelope at the last look, 0 when it did not. Absent without an envelope.";
+    read_only: IntGauge, "strongroom_read_only", [],
+        "1 while nothing can be written because no custodian can be asked for the root key since the start; 0 otherwise.";
     root_stale: Gauge, "strongroom_root_stale_seconds", [],
         "How long ago a custodian opened the root envelope, while none does; 0 while one does, or without an envelope.";
 

@@ -33,8 +33,9 @@ class Settings:
     replication: str = "tee"
     system_bucket: str = dataclasses.field(default_factory=lambda: f"system-{secrets.token_hex(6)}")
     root_key: str = dataclasses.field(default_factory=lambda: secrets.token_hex(32))
-    # Files of others, which may not be there.
+    # Files of others, which may not be there; those of `other_envelopes` hold them wrapped.
     other_roots: list[str] = dataclasses.field(default_factory=list)
+    other_envelopes: list[str] = dataclasses.field(default_factory=list)
     # The root's envelope, instead of its file, and who opens it.
     envelope: str | None = None
     custodians: list[dict] = dataclasses.field(default_factory=list)
@@ -129,7 +130,8 @@ class Proxy(StrongroomProcess):
 
     def _keys(self) -> str:
         files = [f"{{ file = {json.dumps(str(file))} }}" for file in (self.folder / "root.key", *self.settings.other_roots)]
-        others = f"other_roots = [{', '.join(files[1:])}]\n" if files[1:] else ""
+        given = files[1:] + [f"{{ envelope = {json.dumps(str(file))} }}" for file in self.settings.other_envelopes]
+        others = f"other_roots = [{', '.join(given)}]\n" if given else ""
         envelope = self.settings.envelope
         root = f"{{ envelope = {json.dumps(envelope)} }}" if envelope else files[0]
         custodians = [_table("[[keys.custodian]]", custodian) for custodian in self.settings.custodians]

@@ -115,8 +115,7 @@ async fn run(
     if asked.only.as_ref().is_some_and(|only| *only != *from.id.as_str()) {
         return Ok(told(Fate::Other, TRAILER_LEN));
     }
-    let vault = gateway.keyring.for_sealing(&from.id)?;
-    if vault.reference.version <= from.version {
+    if gateway.keyring.for_sealing(&from.id)?.reference.version <= from.version {
         return Ok(told(Fate::Current, TRAILER_LEN));
     }
     if asked.wish == Wish::Look {
@@ -133,6 +132,7 @@ async fn run(
     if !able.put_if_match {
         return Err(not_implemented("If-Match on writes over this storage").into());
     }
+    let vault = gateway.keyring.take(&from.id).await?;
     let new = prepare(gateway, at, &opened, ObjectSealer::rewrap(object, &vault, gateway.entropy.as_ref())?).await?;
     // What is copied: with one part the padding, too, for there only the trailer is new.
     let stays = match object.index_span() {

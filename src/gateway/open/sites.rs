@@ -164,7 +164,7 @@ impl<'a> Candidates<'a> {
         let go_on = match &error {
             GatewayError::Site(e) => e.is_outage() || (e.is_not_found() && !self.is_primary(site)),
             // A key that may not be used now may not be used for another site's copy either.
-            GatewayError::Key(KeyError::State(..) | KeyError::Withheld(_)) => false,
+            GatewayError::Key(KeyError::State(..) | KeyError::Withheld(_) | KeyError::OutOfReach(..)) => false,
             GatewayError::Integrity { .. } | GatewayError::Key(_) => true,
             _ => false,
         };

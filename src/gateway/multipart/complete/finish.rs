@@ -30,6 +30,7 @@ pub(super) async fn complete(
     if let Some(answer) = answered_before(gateway, asked) {
         return Ok(answer);
     }
+    gateway.keyring.writable()?;
     let session = Session::find(gateway, &asked.at, &asked.upload).await?;
     if asked.brought.is_some() {
         session.check_customer_key(asked.brought.as_ref())?;
