@@ -38,6 +38,9 @@ pub(super) struct Told {
 }
 
 const KMS: &str = "aws:kms";
+const KIND: &str = "x-amz-server-side-encryption";
+const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+const CUSTOMER_ALGORITHM: &str = "x-amz-server-side-encryption-customer-algorithm";
 
 // === impl Encryption ===
 
@@ -75,6 +78,17 @@ impl Encryption {
                 let message = "The encryption method specified is not supported";
                 Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message))
             }
+        }
+    }
+
+    /// What the headers about encryption say of the object. (The client's own key is none of them.)
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        match (self, name) {
+            (Self::Usual, KIND) => Some(ServerSideEncryption::AES256),
+            (Self::Kms(_), KIND) => Some(KMS),
+            (Self::Kms(key), KMS_KEY) => key.as_deref(),
+            (Self::Customer(_), CUSTOMER_ALGORITHM) => Some(ALGORITHM),
+            _ => None,
         }
     }
 
