@@ -1,7 +1,7 @@
 //! What serde reads: the shape of the file and nothing else. Every field is optional here; what is missing or
 //! wrong is said by the validation, which knows the fix. Unknown fields are refused.
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeMap;
 use toml::Spanned;
 
@@ -234,7 +234,7 @@ table! {
         classification: Field<String>,
         max_size: Field<String>,
         require_tls: Field<bool>,
-        content_types: Option<Vec<Spanned<String>>>,
+        content_types: Option<Spanned<Vec<Spanned<String>>>>,
         client_keys: Option<Vec<Spanned<String>>>,
     }
 }
@@ -243,13 +243,15 @@ table! {
 pub(super) enum RawWanted {
     Is(String),
     There(bool),
+    /// None of these.
+    Other,
 }
 
 impl<'de> Deserialize<'de> for RawWanted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reads;
 
-        impl Visitor<'_> for Reads {
+        impl<'de> Visitor<'de> for Reads {
             type Value = RawWanted;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -258,6 +260,24 @@ impl<'de> Deserialize<'de> for RawWanted {
 
             fn visit_bool<E: Error>(self, there: bool) -> Result<RawWanted, E> {
                 Ok(RawWanted::There(there))
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<RawWanted, E> {
+                Ok(RawWanted::Other)
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<RawWanted, E> {
+                Ok(RawWanted::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawWanted, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(RawWanted::Other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<RawWanted, A::Error> {
+                while table.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(RawWanted::Other)
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<RawWanted, E> {

@@ -73,6 +73,10 @@ fn headers(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> 
             RawWanted::Is(text) => Wanted::parse(text),
             RawWanted::There(true) => Ok(Wanted::any()),
             RawWanted::There(false) => Ok(Wanted::Absent),
+            RawWanted::Other => Err(PolicyError(
+                "it is no value of a header; write text in quotes, true for any value, or false for a header that is not there"
+                    .to_owned(),
+            )),
         };
         conditions.push(name.zip(taken(reader, wanted, &field, parsed, "see the example file")));
     }
@@ -89,10 +93,13 @@ fn terms(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> St
     let unsealed = choice(reader, &raw.unsealed, &field("unsealed"), &kinds);
     let forms: Vec<_> = MetadataForm::ALL.iter().map(|form| (form.name(), *form)).collect();
     let metadata = choice(reader, &raw.metadata, &field("metadata"), &forms);
+    if let Some(given) = raw.content_types.as_ref().filter(|given| given.get_ref().is_empty()) {
+        reader.wrong(given, &field("content_types"), "no content type is named", "name one, or remove content_types");
+    }
     let most = 50 * (1 << 40);
     let max_size = reader.size(&raw.max_size, &field("max_size"), most, 0..=most);
     let mut content_types = Vec::new();
-    for given in raw.content_types.iter().flatten() {
+    for given in raw.content_types.iter().flat_map(|given| given.get_ref()) {
         let parsed = MediaRange::parse(given.get_ref());
         content_types.extend(taken(reader, given, &field("content_types"), parsed, "see the example file"));
     }

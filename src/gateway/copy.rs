@@ -44,9 +44,8 @@ pub(super) async fn copy_object(
         return rewrap::rewrap(gateway, rewrap::Rewrap { at, from, version, asked, permit }, context).await;
     }
     let rekeys = brought.is_some() || encryption.customer().is_some();
-    let same = from == at && version.is_none() && !rekeys && !changes(input, replaced);
-    if same && !changes_suite(gateway, &at, &req.headers, input).await {
-        return Err(no_change());
+    if from == at && version.is_none() && !rekeys && !changes(input, replaced) {
+        check_changes_suite(gateway, &at, &req.headers, input).await?;
     }
     let asked_algorithm = input.checksum_algorithm.as_ref().map(|name| algorithm_by_name(name.as_str())).transpose()?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
@@ -174,18 +173,21 @@ fn changes(input: &CopyObjectInput, replaced: bool) -> bool {
         || input.server_side_encryption.is_some()
 }
 
-/// The rule asks for another suite than the object has: then a copy onto itself changes its encryption.
-async fn changes_suite(
+/// A copy onto itself that changes nothing else changes the object's encryption, where the rule asks for another suite than it has.
+///
+/// # Errors
+/// When it does not, or nobody can say.
+async fn check_changes_suite(
     gateway: &Arc<Gateway>,
     at: &Location,
     headers: &http::HeaderMap,
     input: &CopyObjectInput,
-) -> bool {
-    let Ok(opened) = open(gateway, at).await else { return false };
-    let Ok(kept) = kept_headers(headers, input, at, &opened).await else { return false };
-    let metadata = kept_metadata(&opened, input);
-    let plan = plan_of(gateway, at, &metadata, &kept, &Encryption::Usual);
-    opened.object.suite().is_some_and(|suite| suite != plan.terms.suite)
+) -> S3Result<()> {
+    let opened = open(gateway, at).await.map_err(|_| no_change())?;
+    let kept = kept_headers(headers, input, at, &opened).await?;
+    let plan = plan_of(gateway, at, &kept_metadata(&opened, input), &kept, &Encryption::Usual);
+    let changes = opened.object.suite().is_some_and(|suite| suite != plan.terms.suite);
+    if changes { Ok(()) } else { Err(no_change()) }
 }
 
 /// A copy onto itself that changes nothing is refused, as S3 does.

@@ -67,13 +67,13 @@ impl Encryption {
         }
         match (encryption, key) {
             (Some(KMS), key) => Ok(Self::Kms(key.map(str::to_owned))),
+            (Some("aws:kms:dsse"), _) => Err(not_implemented("Dual-layer encryption (aws:kms:dsse)")),
+            (Some("aws:fsx"), _) => Err(not_implemented("Encryption by FSx (aws:fsx)")),
             (_, Some(_)) => {
                 let message = "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms";
                 Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message))
             }
             (None | Some(ServerSideEncryption::AES256), None) => Ok(Self::Usual),
-            (Some("aws:kms:dsse"), None) => Err(not_implemented("Dual-layer encryption (aws:kms:dsse)")),
-            (Some("aws:fsx"), None) => Err(not_implemented("Encryption by FSx (aws:fsx)")),
             (Some(_), None) => {
                 let message = "The encryption method specified is not supported";
                 Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message))
@@ -207,6 +207,7 @@ mod tests {
         assert_eq!(code(Some("rot13"), None, false), "InvalidArgument");
         assert_eq!(code(Some("aws:kms"), None, true), "NotImplemented");
         assert_eq!(code(Some("aws:kms:dsse"), None, false), "NotImplemented");
+        assert_eq!(code(Some("aws:kms:dsse"), Some("hr"), false), "NotImplemented");
     }
 
     #[test]

@@ -91,7 +91,7 @@ mod tests {
             let headers = Conditions::new(vec![("content-type".to_owned(), wanted)]).unwrap_or_else(|e| panic!("{e}"));
             Rule { headers, ..rule(name, pattern, "k") }
         };
-        let (pdf, image) = (asking("pdf", "b/*/x", "*/pdf"), asking("image", "b/ann/*", "image/*"));
+        let (pdf, image) = (asking("pdf", "b/*/x", "a*/pdf"), asking("image", "b/ann/*", "image/*"));
         assert!(said(vec![pdf.clone(), image, rule("rest", "b/**", "k")], &[]).is_empty());
         let said = said(vec![pdf, asking("any", "b/ann/*", "a*")], &[]);
         assert!(said.len() == 1 && said[0].contains("pdf and any overlap"), "{said:?}");
