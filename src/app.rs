@@ -244,7 +244,7 @@ pub fn build_sites(
 }
 
 /// The retention of whatever rule is in force.
-fn keeps(rules: Arc<LiveRules>) -> Keeps {
+pub fn keeps(rules: Arc<LiveRules>) -> Keeps {
     Arc::new(move |at, written| rules.plan(&at.bucket, &at.key).terms.retention.map(|class| class.lock(written)))
 }
 

@@ -29,7 +29,7 @@ impl Check {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = super::load(&self.config)?;
         if let Some(path) = &self.explain {
-            return explain(config, path, "--explain");
+            return explain(config, path, None, "--explain");
         }
         super::start_tracing("error", LogFormat::Text);
         let mut out = std::io::stdout().lock();

@@ -3,6 +3,7 @@ use super::Usage;
 use crate::app;
 use crate::config::{self, Config, ConfigError, Keys, StatePlace};
 use crate::keys::{Allowance, Custodians, RootSource, Roots};
+use crate::policy::RuleSet;
 use crate::recovery::object::Opener;
 use crate::recovery::pace::Pace;
 use crate::recovery::sample::{Depth, Seed};
@@ -28,6 +29,7 @@ pub(super) struct Place {
     pub(super) system_bucket: BucketName,
     pub(super) state: StatePlace,
     pub(super) aliases: Aliases,
+    pub(super) rules: RuleSet,
     /// Where the root key comes from.
     pub(super) root: RootSource,
     /// Where others come from that open the keyring too.
@@ -43,11 +45,12 @@ pub(super) struct Place {
 impl Place {
     /// Must be called inside a runtime.
     pub(super) fn load(config: &Path) -> anyhow::Result<Self> {
-        let Config { primary, backups, system_bucket, state, keys, aliases, .. } = super::load(config)?;
+        let Config { primary, backups, system_bucket, state, keys, aliases, rules, suites, .. } = super::load(config)?;
+        let rules = RuleSet::new(rules, suites)?;
         let Keys { root, other_roots, custodians, allowance, .. } = keys;
         let sites = app::build_sites(primary, backups, Arc::new(Unobserved))?;
         let custodians = Custodians::new(custodians)?;
-        Ok(Self { sites, system_bucket, state, aliases, root, other_roots, custodians, allowance })
+        Ok(Self { sites, system_bucket, state, aliases, rules, root, other_roots, custodians, allowance })
     }
 
     /// The root keys that the configuration names.

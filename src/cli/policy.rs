@@ -3,8 +3,9 @@ use super::Usage;
 use super::place::Place;
 use crate::config::{Config, LogFormat};
 use crate::keys::{KeyAdmin, OsEntropy};
-use crate::policy::{RuleSet, advise};
+use crate::policy::{Headers, RuleSet, advise, header_name};
 use crate::s3::{BucketName, ObjectKey};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,10 +30,19 @@ struct Explain {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Explain a write with this header; may be given several times. Without, what is explained is everything but a write.
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Explain a write, with no header but those that are given.
+    #[arg(long)]
+    write: bool,
     /// The object, as clients name it.
     #[arg(value_name = "s3://BUCKET/KEY")]
     object: String,
 }
+
+/// The headers of a write that is asked about.
+struct Given(BTreeMap<String, String>);
 
 #[derive(clap::Args)]
 struct Check {
@@ -54,7 +64,12 @@ impl Policy {
             Command::Explain(command) => {
                 let config = super::load(&command.config)?;
                 let rules = RuleSet::new(config.rules.clone(), config.suites.clone())?;
-                let done = explain(config, &command.object, "policy explain")?;
+                let done = explain(
+                    config,
+                    &command.object,
+                    command.headers()?.as_ref().map(|given| given as &dyn Headers),
+                    "policy explain",
+                )?;
                 writeln!(std::io::stdout(), "policy version {}", rules.version())?;
                 Ok(done)
             }
@@ -63,15 +78,45 @@ impl Policy {
     }
 }
 
+impl Explain {
+    /// Those of the write that is asked about; `None` when none is.
+    fn headers(&self) -> Result<Option<Given>, Usage> {
+        let mut given = BTreeMap::new();
+        for header in &self.header {
+            let unusable = |why: String| Usage(format!("--header {header:?}: {why}"));
+            let (name, value) = header.split_once(':').ok_or_else(|| {
+                unusable("it has no value; write for example 'content-type: application/pdf'".to_owned())
+            })?;
+            let name = header_name(name.trim()).map_err(|error| unusable(error.to_string()))?;
+            if given.insert(name, value.trim().to_owned()).is_some() {
+                return Err(unusable("the header is there already; give each once".to_owned()));
+            }
+        }
+        Ok((self.write || !given.is_empty()).then_some(Given(given)))
+    }
+}
+
+impl Headers for Given {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
 /// Says which rule decides for `s3://bucket/key`; `command` is how it was asked.
-pub(super) fn explain(config: Config, object: &str, command: &str) -> anyhow::Result<ExitCode> {
+/// `headers`: of a write.
+pub(super) fn explain(
+    config: Config,
+    object: &str,
+    headers: Option<&dyn Headers>,
+    command: &str,
+) -> anyhow::Result<ExitCode> {
     let path = object.strip_prefix("s3://").unwrap_or(object);
     let unusable =
         |why: String| Usage(format!("{command} {object:?}: {why}; write for example s3://docs/2026/letter.pdf"));
     let (bucket, key) = path.split_once('/').ok_or_else(|| unusable("it has no key".to_owned()))?;
     let bucket = BucketName::parse(bucket).map_err(|e| unusable(e.to_string()))?;
     let key = ObjectKey::parse(key).map_err(|e| unusable(e.to_string()))?;
-    writeln!(std::io::stdout(), "{}", RuleSet::new(config.rules, config.suites)?.explain(&bucket, &key))?;
+    writeln!(std::io::stdout(), "{}", RuleSet::new(config.rules, config.suites)?.explain(&bucket, &key, headers))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,9 @@
 //! `strongroom reconcile`: are the sites the same? And if not, make them.
 use super::place::{self, Place};
 use super::progress::Counter;
+use crate::app;
 use crate::config::LogFormat;
+use crate::policy::LiveRules;
 use crate::recovery::reconcile::{Finding, Reconcile as Job, Report, Symbol, Tally};
 use crate::recovery::sample::Depth;
 use crate::site::tee::{Miss, MissError, MissRecorder, Tee};
@@ -89,8 +91,9 @@ impl Reconcile {
             Depth::Listing if !self.repair => None,
             _ => Some(place.opener(&sites, pace).await?),
         };
+        let rules = Arc::new(LiveRules::new(place.rules.clone()));
         let job = Job {
-            tee: Tee::new(place.sites.clone(), Arc::new(NoJournal), Duration::ZERO),
+            tee: Tee::new(place.sites.clone(), Arc::new(NoJournal), Duration::ZERO).keeping(app::keeps(rules)),
             opener,
             state: place.state().await?,
             depth,

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 const DURATIONS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-const SIZES: [(&str, u64); 5] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("B", 1)];
+const SIZES: [(&str, u64); 5] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
 /// Parses a whole number and a unit: `ms`, `s`, `m`, `h` or `d`.
 ///
@@ -27,10 +27,19 @@ pub fn size(text: &str) -> Result<u64, String> {
 
 /// A duration as [`duration`] reads it, in the largest unit that is exact.
 pub fn show_duration(value: Duration) -> String {
-    let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
-    let exact = DURATIONS.iter().rev().find(|(_, factor)| millis > 0 && millis.is_multiple_of(*factor));
-    let (unit, factor) = exact.unwrap_or(&DURATIONS[0]);
-    format!("{}{unit}", millis / factor)
+    show(u64::try_from(value.as_millis()).unwrap_or(u64::MAX), &DURATIONS)
+}
+
+/// A size as [`size`] reads it, in the largest unit that is exact.
+pub fn show_size(bytes: u64) -> String {
+    show(bytes, &SIZES)
+}
+
+/// In the largest of the units (the smallest first) that is exact.
+fn show(value: u64, units: &[(&str, u64)]) -> String {
+    let exact = units.iter().rev().find(|(_, factor)| value > 0 && value.is_multiple_of(*factor));
+    let (unit, factor) = exact.or(units.first()).unwrap_or(&("", 1));
+    format!("{}{unit}", value / factor)
 }
 
 /// The number times its unit, when it fits; no sign, no fraction, no space, no second unit.
@@ -51,7 +60,7 @@ mod tests {
         for (text, millis) in [("250ms", 250), ("5s", 5_000), ("2m", 120_000), ("1h", 3_600_000), ("0s", 0)] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for (text, bytes) in [("7B", 7), ("16KiB", 16 << 10), ("8MiB", 8 << 20), ("1GiB", 1 << 30), ("10TiB", 10 << 40)]
+        for (text, bytes) in [("7B", 7), ("16KiB", 16 << 10), ("8MiB", 8 << 20), ("1GiB", 1 << 30), ("50TiB", 50 << 40)]
         {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
@@ -73,6 +82,12 @@ mod tests {
         fn a_shown_duration_reads_back(millis in 0u64..1 << 50) {
             let value = Duration::from_millis(millis);
             prop_assert_eq!(duration(&show_duration(value)), Ok(value));
+        }
+
+        #[test]
+        fn a_shown_size_reads_back(bytes: u64) {
+            prop_assert_eq!(size(&show_size(bytes)), Ok(bytes));
+            prop_assert_eq!(size(&show_size(bytes >> 20 << 20)), Ok(bytes >> 20 << 20));
         }
 
         #[test]

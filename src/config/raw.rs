@@ -1,6 +1,8 @@
 //! What serde reads: the shape of the file and nothing else. Every field is optional here; what is missing or
 //! wrong is said by the validation, which knows the fix. Unknown fields are refused.
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeMap;
 use toml::Spanned;
 
 /// A value that remembers where it stood.
@@ -221,6 +223,7 @@ table! {
         name: Field<String>,
         #[serde(rename = "match")]
         r#match: Field<String>,
+        headers: Option<Spanned<BTreeMap<String, Spanned<RawWanted>>>>,
         key: Field<String>,
         suite: Field<String>,
         replication: Field<String>,
@@ -233,8 +236,58 @@ table! {
         classification: Field<String>,
         max_size: Field<String>,
         require_tls: Field<bool>,
-        content_types: Option<Vec<Spanned<String>>>,
+        content_types: Option<Spanned<Vec<Spanned<String>>>>,
         client_keys: Option<Vec<Spanned<String>>>,
+    }
+}
+
+/// What a rule says of one header: a value, `true` for any, `false` for none.
+pub(super) enum RawWanted {
+    Is(String),
+    There(bool),
+    /// None of these.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for RawWanted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reads;
+
+        impl<'de> Visitor<'de> for Reads {
+            type Value = RawWanted;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("text in quotes, true for any value, or false for a header that is not there")
+            }
+
+            fn visit_bool<E: Error>(self, there: bool) -> Result<RawWanted, E> {
+                Ok(RawWanted::There(there))
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<RawWanted, E> {
+                Ok(RawWanted::Other)
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<RawWanted, E> {
+                Ok(RawWanted::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawWanted, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(RawWanted::Other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<RawWanted, A::Error> {
+                while table.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(RawWanted::Other)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawWanted, E> {
+                Ok(RawWanted::Is(text.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_any(Reads)
     }
 }
 

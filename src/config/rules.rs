@@ -1,10 +1,10 @@
 //! `[[rule]]`: patterns, keys and modes, checked one by one and as a list.
-use super::raw::{Field, RawConfig, RawRule};
+use super::raw::{Field, RawConfig, RawRule, RawWanted};
 use super::suites::words;
 use super::value::Reader;
 use crate::policy::{
-    DEFAULT, Deletes, KeyTemplate, MediaRange, MetadataForm, Pattern, PolicyError, Replication, Retention, Rule,
-    RuleSet, Suites, Terms, Unsealed, is_word,
+    Conditions, DEFAULT, Deletes, KeyTemplate, MediaRange, MetadataForm, Pattern, PolicyError, Replication, Retention,
+    Rule, RuleSet, Suites, Terms, Unsealed, Wanted, header_name, is_word,
 };
 use crate::s3::{LockMode, Suite};
 use std::time::Duration;
@@ -36,6 +36,7 @@ fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize, suite
         given => reader.choice(given, &field("suite"), &words()),
     };
     let terms = terms(reader, raw, &field);
+    let headers = headers(reader, raw, &field);
     let text = reader.required(&raw.r#match, &field("match"), Some(at), "match = \"bucket/prefix/**\"")?;
     let given = raw.r#match.as_ref()?;
     let pattern =
@@ -54,7 +55,33 @@ fn rule(reader: &mut Reader<'_, '_>, raw: &Spanned<RawRule>, index: usize, suite
         terms.client_keys.push(taken(reader, given, &field("client_keys"), parsed, fix)?);
     }
     let name = raw.name.as_ref().map_or_else(|| format!("rule-{}", index + 1), |name| name.get_ref().clone());
-    Some(Rule { name, pattern, key: key?, terms })
+    Some(Rule { name, pattern, headers: headers?, key: key?, terms })
+}
+
+/// `headers`: each name and value at fault is reported.
+fn headers(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> String) -> Option<Conditions> {
+    let Some(given) = &raw.headers else { return Some(Conditions::default()) };
+    if given.get_ref().is_empty() {
+        reader.wrong(given, &field("headers"), "no header is named", "name one, or remove headers");
+        return None;
+    }
+    let mut conditions = Vec::new();
+    for (name, wanted) in given.get_ref() {
+        let field = field(&format!("headers.{name}"));
+        let name = taken(reader, wanted, &field, header_name(name), "see the example file");
+        let parsed = match wanted.get_ref() {
+            RawWanted::Is(text) => Wanted::parse(text),
+            RawWanted::There(true) => Ok(Wanted::any()),
+            RawWanted::There(false) => Ok(Wanted::Absent),
+            RawWanted::Other => Err(PolicyError(
+                "it is no value of a header; write text in quotes, true for any value, or false for a header that is not there"
+                    .to_owned(),
+            )),
+        };
+        conditions.push(name.zip(taken(reader, wanted, &field, parsed, "see the example file")));
+    }
+    let conditions = Conditions::new(conditions.into_iter().collect::<Option<_>>()?);
+    taken(reader, given, &field("headers"), conditions, "see the example file")
 }
 
 /// Everything but name, pattern, keys and suite.
@@ -66,10 +93,13 @@ fn terms(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> St
     let unsealed = choice(reader, &raw.unsealed, &field("unsealed"), &kinds);
     let forms: Vec<_> = MetadataForm::ALL.iter().map(|form| (form.name(), *form)).collect();
     let metadata = choice(reader, &raw.metadata, &field("metadata"), &forms);
+    if let Some(given) = raw.content_types.as_ref().filter(|given| given.get_ref().is_empty()) {
+        reader.wrong(given, &field("content_types"), "no content type is named", "name one, or remove content_types");
+    }
     let most = 50 * (1 << 40);
     let max_size = reader.size(&raw.max_size, &field("max_size"), most, 0..=most);
     let mut content_types = Vec::new();
-    for given in raw.content_types.iter().flatten() {
+    for given in raw.content_types.iter().flat_map(|given| given.get_ref()) {
         let parsed = MediaRange::parse(given.get_ref());
         content_types.extend(taken(reader, given, &field("content_types"), parsed, "see the example file"));
     }
@@ -96,9 +126,9 @@ fn terms(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> St
 }
 
 /// What was parsed; a refusal is reported, with the part behind its last `; ` as the fix.
-fn taken<T>(
+fn taken<T, V>(
     reader: &mut Reader<'_, '_>,
-    given: &Spanned<String>,
+    given: &Spanned<V>,
     field: &str,
     parsed: Result<T, PolicyError>,
     fix: &str,
@@ -157,9 +187,14 @@ fn choice<T: Copy + Default>(
 
 fn place(rule: &Spanned<RawRule>, field: &str) -> usize {
     let raw = rule.get_ref();
+    if let ("require_tls", Some(given)) = (field, &raw.require_tls) {
+        return given.span().start;
+    }
     let value = match field {
         "name" => &raw.name,
         "suite" => &raw.suite,
+        "deletes" => &raw.deletes,
+        "unsealed" => &raw.unsealed,
         _ => &raw.r#match,
     };
     value.as_ref().map_or(rule.span().start, |v| v.span().start)

@@ -9,6 +9,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+/// Settings that are lists of words; every other list is one of tables.
+const LISTS: [&str; 4] = ["client_keys", "content_types", "read", "write"];
 /// More faults than anybody mends at once; also the bound of the loop.
 const MAX_FAULTS: usize = 100;
 
@@ -95,7 +97,11 @@ fn explain(field: &str, message: &str) -> (String, String) {
         "a string" => "text in quotes",
         "i64" => "a whole number",
         "a boolean" => "true or false",
+        other if other.contains("sequence") && LISTS.contains(&key) => {
+            "a list in square brackets, for example [\"a\", \"b\"]"
+        }
         other if other.contains("sequence") => "a table in double brackets, for example [[site]]",
+        other if other.contains("map") => "a table, for example { name = \"value\" }",
         other if other.contains("struct") => "a table",
         other => other,
     };

@@ -313,6 +313,50 @@ fn a_secret_has_exactly_one_place_and_it_must_be_there() {
 }
 
 #[test]
+fn a_rule_may_ask_for_headers_and_their_faults_name_their_line() {
+    let rule = |lines: &str| format!("{GOOD}[[rule]]\nmatch = \"b/**\"\n{lines}\n");
+    let inline = "headers = { Content-Type = \"application/pdf\", x-amz-meta-a = false, x-amz-tagging = true }";
+    let said = good(&rule(inline)).rules[0].headers.to_string();
+    assert_eq!(said, "content-type = \"application/pdf\", no x-amz-meta-a, x-amz-tagging = \"*\"");
+    let table =
+        rule("[rule.headers]\n\"content-type\" = \"application/pdf\"\nx-amz-meta-a = false\nx-amz-tagging = true");
+    assert_eq!(good(&table).rules[0].headers.to_string(), said);
+    assert!(good(&rule("")).rules[0].headers.is_empty());
+    for (line, field, hint) in [
+        ("headers = { Authorization = true }", "headers.Authorization", "a secret"),
+        (
+            "headers = { x-amz-server-side-encryption-customer-key = \"x\" }",
+            "headers.x-amz-server-side-encryption-customer-key",
+            "a secret",
+        ),
+        ("headers = { range = true }", "headers.range", "name x-amz-meta-*"),
+        ("headers = { content-type = \"\" }", "headers.content-type", "write false"),
+        ("headers = { content-type = \"{client}\" }", "headers.content-type", "write `*`"),
+        ("headers = { content-type = 5 }", "headers.content-type", "write text in quotes, true for any value"),
+        ("headers = { expires = true, Expires = false }", "headers", "twice; keep one"),
+        ("headers = {}", "headers", "name one, or remove headers"),
+        ("headers = { content-type = [\"a/b\"] }", "headers.content-type", "write text in quotes, true for any value"),
+        ("headers = [\"a\"]", "headers", "write a table, for example { name"),
+        ("content_types = []", "content_types", "name one, or remove content_types"),
+        ("content_types = \"a/b\"", "content_types", "write a list in square brackets"),
+        ("content_types = [\"text/csv; charset=utf-8\"]", "content_types", "without parameters"),
+        ("max_size = \"51TiB\"", "max_size", "choose 0B to 50TiB"),
+        ("max_size = \"huge\"", "max_size", "(B, KiB, MiB, GiB, TiB)"),
+        ("headers = \"pdf\"", "headers", "wrong kind"),
+        ("headers = { expires = true }\nrequire_tls = true", "require_tls", "put it into a rule for `b/**`"),
+        ("headers = { expires = true }\ndeletes = \"retain\"", "deletes", "put it into a rule for `b/**`"),
+        ("headers = { expires = true }\nunsealed = \"read\"", "unsealed", "put it into a rule for `b/**`"),
+    ] {
+        let bad = rule(line);
+        let report = report(&bad);
+        let fault = line.lines().last().unwrap_or_default();
+        let expected = format!("f:{}: rule[1].{field}: ", line_of(&bad, fault));
+        assert!(report.starts_with(&expected) && report.contains(hint), "{line}: {report}");
+        assert_eq!(report.lines().count(), 1, "{line}: {report}");
+    }
+}
+
+#[test]
 fn rules_are_read_in_order_and_their_faults_name_their_line() {
     let rules = "[[rule]]\nmatch = \"bkt/a/**\"\nkey = \"k1\"\nreplication = \"strict\"\n[[rule]]\nname = \"rest\"\nmatch = \"bkt/**\"\n";
     let config = good(&format!("{GOOD}{rules}"));
@@ -387,7 +431,7 @@ fn nonsense_values_are_each_named() {
         ("system_bucket = \"UP\"", "system_bucket: \"UP\" is no bucket name"),
         ("listen.address = \"localhost\"", "listen.address: \"localhost\" is no address"),
         ("listen.admin = \"127.0.0.1:9000\"", "listen.admin: it is the same address"),
-        ("limits.max_xml_body = \"1GiB\"", "limits.max_xml_body: it is out of bounds; choose 64KiB to 32768KiB"),
+        ("limits.max_xml_body = \"1GiB\"", "limits.max_xml_body: it is out of bounds; choose 64KiB to 32MiB"),
         ("replication.retry_max = \"1s\"\nreplication.retry_min = \"2s\"", "replication.retry_max: it is shorter"),
         ("log.level = \"loud\"", "log.level: \"loud\" is not known; choose one of \"error\""),
         ("log.access = \"a.log\"\nlog.events = \"a.log\"", "log.events: it is the same file"),

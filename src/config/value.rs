@@ -91,12 +91,13 @@ impl Reader<'_, '_> {
         match quantity::size(text.get_ref()).map(usize::try_from) {
             Ok(Ok(given)) if allowed.contains(&given) => given,
             Ok(_) => {
-                let bounds = format!("choose {}KiB to {}KiB", allowed.start() >> 10, allowed.end() >> 10);
+                let show = |bytes: &usize| quantity::show_size(*bytes as u64);
+                let bounds = format!("choose {} to {}", show(allowed.start()), show(allowed.end()));
                 self.wrong(text, field, "it is out of bounds", bounds);
                 default
             }
             Err(what) => {
-                self.wrong(text, field, what, format!("the default is \"{}KiB\"", default >> 10));
+                self.wrong(text, field, what, format!("the default is \"{}\"", quantity::show_size(default as u64)));
                 default
             }
         }

@@ -4,10 +4,10 @@ use super::Gateway;
 use super::checksum::{Declared, algorithm_by_name, object_text, set_checksum, type_name};
 use super::conditions::Conditions;
 use super::customer::{self, Brought};
-use super::encryption::Told;
+use super::encryption::{Encryption, Told};
 use super::metadata::{UserMetadata, from_input};
 use super::open::{Opened, open};
-use super::put::{NewObject, Stored, condition, store};
+use super::put::{NewObject, Stored, condition, plan_of, store};
 use super::refuse::{kept, refusable, refuse_unsupported};
 use super::request;
 use super::respond::{GatewayError, failed_authentication};
@@ -44,8 +44,8 @@ pub(super) async fn copy_object(
         return rewrap::rewrap(gateway, rewrap::Rewrap { at, from, version, asked, permit }, context).await;
     }
     let rekeys = brought.is_some() || encryption.customer().is_some();
-    if from == at && version.is_none() && !rekeys && !changes(input, replaced) && !changes_suite(gateway, &at).await {
-        return Err(no_change());
+    if from == at && version.is_none() && !rekeys && !changes(input, replaced) {
+        check_changes_suite(gateway, &at, &req.headers, input).await?;
     }
     let asked_algorithm = input.checksum_algorithm.as_ref().map(|name| algorithm_by_name(name.as_str())).transpose()?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
@@ -53,7 +53,7 @@ pub(super) async fn copy_object(
     let metadata = |opened: &Opened| new_metadata(opened, input, replaced, encryption.is_kms());
     // The body stays as it is: so does the key that it lies under.
     let same_key = customer::is_same(asked.brought.as_ref(), encryption.customer());
-    let may_reuse = |opened: &Opened| same_key && reuse::is_possible(gateway, opened, &at, asked_algorithm, &condition);
+    let may_reuse = |opened: &Opened| same_key && reuse::is_possible(gateway, opened, asked_algorithm, &condition);
     let found = source::find_unless(gateway, &asked, may_reuse).await?;
     request::note(context.as_ref(), |facts| facts.also.push(read_of(&asked.at)));
     request::may_read(gateway, &permit, found.opened())?;
@@ -173,11 +173,21 @@ fn changes(input: &CopyObjectInput, replaced: bool) -> bool {
         || input.server_side_encryption.is_some()
 }
 
-/// The rule asks for another suite than the object has: then a copy onto itself changes its encryption.
-async fn changes_suite(gateway: &Arc<Gateway>, at: &Location) -> bool {
-    let wanted = gateway.rules.plan(&at.bucket, &at.key).terms.suite;
-    let opened = open(gateway, at).await;
-    opened.is_ok_and(|opened| opened.object.suite().is_some_and(|suite| suite != wanted))
+/// A copy onto itself that changes nothing else changes the object's encryption, where the rule asks for another suite than it has.
+///
+/// # Errors
+/// When it does not, or nobody can say.
+async fn check_changes_suite(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    headers: &http::HeaderMap,
+    input: &CopyObjectInput,
+) -> S3Result<()> {
+    let opened = open(gateway, at).await.map_err(|_| no_change())?;
+    let kept = kept_headers(headers, input, at, &opened).await?;
+    let plan = plan_of(gateway, at, &kept_metadata(&opened, input), &kept, &Encryption::Usual);
+    let changes = opened.object.suite().is_some_and(|suite| suite != plan.terms.suite);
+    if changes { Ok(()) } else { Err(no_change()) }
 }
 
 /// A copy onto itself that changes nothing is refused, as S3 does.

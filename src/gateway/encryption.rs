@@ -38,6 +38,9 @@ pub(super) struct Told {
 }
 
 const KMS: &str = "aws:kms";
+const KIND: &str = "x-amz-server-side-encryption";
+const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+const CUSTOMER_ALGORITHM: &str = "x-amz-server-side-encryption-customer-algorithm";
 
 // === impl Encryption ===
 
@@ -64,17 +67,28 @@ impl Encryption {
         }
         match (encryption, key) {
             (Some(KMS), key) => Ok(Self::Kms(key.map(str::to_owned))),
+            (Some("aws:kms:dsse"), _) => Err(not_implemented("Dual-layer encryption (aws:kms:dsse)")),
+            (Some("aws:fsx"), _) => Err(not_implemented("Encryption by FSx (aws:fsx)")),
             (_, Some(_)) => {
                 let message = "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms";
                 Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message))
             }
             (None | Some(ServerSideEncryption::AES256), None) => Ok(Self::Usual),
-            (Some("aws:kms:dsse"), None) => Err(not_implemented("Dual-layer encryption (aws:kms:dsse)")),
-            (Some("aws:fsx"), None) => Err(not_implemented("Encryption by FSx (aws:fsx)")),
             (Some(_), None) => {
                 let message = "The encryption method specified is not supported";
                 Err(S3Error::with_message(S3ErrorCode::InvalidArgument, message))
             }
+        }
+    }
+
+    /// What the headers about encryption say of the object. (The client's own key is none of them.)
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        match (self, name) {
+            (Self::Usual, KIND) => Some(ServerSideEncryption::AES256),
+            (Self::Kms(_), KIND) => Some(KMS),
+            (Self::Kms(key), KMS_KEY) => key.as_deref(),
+            (Self::Customer(_), CUSTOMER_ALGORITHM) => Some(ALGORITHM),
+            _ => None,
         }
     }
 
@@ -193,6 +207,7 @@ mod tests {
         assert_eq!(code(Some("rot13"), None, false), "InvalidArgument");
         assert_eq!(code(Some("aws:kms"), None, true), "NotImplemented");
         assert_eq!(code(Some("aws:kms:dsse"), None, false), "NotImplemented");
+        assert_eq!(code(Some("aws:kms:dsse"), Some("hr"), false), "NotImplemented");
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod copy;
 mod cors;
 mod customer;
 mod delete;
+mod describe;
 mod encryption;
 mod form;
 mod get;

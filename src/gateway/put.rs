@@ -2,6 +2,7 @@
 use super::Gateway;
 use super::checksum::{Declared, set_checksum, type_name};
 use super::customer::Brought;
+use super::describe::Description;
 use super::encryption::Encryption;
 use super::ingest::{Ingest, declared_length};
 use super::metadata::{UserMetadata, check_sealed, from_input};
@@ -16,7 +17,7 @@ use crate::policy::{Deletes, Plan, Replication};
 use crate::s3::{Operation, PlainLen, Suite};
 use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId, sealed_len};
 use crate::site::tee::{Committed, Fate, Mode};
-use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition};
+use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition, retention_note};
 use crate::state::IndexEntry;
 use crate::telemetry::SuiteUse;
 use bytes::Bytes;
@@ -72,7 +73,7 @@ pub(super) async fn put_object(
         return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
     }
     let metadata = UserMetadata { kms: encryption.is_kms(), ..from_input!(input) };
-    terms::check_object(&gateway.rules.plan(&at.bucket, &at.key), &metadata, length)?;
+    terms::check_object(&plan_of(gateway, &at, &metadata, &kept, &encryption), &metadata, length)?;
     let condition = condition(gateway, &at, input.if_match.as_ref(), input.if_none_match.as_ref()).await?;
     let body = input.body.take().ok_or_else(|| S3Error::new(S3ErrorCode::IncompleteBody))?;
     let trailers = req.trailing_headers.clone();
@@ -106,7 +107,7 @@ pub(super) async fn store<B>(
 where
     B: Stream<Item = Result<Bytes, StdError>> + Unpin,
 {
-    let plan = gateway.rules.plan(&object.at.bucket, &object.at.key);
+    let plan = plan_of(gateway, &object.at, &object.metadata, &object.kept, &object.encryption);
     terms::check_object(&plan, &object.metadata, object.length)?;
     let sealer = new_sealer(gateway, &plan, &object.encryption, &object.who).await?;
     let entropy = gateway.entropy.as_ref();
@@ -142,8 +143,19 @@ where
     let stored = Stored { content, key: sealer.key_ref().id.clone(), suite: sealer.suite(), committed };
     note_stored(gateway, &object.at, &stored, 1);
     gateway.metrics.moved(operation, object.length.0, sealed.0);
-    note_write(context, &plan, &sealer, &stored.committed, object.length, sealed.0);
+    note_write(context, &plan.rule, &sealer, &stored.committed, object.length, sealed.0);
     Ok(stored)
+}
+
+/// The plan for an object that is being written as this.
+pub(super) fn plan_of(
+    gateway: &Gateway,
+    at: &Location,
+    metadata: &UserMetadata,
+    kept: &[(&'static str, String)],
+    encryption: &Encryption,
+) -> Plan {
+    gateway.rules.plan_write(&at.bucket, &at.key, &Description { metadata, kept, encryption })
 }
 
 /// Checks and seals what the client attached.
@@ -168,7 +180,10 @@ pub(super) fn headers(
     kept: Vec<(&'static str, String)>,
 ) -> ObjectHeaders {
     let clear = metadata.in_clear(plan.terms.metadata);
-    let (kept, lock) = retention::with_rule(kept, plan.terms.retention, crate::clock::now());
+    let (mut kept, lock) = retention::with_rule(kept, plan.terms.retention, crate::clock::now());
+    if plan.by_headers {
+        kept.push(retention_note(lock));
+    }
     ObjectHeaders { metadata: sealed.map(|sealed| sealed.value.clone()), kept, clear, lock }
 }
 
@@ -220,14 +235,14 @@ pub(super) fn note_stored(gateway: &Gateway, at: &Location, stored: &Stored, par
 /// Tells the access log what was written where, under which key.
 pub(super) fn note_write(
     context: Option<&RequestContext>,
-    plan: &Plan,
+    rule: &str,
     sealer: &ObjectSealer,
     committed: &Committed,
     plain: PlainLen,
     sealed: u64,
 ) {
     request::note(context, |facts| {
-        facts.rule = Some(plan.rule.to_string());
+        facts.rule = Some(rule.to_owned());
         facts.vault_key = Some(sealer.key_ref().id.as_str().to_owned());
         facts.vault_key_version = Some(sealer.key_ref().version);
         facts.suite = Some(sealer.suite().name());

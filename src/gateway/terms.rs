@@ -6,10 +6,25 @@ use crate::policy::{LiveRules, Plan, Unfit};
 use crate::s3::{BucketName, ObjectKey, PlainLen};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
+/// How large an object may become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// The rule that says so.
+    pub(super) rule: String,
+    /// Bytes of plaintext; `None`: what S3 takes.
+    pub(super) most: Option<u64>,
+}
+
+impl Limit {
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self { rule: plan.rule.to_string(), most: plan.terms.max_size }
+    }
+}
+
 /// Refuses what the rule does not take: a content type, a size.
 pub(super) fn check_object(plan: &Plan, metadata: &UserMetadata, length: PlainLen) -> S3Result<()> {
     check_type(plan, metadata)?;
-    check_size(plan, length)
+    check_size(&Limit::of(plan), length)
 }
 
 /// Refuses a content type that the rule does not take.
@@ -22,11 +37,11 @@ pub(super) fn check_type(plan: &Plan, metadata: &UserMetadata) -> S3Result<()> {
 }
 
 /// Refuses an object that would be larger than the rule takes.
-pub(super) fn check_size(plan: &Plan, length: PlainLen) -> S3Result<()> {
-    match plan.terms.max_size {
-        Some(most) if length.0 > most => {
+pub(super) fn check_size(Limit { rule, most }: &Limit, length: PlainLen) -> S3Result<()> {
+    match most {
+        Some(most) if length.0 > *most => {
             let message =
-                format!("Your proposed upload exceeds the maximum allowed size of {most} bytes (rule {}).", plan.rule);
+                format!("Your proposed upload exceeds the maximum allowed size of {most} bytes (rule {rule}).");
             Err(S3Error::with_message(S3ErrorCode::EntityTooLarge, message))
         }
         _ => Ok(()),
@@ -75,20 +90,20 @@ pub(super) fn unfit(unfit: &Unfit) -> S3Error {
     S3Error::with_message(S3ErrorCode::InvalidArgument, message)
 }
 
-/// What remains of a rule's limit for an upload of which `others` bytes are there already.
+/// Whether the limit leaves room for a part of so many bytes beside what is there of the upload already.
 pub(super) async fn check_part(
     gateway: &Gateway,
-    plan: &Plan,
+    limit: &Limit,
     upload: &str,
     number: u16,
     length: PlainLen,
 ) -> Result<(), super::respond::GatewayError> {
-    if plan.terms.max_size.is_none() {
+    if limit.most.is_none() {
         return Ok(());
     }
-    check_size(plan, length)?;
+    check_size(limit, length)?;
     let others = gateway.state.length_without(upload, number).await?;
-    Ok(check_size(plan, PlainLen(length.0.saturating_add(others.0)))?)
+    Ok(check_size(limit, PlainLen(length.0.saturating_add(others.0)))?)
 }
 
 #[cfg(test)]
@@ -98,7 +113,13 @@ mod tests {
     use std::sync::Arc;
 
     fn plan(terms: Terms) -> Plan {
-        Plan { rule: "scans".into(), key: Ok("k".into()), terms: Arc::new(terms), client_keys: Arc::new([]) }
+        Plan {
+            rule: "scans".into(),
+            key: Ok("k".into()),
+            terms: Arc::new(terms),
+            client_keys: Arc::new([]),
+            by_headers: false,
+        }
     }
 
     #[test]
@@ -113,7 +134,7 @@ mod tests {
         let error = check_object(&only_images, &of("text/html"), PlainLen(1)).expect_err("refused");
         assert_eq!(*error.code(), S3ErrorCode::AccessDenied);
         assert!(error.message().is_some_and(|text| text.contains("rule scans")));
-        let small = plan(Terms { max_size: Some(10), ..Terms::default() });
+        let small = Limit::of(&plan(Terms { max_size: Some(10), ..Terms::default() }));
         assert!(check_size(&small, PlainLen(10)).is_ok());
         assert_eq!(*check_size(&small, PlainLen(11)).expect_err("refused").code(), S3ErrorCode::EntityTooLarge);
     }

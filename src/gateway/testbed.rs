@@ -6,7 +6,9 @@ use crate::audit::{Facts, RequestContext};
 use crate::authz::Authorizer;
 use crate::identity::{Credential, Credentials, Principal};
 use crate::keys::{Keyring, OsEntropy, RootKey};
-use crate::policy::{DEFAULT, KeyTemplate, LiveRules, MetadataForm, Pattern, Rule, RuleSet, Suites, Terms, Unsealed};
+use crate::policy::{
+    Conditions, DEFAULT, KeyTemplate, LiveRules, MetadataForm, Pattern, Rule, RuleSet, Suites, Terms, Unsealed,
+};
 use crate::replication::Journal;
 use crate::s3::{BucketName, ObjectKey, Operation, PlainLen, RequestId};
 use crate::seal::{
@@ -326,6 +328,7 @@ fn rules(unsealed: Unsealed, metadata: MetadataForm) -> RuleSet {
     let rule = Rule {
         name: "tested".to_owned(),
         pattern: Pattern::parse(&format!("{BUCKET}/**")).expect("a pattern"),
+        headers: Conditions::default(),
         key: KeyTemplate::fixed(DEFAULT).expect("a key"),
         terms: Terms { unsealed, metadata, ..Terms::default() },
     };

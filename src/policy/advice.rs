@@ -19,7 +19,7 @@ pub fn advise(rules: &RuleSet, existing: &[String]) -> Vec<Advice> {
     let mut advice = Vec::new();
     for (at, second) in list.iter().enumerate() {
         for first in &list[..at] {
-            if first.pattern.meets(&second.pattern) && !second.pattern.covers(&first.pattern) {
+            if first.meets(second) && !second.covers(first) {
                 advice.push(Advice::Overlap { first: first.name.clone(), second: second.name.clone() });
             }
         }
@@ -57,12 +57,12 @@ impl std::fmt::Display for Advice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{KeyTemplate, Pattern, Suites, Terms};
+    use crate::policy::{Conditions, KeyTemplate, Pattern, Suites, Terms, Wanted};
 
     fn rule(name: &str, pattern: &str, key: &str) -> Rule {
         let pattern = Pattern::parse(pattern).unwrap_or_else(|e| panic!("{e}"));
         let key = KeyTemplate::parse(key, &pattern).unwrap_or_else(|e| panic!("{e}"));
-        Rule { name: name.into(), pattern, key, terms: Terms::default() }
+        Rule { name: name.into(), pattern, headers: Conditions::default(), key, terms: Terms::default() }
     }
 
     fn said(rules: Vec<Rule>, existing: &[&str]) -> Vec<String> {
@@ -82,6 +82,19 @@ mod tests {
         let said = said(vec![rule("pdf", "b/*/*.pdf", "k"), rule("ann", "b/ann/*", "k")], &[]);
         assert_eq!(said.len(), 1);
         assert!(said[0].contains("pdf and ann overlap"), "{}", said[0]);
+    }
+
+    #[test]
+    fn rules_for_other_headers_are_no_overlap() {
+        let asking = |name: &str, pattern: &str, kind: &str| {
+            let wanted = Wanted::parse(kind).unwrap_or_else(|e| panic!("{e}"));
+            let headers = Conditions::new(vec![("content-type".to_owned(), wanted)]).unwrap_or_else(|e| panic!("{e}"));
+            Rule { headers, ..rule(name, pattern, "k") }
+        };
+        let (pdf, image) = (asking("pdf", "b/*/x", "a*/pdf"), asking("image", "b/ann/*", "image/*"));
+        assert!(said(vec![pdf.clone(), image, rule("rest", "b/**", "k")], &[]).is_empty());
+        let said = said(vec![pdf, asking("any", "b/ann/*", "a*")], &[]);
+        assert!(said.len() == 1 && said[0].contains("pdf and any overlap"), "{said:?}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The rules in force. A reload replaces them all at once: a request sees the old ones or the new ones, never some of each.
-use super::{Plan, Rule, RuleSet};
+use super::{Headers, Plan, Rule, RuleSet};
 use crate::s3::{BucketName, ObjectKey, Suite};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -22,9 +22,14 @@ impl LiveRules {
         Self(ArcSwap::from_pointee(rules))
     }
 
-    /// The plan for an object.
+    /// The plan for an object, for whatever is no write.
     pub fn plan(&self, bucket: &BucketName, key: &ObjectKey) -> Plan {
         self.0.load().plan(bucket, key)
+    }
+
+    /// The plan for an object that is being written with these headers.
+    pub fn plan_write(&self, bucket: &BucketName, key: &ObjectKey, headers: &dyn Headers) -> Plan {
+        self.0.load().plan_write(bucket, key, headers)
     }
 
     /// Whether objects that are sealed with this suite may be read.
@@ -81,13 +86,13 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{KeyTemplate, Pattern, Suites, Terms};
+    use crate::policy::{Conditions, KeyTemplate, Pattern, Suites, Terms};
 
     fn rules(list: &[(&str, &str, &str)]) -> RuleSet {
         let rule = |(name, pattern, key): &(&str, &str, &str)| {
             let pattern = Pattern::parse(pattern).unwrap_or_else(|e| panic!("{e}"));
             let key = KeyTemplate::parse(key, &pattern).unwrap_or_else(|e| panic!("{e}"));
-            Rule { name: (*name).into(), pattern, key, terms: Terms::default() }
+            Rule { name: (*name).into(), pattern, headers: Conditions::default(), key, terms: Terms::default() }
         };
         RuleSet::new(list.iter().map(rule).collect(), Suites::default()).unwrap_or_else(|e| panic!("{e}"))
     }

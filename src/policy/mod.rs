@@ -1,19 +1,26 @@
 //! How is it kept: the first rule that matches a path decides key, replication and terms. PURE.
 //!
+//! A rule may ask for headers, too; then it is for writes with such headers alone. A write goes by the first rule that matches path and
+//! headers; whatever else is asked of an object (reading it, deleting it) by the first without conditions that matches its path.
+//!
 //! Rules come from `[[rule]]` in the configuration, in the order of the file. The first match wins; a rule
 //! named `default` (key `default`, `tee`) stands behind them all, so that every object has a [`Plan`].
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | [`pattern`], [`glob`] | which paths a rule is for |
+//! | [`condition`] | which writes, by their headers |
 //! | [`template`] | the key's name, made of what the pattern captured |
 //! | [`retention`] | how long objects are kept |
 //! | [`terms`] | what a rule asks of objects and requests |
 //! | [`suites`] | which suites may be written and read at all |
 //! | [`rule_set`] | all rules in order |
+//! | [`explain`] | why a rule decided |
 //! | [`advice`] | rules that contradict each other or do nothing |
 //! | [`live`] | the rules in force, which a reload replaces |
 mod advice;
+mod condition;
+mod explain;
 mod glob;
 mod live;
 mod pattern;
@@ -24,10 +31,12 @@ mod template;
 mod terms;
 
 pub use advice::{Advice, advise};
+pub use condition::{Conditions, DESCRIBING, Headers, Unmet, Wanted, header_name};
+pub use explain::{Explanation, PassedOver, Why};
 pub use live::{Change, LiveRules};
 pub use pattern::Pattern;
 pub use retention::Retention;
-pub use rule_set::{Explanation, RuleProblem, RuleSet};
+pub use rule_set::{RuleProblem, RuleSet};
 pub use suites::Suites;
 pub use template::{KeyTemplate, Unfit};
 pub use terms::{MediaRange, Terms, is_word};
@@ -87,6 +96,8 @@ pub struct Rule {
     pub name: String,
     /// `bucket/prefix/**`: `*` within a segment, `**` across segments, `{name}` for the key.
     pub pattern: Pattern,
+    /// What it asks of the headers of a write; with any, it is for writes alone.
+    pub headers: Conditions,
     /// How the vault key's name is made.
     pub key: KeyTemplate,
     /// Everything else.
@@ -104,6 +115,8 @@ pub struct Plan {
     pub terms: Arc<Terms>,
     /// Vault keys that a client may ask for by name, besides.
     pub client_keys: Arc<[Arc<str>]>,
+    /// True when headers had a say: who looks at the path later finds another rule.
+    pub by_headers: bool,
 }
 
 /// Why a rule is refused.

@@ -1,5 +1,8 @@
 //! All rules in order, with the default behind them; the answer to "which rule applies, and why".
-use super::{DEFAULT, Deletes, KeyTemplate, MetadataForm, Pattern, Plan, PolicyError, Rule, Suites, Terms, Unsealed};
+use super::{
+    DEFAULT, Deletes, Explanation, Headers, KeyTemplate, MetadataForm, PassedOver, Plan, PolicyError, Rule, Suites,
+    Terms, Unsealed, Why,
+};
 use crate::s3::{BucketName, ObjectKey, Suite};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -22,23 +25,12 @@ struct Entry {
     terms: Arc<Terms>,
 }
 
-/// Why an object is kept the way it is: every rule up to the one that decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
-    /// What was decided.
-    pub plan: Plan,
-    /// The rules that were tried before and did not match: (name, pattern).
-    pub passed_over: Vec<(String, String)>,
-    /// The pattern that matched; `None` when the default decided.
-    pub matched: Option<String>,
-}
-
 /// What is wrong with one rule of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleProblem {
     /// Position in the list, from 0.
     pub index: usize,
-    /// The field of `[[rule]]` at fault: `name`, `match` or `suite`.
+    /// The field of `[[rule]]` at fault.
     pub field: &'static str,
     /// What is wrong and what to do.
     pub message: String,
@@ -61,7 +53,7 @@ impl RuleSet {
     }
 
     /// Everything wrong with these rules as a list: names that are used twice, unusable names, patterns that
-    /// can never be reached, suites that may not be written.
+    /// can never be reached, suites that may not be written, terms that have no sense beside conditions on headers.
     pub fn problems(rules: &[Rule], suites: &Suites) -> Vec<RuleProblem> {
         let mut problems = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
@@ -73,27 +65,45 @@ impl RuleSet {
             found("name", check_name(rule, &rules[..index]));
             found("match", check_reachable(rule, &rules[..index]));
             found("suite", check_suite(rule, suites));
+            for (field, given) in needed_without_headers(&rule.terms) {
+                found(field, check_needs_no_headers(rule, field, given));
+            }
         }
         problems
     }
 
-    /// The plan for an object.
+    /// The plan for an object, for whatever is no write: rules that ask for headers have no say.
     pub fn plan(&self, bucket: &BucketName, key: &ObjectKey) -> Plan {
+        self.decide(bucket, key, None)
+    }
+
+    /// The plan for an object that is being written with these headers.
+    pub fn plan_write(&self, bucket: &BucketName, key: &ObjectKey, headers: &dyn Headers) -> Plan {
+        self.decide(bucket, key, Some(headers))
+    }
+
+    fn decide(&self, bucket: &BucketName, key: &ObjectKey, headers: Option<&dyn Headers>) -> Plan {
         let (bucket, key) = (bucket.as_str(), key.as_str());
-        let decides = self.entries.iter().find(|entry| entry.rule.pattern.matches(bucket, key));
+        let decides = self.entries.iter().find(|entry| entry.rule.passes(bucket, key, headers).is_none());
         decides.map_or_else(|| self.default.clone(), |entry| entry.plan(bucket, key))
     }
 
-    /// Why an object is kept the way it is.
-    pub fn explain(&self, bucket: &BucketName, key: &ObjectKey) -> Explanation {
+    /// Whether a write there may go by another rule than the path alone says.
+    pub fn asks_for_headers(&self, bucket: &BucketName, key: &ObjectKey) -> bool {
+        let asks = |rule: &Rule| !rule.headers.is_empty() && rule.pattern.matches(bucket.as_str(), key.as_str());
+        self.entries.iter().any(|entry| asks(&entry.rule))
+    }
+
+    /// Why an object is kept the way it is: one that is written with these headers; `None`: whatever is no write.
+    pub fn explain(&self, bucket: &BucketName, key: &ObjectKey, headers: Option<&dyn Headers>) -> Explanation {
         let (bucket, key) = (bucket.as_str(), key.as_str());
         let mut passed_over = Vec::new();
         for entry in &self.entries {
-            let pattern = entry.rule.pattern.as_str().to_owned();
-            if entry.rule.pattern.matches(bucket, key) {
-                return Explanation { plan: entry.plan(bucket, key), passed_over, matched: Some(pattern) };
+            let place = entry.rule.place();
+            match entry.rule.passes(bucket, key, headers) {
+                None => return Explanation { plan: entry.plan(bucket, key), passed_over, matched: Some(place) },
+                Some(why) => passed_over.push(PassedOver { name: entry.rule.name.clone(), place, why }),
             }
-            passed_over.push((entry.rule.name.clone(), pattern));
         }
         Explanation { plan: self.default.clone(), passed_over, matched: None }
     }
@@ -147,35 +157,46 @@ impl Entry {
             terms: self.terms.clone(),
             // What a path makes no key of, nobody can ask for.
             client_keys: self.terms.client_keys.iter().filter_map(|template| expand(template).ok()).collect(),
+            by_headers: !self.rule.headers.is_empty(),
         }
-    }
-}
-
-// === impl Explanation ===
-
-impl std::fmt::Display for Explanation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (name, pattern) in &self.passed_over {
-            writeln!(f, "rule {name} ({pattern}) does not match")?;
-        }
-        match &self.matched {
-            Some(pattern) => write!(f, "rule {} ({pattern}) decides: ", self.plan.rule)?,
-            None => write!(f, "no rule matches, the default decides: ")?,
-        }
-        match &self.plan.key {
-            Ok(key) => write!(f, "key {key}, ")?,
-            Err(unfit) => write!(f, "nothing can be written there ({unfit}), ")?,
-        }
-        write!(f, "suite {}, {}", self.plan.terms.suite, self.plan.terms)
     }
 }
 
 // === impl Rule ===
 
+impl Rule {
+    /// Why it does not decide there; `None` when it does. `headers`: of a write.
+    fn passes(&self, bucket: &str, key: &str, headers: Option<&dyn Headers>) -> Option<Why> {
+        if !self.pattern.matches(bucket, key) {
+            return Some(Why::Path);
+        }
+        match headers {
+            _ if self.headers.is_empty() => None,
+            None => Some(Why::NoWrite),
+            Some(headers) => self.headers.unmet(headers).map(Why::Headers),
+        }
+    }
+
+    /// True when this takes everything that `other` is for.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.pattern.covers(&other.pattern) && self.headers.covers(&other.headers)
+    }
+
+    /// True when both are for some write or path.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.pattern.meets(&other.pattern) && self.headers.meets(&other.headers)
+    }
+
+    /// What it is for, for people.
+    fn place(&self) -> String {
+        if self.headers.is_empty() { self.pattern.to_string() } else { format!("{}, {}", self.pattern, self.headers) }
+    }
+}
+
 /// One line that says all of it.
 impl std::fmt::Display for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "rule {} ({}): key {}, ", self.name, self.pattern, self.key)?;
+        write!(f, "rule {} ({}): key {}, ", self.name, self.place(), self.key)?;
         if self.terms.suite != Suite::default() {
             write!(f, "suite {}, ", self.terms.suite)?;
         }
@@ -230,7 +251,7 @@ fn version(rules: &[Rule], suites: &Suites) -> String {
 
 fn default_plan(suite: Suite) -> Plan {
     let terms = Arc::new(Terms { suite, ..Terms::default() });
-    Plan { rule: DEFAULT.into(), key: Ok(DEFAULT.into()), terms, client_keys: Arc::new([]) }
+    Plan { rule: DEFAULT.into(), key: Ok(DEFAULT.into()), terms, client_keys: Arc::new([]), by_headers: false }
 }
 
 fn check_name(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
@@ -245,14 +266,36 @@ fn check_name(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
 }
 
 fn check_reachable(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
-    match earlier.iter().find(|other| Pattern::covers(&other.pattern, &rule.pattern)) {
+    match earlier.iter().find(|other| other.covers(rule)) {
         Some(other) => Err(format!(
             "`{}` can never be reached: rule {} (`{}`) stands before it and takes everything it matches; \
              reorder or remove one",
-            rule.pattern, other.name, other.pattern
+            rule.place(),
+            other.name,
+            other.place()
         )),
         None => Ok(()),
     }
+}
+
+/// The terms that a read, a delete or a listing asks for, when nobody knows the headers of the write any more; and whether they are set.
+fn needed_without_headers(terms: &Terms) -> [(&'static str, bool); 3] {
+    [
+        ("deletes", terms.deletes != Deletes::default()),
+        ("unsealed", terms.unsealed != Unsealed::default()),
+        ("require_tls", terms.require_tls),
+    ]
+}
+
+fn check_needs_no_headers(rule: &Rule, term: &str, given: bool) -> Result<(), String> {
+    if !given || rule.headers.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "`{term}` is about what has no such headers (reads, deletes, listings), and this rule is for writes with headers alone; \
+         put it into a rule for `{}` without headers",
+        rule.pattern
+    ))
 }
 
 fn check_suite(rule: &Rule, suites: &Suites) -> Result<(), String> {
@@ -277,14 +320,15 @@ fn check_label(label: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{MediaRange, Replication};
+    use super::super::{Conditions, MediaRange, Pattern, Replication, Wanted, header_name};
     use super::*;
     use proptest::prelude::*;
 
     fn rule(name: &str, pattern: &str, key: &str) -> Rule {
         let pattern = Pattern::parse(pattern).unwrap_or_else(|e| panic!("{e}"));
         let key = KeyTemplate::parse(key, &pattern).unwrap_or_else(|e| panic!("{e}"));
-        Rule { name: name.into(), pattern, key, terms: Terms { replication: Replication::Strict, ..Terms::default() } }
+        let terms = Terms { replication: Replication::Strict, ..Terms::default() };
+        Rule { name: name.into(), pattern, headers: Conditions::default(), key, terms }
     }
 
     fn set(rules: Vec<Rule>) -> RuleSet {
@@ -323,7 +367,7 @@ mod tests {
         let unfit = key_of("clients/ACME/a").expect_err("never the next rule's key");
         assert_eq!((&*unfit.rule, &*unfit.capture), ("clients", "client"));
         let (bucket, key) = object("bkt", "clients/ACME/a");
-        assert!(rules.explain(&bucket, &key).to_string().contains("nothing can be written there"));
+        assert!(rules.explain(&bucket, &key, None).to_string().contains("nothing can be written there"));
         assert_eq!(rules.keys(), [DEFAULT, "rest"], "those that no path has a say in");
         assert!(rules.could_use("client-x") && !rules.could_use("clients-x") && rules.could_use(DEFAULT));
     }
@@ -351,8 +395,9 @@ mod tests {
     fn an_explanation_names_every_rule_up_to_the_one_that_decided() {
         let rules = set(vec![rule("one", "bkt/a/**", "k1"), rule("two", "bkt/**", "k2")]);
         let (bucket, key) = object("bkt", "b/x");
-        let why = rules.explain(&bucket, &key);
-        assert_eq!(why.passed_over, [("one".to_owned(), "bkt/a/**".to_owned())]);
+        let why = rules.explain(&bucket, &key, None);
+        let passed = PassedOver { name: "one".to_owned(), place: "bkt/a/**".to_owned(), why: Why::Path };
+        assert_eq!(why.passed_over, [passed]);
         assert_eq!(why.matched.as_deref(), Some("bkt/**"));
         assert_eq!(
             why.to_string(),
@@ -361,7 +406,7 @@ mod tests {
         let (bucket, key) = object("other", "x");
         assert!(
             rules
-                .explain(&bucket, &key)
+                .explain(&bucket, &key, None)
                 .to_string()
                 .ends_with("the default decides: key default, suite aes-256-gcm, replication tee")
         );
@@ -372,7 +417,7 @@ mod tests {
         let mut legacy = rule("old", "bkt/**", "k");
         legacy.terms = Terms { unsealed: Unsealed::Read, metadata: MetadataForm::Clear, ..legacy.terms };
         let (bucket, key) = object("bkt", "x");
-        let why = set(vec![legacy]).explain(&bucket, &key).to_string();
+        let why = set(vec![legacy]).explain(&bucket, &key, None).to_string();
         assert!(why.ends_with("key k, suite aes-256-gcm, replication strict, metadata clear, unsealed read"), "{why}");
         let mut all = rule("all", "bkt/**", "k");
         all.terms = Terms {
@@ -385,7 +430,7 @@ mod tests {
             client_keys: KeyTemplate::fixed("hr").into_iter().collect(),
             ..Terms::default()
         };
-        let why = set(vec![all]).explain(&bucket, &key).to_string();
+        let why = set(vec![all]).explain(&bucket, &key, None).to_string();
         let tail = "key k, suite sm4-gcm, replication tee, kept 30y (governance), classification secret, at most 5 bytes, TLS only, \
                     content types image/* text/csv, clients may ask for key hr";
         assert!(why.ends_with(tail), "{why}");
@@ -440,11 +485,111 @@ mod tests {
         let rules = RuleSet::new(Vec::new(), national).expect("good");
         let (bucket, key) = object("bkt", "x");
         assert_eq!(rules.plan(&bucket, &key).terms.suite, Suite::Sm4Gcm);
-        assert!(rules.explain(&bucket, &key).to_string().contains("key default, suite sm4-gcm, replication tee"));
+        assert!(rules.explain(&bucket, &key, None).to_string().contains("key default, suite sm4-gcm, replication tee"));
         assert_ne!(rules.version(), usual.version());
     }
 
+    fn asking(rule: Rule, headers: &[(&str, Option<&str>)]) -> Rule {
+        let one = |(name, value): &(&str, Option<&str>)| {
+            let wanted = value.map_or(Ok(Wanted::Absent), Wanted::parse).unwrap_or_else(|e| panic!("{e}"));
+            (header_name(name).unwrap_or_else(|e| panic!("{e}")), wanted)
+        };
+        let headers = Conditions::new(headers.iter().map(one).collect()).unwrap_or_else(|e| panic!("{e}"));
+        Rule { headers, ..rule }
+    }
+
+    const PDF: (&str, Option<&str>) = ("content-type", Some("application/pdf"));
+
+    /// One header.
+    struct Typed(&'static str);
+
+    impl Headers for Typed {
+        fn value(&self, name: &str) -> Option<&str> {
+            (name == "content-type").then_some(self.0)
+        }
+    }
+
+    #[test]
+    fn a_rule_that_asks_for_headers_is_for_such_writes_and_for_nothing_else() {
+        let rules =
+            set(vec![asking(rule("pdf", "bkt/{client}/**", "pdf-{client}"), &[PDF]), rule("rest", "bkt/**", "rest")]);
+        let (bucket, key) = object("bkt", "acme/x");
+        let write = |kind| rules.plan_write(&bucket, &key, &Typed(kind));
+        let (pdf, csv, other) = (write("application/pdf"), write("text/csv"), rules.plan(&bucket, &key));
+        assert_eq!((pdf.key.as_deref(), pdf.by_headers), (Ok("pdf-acme"), true));
+        assert_eq!((csv.key.as_deref(), csv.by_headers), (Ok("rest"), false));
+        assert_eq!(other, csv, "what is no write goes by the path");
+        assert!(rules.asks_for_headers(&bucket, &key));
+        let (elsewhere, key) = object("other", "acme/x");
+        assert!(!rules.asks_for_headers(&elsewhere, &key));
+        assert!(rules.could_use("pdf-acme"));
+    }
+
+    #[test]
+    fn an_explanation_says_which_header_was_missed_and_which_rules_writes_would_go_by() {
+        let rules = set(vec![asking(rule("pdf", "bkt/**", "k1"), &[PDF]), rule("rest", "bkt/**", "k2")]);
+        let (bucket, key) = object("bkt", "x");
+        let said = |headers: Option<&dyn Headers>| rules.explain(&bucket, &key, headers).to_string();
+        let pdf = "rule pdf (bkt/**, content-type = \"application/pdf\")";
+        assert!(said(Some(&Typed("application/pdf"))).starts_with(&format!("{pdf} decides: key k1")));
+        let missed = said(Some(&Typed("text/csv")));
+        assert!(
+            missed.starts_with(&format!("{pdf} does not match: content-type is \"text/csv\"\nrule rest")),
+            "{missed}"
+        );
+        let read = said(None);
+        assert!(read.starts_with(&format!("{pdf} decides for writes with these headers only\nrule rest")), "{read}");
+    }
+
+    #[test]
+    fn a_rule_with_conditions_hides_only_what_asks_for_as_much() {
+        let hidden = |first: &[(&str, Option<&str>)], second: &[(&str, Option<&str>)]| {
+            let rules = [asking(rule("one", "b/**", "k"), first), asking(rule("two", "b/x/**", "k"), second)];
+            let problems = RuleSet::problems(&rules, &Suites::default());
+            problems.first().map(|p| (p.index, p.field)) == Some((1, "match"))
+        };
+        let more = [PDF, ("x-amz-meta-a", None)];
+        assert!(!hidden(&[PDF], &[]), "reads go on to the second");
+        assert!(hidden(&[], &[PDF]) && hidden(&[PDF], &[PDF]) && hidden(&[PDF], &more));
+        assert!(!hidden(&more, &[PDF]) && !hidden(&[PDF], &[("content-type", Some("image/*"))]));
+        let same = "is for writes";
+        for (term, terms) in [
+            ("deletes", Terms { deletes: Deletes::Retain(std::time::Duration::from_secs(3600)), ..Terms::default() }),
+            ("unsealed", Terms { unsealed: Unsealed::Read, ..Terms::default() }),
+            ("require_tls", Terms { require_tls: true, ..Terms::default() }),
+        ] {
+            let asks = asking(Rule { terms: terms.clone(), ..rule("one", "b/**", "k") }, &[PDF]);
+            let problems = RuleSet::problems(&[asks], &Suites::default());
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].field == term && problems[0].message.contains(same), "{problems:?}");
+            let plain = Rule { terms, ..rule("one", "b/**", "k") };
+            assert!(RuleSet::problems(&[plain], &Suites::default()).is_empty());
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_written_without_conditions_met_goes_by_the_path(
+            asks in proptest::collection::vec(proptest::option::of("[ab*]{1,2}"), 0..5),
+            kind in "[ab]{1,2}",
+        ) {
+            let one = |(i, ask): (usize, &Option<String>)| {
+                let headers: Vec<_> = ask.iter().map(|ask| ("content-type", Some(ask.as_str()))).collect();
+                asking(rule(&format!("r{i}"), &format!("bkt/{}**", "*/".repeat(4 - i)), &format!("k{i}")), &headers)
+            };
+            let list: Vec<Rule> = asks.iter().enumerate().map(one).collect();
+            let plain = set(list.iter().filter(|rule| rule.headers.is_empty()).cloned().collect());
+            let rules = set(list);
+            let (bucket, key) = object("bkt", "a/b/c/d");
+            let typed = Typed(String::leak(kind));
+            prop_assert_eq!(rules.plan(&bucket, &key), plain.plan(&bucket, &key));
+            let written = rules.plan_write(&bucket, &key, &typed);
+            prop_assert_eq!(&rules.explain(&bucket, &key, Some(&typed)).plan, &written);
+            if !written.by_headers {
+                prop_assert_eq!(written, rules.plan(&bucket, &key));
+            }
+        }
+
         #[test]
         fn explaining_and_planning_agree(
             patterns in proptest::collection::vec("(bkt|\\*)/[ab*]{1,2}(/\\*\\*)?", 0..5),
@@ -456,7 +601,7 @@ mod tests {
             });
             let Ok(rules) = RuleSet::new(rules.collect(), Suites::default()) else { return Ok(()) };
             let (bucket, key) = object("bkt", &key);
-            let why = rules.explain(&bucket, &key);
+            let why = rules.explain(&bucket, &key, None);
             prop_assert_eq!(&why.plan, &rules.plan(&bucket, &key));
             prop_assert!(rules.keys().iter().any(|k| Ok(&**k) == why.plan.key.as_deref()));
         }

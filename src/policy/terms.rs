@@ -65,7 +65,7 @@ impl MediaRange {
                 Ok(Self { kind: kind.to_owned(), subtype: subtype.to_owned() })
             }
             _ => Err(PolicyError(format!(
-                "{text:?} is no content type; write for example \"application/pdf\" or \"image/*\""
+                "{text:?} is no content type; write for example \"application/pdf\" or \"image/*\", without parameters (an object's own never count)"
             ))),
         }
     }

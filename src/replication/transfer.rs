@@ -139,8 +139,7 @@ impl Transfer<'_> {
         let tags = if got.has_tags() { self.from.tagging_header(self.at, self.named).await? } else { None };
         let headers = got.headers(tags);
         // A backup may have object lock where the primary has none.
-        let lock = headers.lock.or_else(|| self.tee.lock_of(self.at, got.last_modified));
-        Ok(ObjectHeaders { lock, ..headers })
+        Ok(headers.or_locked(|| self.tee.lock_of(self.at, got.last_modified)))
     }
 
     async fn whole(&self) -> Result<Copied, SiteError> {

@@ -57,11 +57,11 @@ pub use connect::confine;
 pub use delete::{DeleteOptions, Deleted, Doomed};
 pub use error::{SiteError, chain, without_words};
 pub use forward::{Forward, Forwarded};
-pub use kept::kept;
+pub use kept::{kept, retention_note};
 pub use listing::{ListPage, ListQuery, ListedObject, ListedOwner};
 pub use object::{
-    GotObject, IN_CLEAR, KEPT, Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, SealedBody, SealedRange,
-    ToldHeaders, WriteCondition, Written,
+    GotObject, IN_CLEAR, KEPT, Location, NO_HEADERS, ObjectHeaders, PartSource, PutBody, RETENTION_NOTE, SealedBody,
+    SealedRange, ToldHeaders, WriteCondition, Written,
 };
 pub use observer::{SiteObserver, Unobserved};
 pub use pace::Hedge;

@@ -85,9 +85,14 @@ pub const KEPT: &[&str] = &[
     "x-amz-tagging",
 ];
 
+/// What a rule that asked for headers said of an object's retention: `none`, or mode and date. Who copies the object to another site later
+/// knows its path only, and would find another rule. It tells a site no more than a lock does.
+pub const RETENTION_NOTE: &str = "x-amz-meta-strongroom-retention";
+
 /// Headers of the site's answer that tell what it keeps of an object.
 pub(super) const TOLD: &[&str] = &[
     "x-amz-expiration",
+    RETENTION_NOTE,
     "x-amz-object-lock-legal-hold",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date",
@@ -109,6 +114,15 @@ impl ObjectHeaders {
     /// Sealed metadata and nothing else.
     pub fn of(metadata: Option<&str>) -> Self {
         Self { metadata: metadata.map(str::to_owned), ..Self::default() }
+    }
+
+    /// With the lock that `usual` says, unless a lock came with the object, or the word that it is to have none.
+    #[must_use]
+    pub fn or_locked(self, usual: impl FnOnce() -> Option<Lock>) -> Self {
+        if self.lock.is_some() || self.kept.iter().any(|(name, _)| *name == RETENTION_NOTE) {
+            return self;
+        }
+        Self { lock: usual(), ..self }
     }
 
     /// All but the sealed metadata.

@@ -31,12 +31,17 @@ PARTS = {"parts/uneven": [FIVE_MIB + 1, 2 * FIVE_MIB, 999], "parts/one": [1234]}
 class World:
     """A proxy, a bucket, and what a client keeps in it."""
 
-    def __init__(self, start_proxy, sites, has_tags: bool = False):
+    def __init__(self, start_proxy, sites, has_tags: bool = False, locked: bool = False, rules: list | None = None):
         # A key of its own: sites are shared, and every object under a key of that name would count.
         self.key = f"rewrap-{secrets.token_hex(4)}"
-        self.proxy, self.sites, self.has_tags = start_proxy(sites, rule={"key": self.key}), sites, has_tags
+        rules = [{**rule, "key": self.key} for rule in rules or []]
+        self.proxy, self.sites, self.has_tags = start_proxy(sites, rule={"key": self.key}, rules=rules), sites, has_tags
         self.s3 = self.proxy.s3()
-        self.bucket = new_bucket(self.s3)
+        if locked:
+            self.bucket = f"locked-{secrets.token_hex(4)}"
+            self.s3.create_bucket(Bucket=self.bucket, ObjectLockEnabledForBucket=True)
+        else:
+            self.bucket = new_bucket(self.s3)
 
     def fill(self) -> None:
         """One object of every kind."""

@@ -58,9 +58,15 @@ class Settings:
     suites: dict = dataclasses.field(default_factory=_suites)
 
 
-def _table(name: str, values: dict) -> str:
+def _value(value) -> str:
     # JSON's strings, numbers and booleans are TOML's too.
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{json.dumps(key)} = {_value(one)}' for key, one in value.items())} }}"
+    return json.dumps(value)
+
+
+def _table(name: str, values: dict) -> str:
+    lines = [f"{key} = {_value(value)}" for key, value in values.items()]
     return "\n".join([name, *lines, ""])
 
 

@@ -12,7 +12,7 @@ use strongroom::gateway::md5::Md5Pool;
 use strongroom::gateway::{Gateway, Parts, Service};
 use strongroom::identity::{Credential, Credentials, Principal};
 use strongroom::keys::{Keyring, OsEntropy, RootKey};
-use strongroom::policy::{KeyTemplate, LiveRules, Pattern, Replication, Rule, RuleSet, Suites, Terms};
+use strongroom::policy::{Conditions, KeyTemplate, LiveRules, Pattern, Replication, Rule, RuleSet, Suites, Terms};
 use strongroom::replication::{BackOff, Journal, ReplicationObserver, run};
 use strongroom::s3::{BucketName, ObjectKey, Operation, RequestId};
 use strongroom::seal::VaultKeyId;
@@ -334,6 +334,7 @@ fn rules() -> RuleSet {
     let strict = Rule {
         name: "strict".to_owned(),
         pattern: Pattern::parse(&format!("{STRICT}/**")).expect("a pattern"),
+        headers: Conditions::default(),
         key: KeyTemplate::fixed(STRICT_KEY).expect("a key"),
         terms: Terms { replication: Replication::Strict, ..Terms::default() },
     };

@@ -8,7 +8,7 @@ use crate::gateway::Gateway;
 use crate::gateway::encryption::Encryption;
 use crate::gateway::metadata::UserMetadata;
 use crate::gateway::open::{Opened, layout, trailer_bytes};
-use crate::gateway::put::{Stored, headers, mode, note_stored, note_write, now, seal_metadata};
+use crate::gateway::put::{Stored, headers, mode, note_stored, note_write, now, plan_of, seal_metadata};
 use crate::gateway::request;
 use crate::gateway::respond::{GatewayError, not_sealed};
 use crate::gateway::terms;
@@ -42,11 +42,10 @@ struct Prepared {
     footer: Bytes,
 }
 
-/// Whether this version's body can serve as it is, as far as can be told before trying.
+/// Whether this version's body can serve as it is, as far as can be told before the rule is known.
 pub(super) fn is_possible(
     gateway: &Gateway,
     opened: &Opened,
-    to: &Location,
     asked: Option<ChecksumAlgorithm>,
     condition: &WriteCondition,
 ) -> bool {
@@ -56,7 +55,6 @@ pub(super) fn is_possible(
     let Some(object) = opened.object.sealed() else { return false };
     let (body, _) = object.footer_span();
     opened.site.name() == primary.name()
-        && object.suite() == gateway.rules.plan(&to.bucket, &to.key).terms.suite
         && able.upload_part_copy
         && (able.complete_if_none_match || !conditional)
         && body >= SMALLEST_BODY
@@ -110,16 +108,16 @@ async fn run(
     let stored = Stored { content, key: sealer.key_ref().id.clone(), suite: sealer.suite(), committed };
     let object = &reuse.opened.object;
     note_stored(gateway, &reuse.at, &stored, object.part_count());
-    note_write(context, &plan, &sealer, &stored.committed, object.plain_len(), sealed);
+    note_write(context, &plan.rule, &sealer, &stored.committed, object.plain_len(), sealed);
     request::note(context, |facts| facts.bytes_plain = 0);
     Ok(Some(stored))
 }
 
-/// Everything that can fail before a site is asked for anything. `None` when the rule asks for another suite by now.
+/// Everything that can fail before a site is asked for anything. `None` when the rule asks for another suite.
 async fn prepare(gateway: &Arc<Gateway>, reuse: &Reuse) -> Result<Option<Prepared>, GatewayError> {
     let (from, opened) = (&reuse.from, &reuse.opened);
     let object = opened.object.sealed().ok_or_else(not_sealed)?;
-    let plan = gateway.rules.plan(&reuse.at.bucket, &reuse.at.key);
+    let plan = plan_of(gateway, &reuse.at, &reuse.metadata, &reuse.kept, &reuse.encryption);
     terms::check_object(&plan, &reuse.metadata, object.plain_len())?;
     if object.suite() != plan.terms.suite {
         return Ok(None);

@@ -18,7 +18,7 @@ use crate::s3::rewrap::{FATE, FROM, Fate, MOVED, ONLY, WISH, Wish};
 use crate::s3::{Operation, PlainETag};
 use crate::seal::{ObjectName, ObjectSealer, OpenObject, TRAILER_LEN, VaultKeyRef};
 use crate::site::tee::{Committed, CopySource, Mode};
-use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition, kept};
+use crate::site::{Location, ObjectHeaders, SealedRange, SiteError, WriteCondition, kept};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use s3s::dto::{CopyObjectOutput, CopyObjectResult, ETag};
@@ -152,7 +152,7 @@ async fn run(
     let stored = Stored { content: object.content().clone(), key, suite, committed };
     note_stored(gateway, at, &stored, object.part_count());
     let plan = gateway.rules.plan(&at.bucket, &at.key);
-    note_write(context, &plan, &new.sealer, &stored.committed, object.plain_len(), moved);
+    note_write(context, &plan.rule, &new.sealer, &stored.committed, object.plain_len(), moved);
     request::note(context, |facts| facts.bytes_plain = 0);
     Ok(told(Fate::Done, moved))
 }
@@ -178,20 +178,31 @@ async fn prepare(
             return Err(S3Error::with_message(S3ErrorCode::InvalidObjectState, message).into());
         }
     };
-    let form = gateway.rules.plan(&at.bucket, &at.key).terms.metadata;
     let written = OffsetDateTime::from_unix_timestamp(object.content().written_at.cast_signed()).ok();
     let (mut kept, lock) = kept(&opened.told, tags);
     kept.extend(acl.map(|acl| ("x-amz-acl", acl.to_owned())));
     let headers = ObjectHeaders {
         metadata: opened.sealed_metadata.clone(),
         kept,
-        clear: opened.metadata.in_clear(form),
-        lock: lock.or_else(|| gateway.tee.lock_of(at, written?)),
+        clear: clear(gateway, at, opened).await?,
+        lock,
     };
+    let headers = headers.or_locked(|| gateway.tee.lock_of(at, written?));
     let layout = layout(gateway, at, opened).await?;
     let name = ObjectName { bucket: &at.bucket, key: &at.key };
     let footer = sealer.footer(&name, layout.parts(), object.content(), gateway.entropy.as_ref())?.into();
     Ok(New { sealer, headers, footer, condition: WriteCondition::IfMatch(opened.sealed_etag.clone()) })
+}
+
+/// What lies in clear beside the sealed metadata: as the rule says, or, where that depends on headers of the write which nobody knows any
+/// more, as it lies there now.
+async fn clear(gateway: &Gateway, at: &Location, opened: &Opened) -> Result<Vec<(String, String)>, GatewayError> {
+    let rules = gateway.rules.current();
+    if !rules.asks_for_headers(&at.bucket, &at.key) {
+        return Ok(opened.metadata.in_clear(rules.plan(&at.bucket, &at.key).terms.metadata));
+    }
+    let got = opened.site.get_version(at, None, SealedRange::Last(1), Some(&opened.sealed_etag)).await?;
+    Ok(got.headers(None).clear)
 }
 
 /// All of it goes through here, once from the primary and once to every site.

@@ -5,6 +5,7 @@ use crate::gateway::encryption::Told;
 use crate::gateway::open::Opened;
 use crate::gateway::request::name_site;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ChecksumValue};
+use crate::site::RETENTION_NOTE;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use s3s::dto::{self, GetObjectOutput};
@@ -69,7 +70,7 @@ pub(in crate::gateway) fn extra_headers(gateway: &Gateway, opened: &Opened) -> h
     if let Some(suite) = opened.object.suite() {
         headers.insert(SUITE, http::HeaderValue::from_static(suite.name()));
     }
-    for (name, value) in &opened.told {
+    for (name, value) in opened.told.iter().filter(|(name, _)| *name != RETENTION_NOTE) {
         headers.insert(*name, value.clone());
     }
     name_site(gateway, &opened.site, &mut headers);

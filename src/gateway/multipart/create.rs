@@ -4,7 +4,7 @@ use crate::gateway::Gateway;
 use crate::gateway::checksum::{algorithm_by_name, algorithm_name, default_type, is_allowed, type_name};
 use crate::gateway::customer::Brought;
 use crate::gateway::metadata::{UserMetadata, from_input};
-use crate::gateway::put::{headers, mode, new_sealer, seal_metadata};
+use crate::gateway::put::{headers, mode, new_sealer, plan_of, seal_metadata};
 use crate::gateway::refuse::{kept, refusable, refuse_unsupported};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
@@ -30,7 +30,7 @@ pub(in crate::gateway) async fn create_multipart_upload(
     let checksum = checksum(input)?;
     let metadata = UserMetadata { kms: encryption.is_kms(), ..from_input!(input) };
 
-    let plan = gateway.rules.plan(&at.bucket, &at.key);
+    let plan = plan_of(gateway, &at, &metadata, &kept, &encryption);
     terms::check_type(&plan, &metadata)?;
     let sealer = new_sealer(gateway, &plan, &encryption, &permit.principal().name).await?;
     let sealed = seal_metadata(gateway, &metadata, &sealer)?;
@@ -49,7 +49,7 @@ pub(in crate::gateway) async fn create_multipart_upload(
         checksum_type: checksum.map_or("", |(_, kind)| type_name(kind)).to_owned(),
         initiator: permit.principal().access_key_id.to_string(),
         created_at: crate::clock::now().unix_timestamp(),
-        extra: serde_json::to_string(&Extra::of(mode(&plan), &encryption, input.storage_class.as_ref()))
+        extra: serde_json::to_string(&Extra::of(&plan, &encryption, input.storage_class.as_ref()))
             .map_err(S3Error::internal_error)?,
     };
     if let Err(error) = gateway.state.create_upload(&upload).await {

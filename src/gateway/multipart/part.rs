@@ -136,8 +136,7 @@ where
     if sealed > MAX_PUT {
         return Err(S3Error::new(S3ErrorCode::EntityTooLarge).into());
     }
-    let plan = gateway.rules.plan(&session.at.bucket, &session.at.key);
-    terms::check_part(gateway, &plan, &session.upload.id, number, length).await?;
+    terms::check_part(gateway, &session.limit, &session.upload.id, number, length).await?;
     let (uploads, tee) = session.uploads(gateway, true).await?;
     let staged = staging::is_staged(length).then(|| staging::new_place(gateway, &session.upload.id, number));
     let staged = staged.transpose()?;
@@ -172,7 +171,7 @@ where
     let task = tokio::spawn(finish(Arc::clone(gateway), pending));
     let (session, committed) = task.await.map_err(S3Error::internal_error)??;
     gateway.metrics.moved(operation, length.0, sealed);
-    note_write(context, &plan, &session.sealer, &committed, length, sealed);
+    note_write(context, &session.limit.rule, &session.sealer, &committed, length, sealed);
     Ok(entry)
 }
 

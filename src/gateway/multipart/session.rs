@@ -4,7 +4,10 @@ use crate::gateway::Gateway;
 use crate::gateway::checksum::algorithm_by_name;
 use crate::gateway::customer::{self, Brought};
 use crate::gateway::encryption::{Encryption, Told};
+use crate::gateway::put::mode;
 use crate::gateway::respond::GatewayError;
+use crate::gateway::terms::Limit;
+use crate::policy::Plan;
 use crate::s3::BucketName;
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ObjectSealer, SealError};
 use crate::site::Location;
@@ -29,6 +32,10 @@ pub(super) struct Extra {
     pub(super) kms: bool,
     /// The storage class that the client asked for; empty: none.
     pub(super) class: String,
+    /// The rule that it goes by to its end; empty: it was begun before this was remembered.
+    pub(super) rule: String,
+    /// That rule's limit, bytes.
+    pub(super) max_size: Option<u64>,
 }
 
 /// An upload under way.
@@ -36,6 +43,8 @@ pub(super) struct Session {
     pub(super) upload: Upload,
     pub(super) at: Location,
     pub(super) mode: Mode,
+    /// How large it may become, by the rule that it was begun under.
+    pub(super) limit: Limit,
     /// As it was asked for when the upload was created.
     pub(super) encryption: Encryption,
     pub(super) sealer: ObjectSealer,
@@ -54,9 +63,24 @@ impl Extra {
         }
     }
 
-    pub(super) fn of(mode: Mode, encryption: &Encryption, class: Option<&StorageClass>) -> Self {
+    pub(super) fn of(plan: &Plan, encryption: &Encryption, class: Option<&StorageClass>) -> Self {
+        let mode = mode(plan);
         let class = class.map_or("", StorageClass::as_str).to_owned();
-        Self { strict: mode == Mode::Strict, later: mode == Mode::Async, kms: encryption.is_kms(), class }
+        Self {
+            strict: mode == Mode::Strict,
+            later: mode == Mode::Async,
+            kms: encryption.is_kms(),
+            class,
+            rule: plan.rule.to_string(),
+            max_size: plan.terms.max_size,
+        }
+    }
+
+    fn limit(&self, gateway: &Gateway, at: &Location) -> Limit {
+        if self.rule.is_empty() {
+            return Limit::of(&gateway.rules.plan(&at.bucket, &at.key));
+        }
+        Limit { rule: self.rule.clone(), most: self.max_size }
     }
 }
 
@@ -70,12 +94,12 @@ impl Session {
     pub(super) async fn find(gateway: &Gateway, at: &Location, id: &str) -> Result<Self, GatewayError> {
         let upload = find_row(gateway, at, id).await?;
         let extra = extra_of(&upload);
-        let mode = extra.mode();
+        let (mode, limit) = (extra.mode(), extra.limit(gateway, at));
         let encryption = if extra.kms { Encryption::Kms(None) } else { Encryption::Usual };
         let vault = gateway.keyring.opening_key(&ObjectSealer::wrapped_key_ref(&upload.wrapped)?).await?;
         let sealer = ObjectSealer::from_wrapped(&upload.wrapped, &vault)?;
         let checksum = checksum_of(&upload)?;
-        Ok(Self { at: at.clone(), mode, encryption, sealer, checksum, upload })
+        Ok(Self { at: at.clone(), mode, limit, encryption, sealer, checksum, upload })
     }
 
     /// The backend uploads, and the tee that they go on at: the primary's, or, while that is out, a backup's.

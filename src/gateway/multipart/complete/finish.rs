@@ -38,8 +38,7 @@ pub(super) async fn complete(
     let uploaded = gateway.state.parts(&asked.upload, 0, u32::from(u16::MAX)).await?;
     let staged: Vec<String> = staging::keys_of(&uploaded).into_iter().map(str::to_owned).collect();
     let plan = Plan::new(asked, &session, uploaded, now())?;
-    let rule = gateway.rules.plan(&asked.at.bucket, &asked.at.key);
-    terms::check_size(&rule, plan.length)?;
+    terms::check_size(&session.limit, plan.length)?;
     let condition = write_condition(gateway, asked).await?;
     let (uploads, tee) = session.uploads(gateway, condition == WriteCondition::Always).await?;
     let committed = match commit(gateway, &tee, &session, &uploads, &plan, (&condition, asked.brought.as_ref())).await {
@@ -54,7 +53,7 @@ pub(super) async fn complete(
         told: session.told(gateway, asked.brought.as_ref()),
     };
     let parts = plan.entries.len() as u32;
-    note_write(context, &rule, &session.sealer, &committed, plan.length, 0);
+    note_write(context, &session.limit.rule, &session.sealer, &committed, plan.length, 0);
     note_stored(
         gateway,
         &asked.at,

@@ -177,6 +177,7 @@ fn checksum(session: &Session, entries: &[PartEntry]) -> Result<Option<(Checksum
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::terms::Limit;
     use crate::keys::OsEntropy;
     use crate::s3::{BucketName, ObjectKey};
     use crate::seal::{MIN_PART, ObjectName, ObjectSealer, Suite, VaultKey, VaultKeyId, VaultKeyRef};
@@ -205,7 +206,8 @@ mod tests {
             extra: String::new(),
         };
         let encryption = crate::gateway::encryption::Encryption::Usual;
-        Session { upload, at: Location { bucket, key }, mode: Mode::Tee, encryption, sealer, checksum }
+        let limit = Limit { rule: "default".to_owned(), most: None };
+        Session { upload, at: Location { bucket, key }, mode: Mode::Tee, limit, encryption, sealer, checksum }
     }
 
     fn uploaded(session: &Session, number: u16, plain_len: PlainLen) -> (Part, AskedPart) {
