@@ -61,6 +61,13 @@ pub enum Wrapped {
         /// The KMS's ciphertext, base64.
         ciphertext: String,
     },
+    /// Encrypted by a key of the Transit engine of Vault or OpenBao.
+    VaultTransit {
+        /// `MOUNT/KEY`. For people: which key is asked says the configuration.
+        key: String,
+        /// The engine's ciphertext, as it gave it: `vault:vVERSION:BASE64`.
+        ciphertext: String,
+    },
     /// A root key file, encrypted for a recipient of `age`.
     Recipient {
         /// The recipient.
@@ -165,6 +172,7 @@ impl Wrapped {
         match self {
             Self::Passphrase { .. } => "passphrase",
             Self::AwsKms { .. } => "aws-kms",
+            Self::VaultTransit { .. } => "vault-transit",
             Self::Recipient { .. } => "recipient",
         }
     }
