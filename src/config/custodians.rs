@@ -3,16 +3,17 @@ use super::raw::{Field, RawCustodian, RawKeys};
 use super::sites;
 use super::value::{Reader, SecretPlace};
 use crate::keys::{
-    AwsKmsSettings, CustodianKind, CustodianSettings, SHORTEST_PASSPHRASE, SecretSource, VaultLogin,
+    AwsKmsSettings, CustodianKind, CustodianSettings, Pkcs11Settings, SHORTEST_PASSPHRASE, SecretSource, VaultLogin,
     VaultTransitSettings, is_recipient,
 };
 use toml::Spanned;
 
 /// The kinds of custodians.
-const KINDS: [(&str, Kind); 4] = [
+const KINDS: [(&str, Kind); 5] = [
     ("passphrase", Kind::Passphrase),
     ("aws-kms", Kind::AwsKms),
     ("vault-transit", Kind::VaultTransit),
+    ("pkcs11", Kind::Pkcs11),
     ("recipient", Kind::Recipient),
 ];
 
@@ -21,6 +22,7 @@ enum Kind {
     Passphrase,
     AwsKms,
     VaultTransit,
+    Pkcs11,
     Recipient,
 }
 
@@ -43,7 +45,7 @@ fn custodian(reader: &mut Reader<'_, '_>, raw: &Spanned<RawCustodian>, path: &st
     let field = |name: &str| format!("{path}.{name}");
     let name = sites::name(reader, &raw.name, &field("name"), at, "name = \"kms-frankfurt\"");
     if raw.kind.is_none() {
-        let fix = "add kind = \"passphrase\", \"aws-kms\", \"vault-transit\" or \"recipient\"";
+        let fix = "add kind = \"passphrase\", \"aws-kms\", \"vault-transit\", \"pkcs11\" or \"recipient\"";
         reader.problems.add(Some(at), field("kind"), "it is missing", fix);
     }
     let kind = reader.choice(&raw.kind, &field("kind"), &KINDS)?;
@@ -52,6 +54,7 @@ fn custodian(reader: &mut Reader<'_, '_>, raw: &Spanned<RawCustodian>, path: &st
         Kind::Passphrase => passphrase(reader, raw, path, at),
         Kind::AwsKms => aws_kms(reader, raw, path, at),
         Kind::VaultTransit => vault_transit(reader, raw, path, at),
+        Kind::Pkcs11 => pkcs11(reader, raw, path, at),
         Kind::Recipient => recipient(reader, raw, path, at),
     };
     Some(CustodianSettings { name: name?, kind: kind? })
@@ -59,11 +62,11 @@ fn custodian(reader: &mut Reader<'_, '_>, raw: &Spanned<RawCustodian>, path: &st
 
 /// A setting that the kind does not have was meant for something.
 fn foreign(reader: &mut Reader<'_, '_>, raw: &RawCustodian, kind: Kind, path: &str) {
-    let texts: [(&[Kind], &str, &Field<String>); 20] = [
+    let texts: [(&[Kind], &str, &Field<String>); 26] = [
         (&[Kind::Passphrase], "passphrase_file", &raw.passphrase_file),
         (&[Kind::Passphrase], "passphrase_env", &raw.passphrase_env),
         (&[Kind::Recipient], "recipient", &raw.recipient),
-        (&[Kind::AwsKms], "key_id", &raw.key_id),
+        (&[Kind::AwsKms, Kind::Pkcs11], "key_id", &raw.key_id),
         (&[Kind::AwsKms], "region", &raw.region),
         (&[Kind::AwsKms], "endpoint", &raw.endpoint),
         (&[Kind::AwsKms], "access_key_id", &raw.access_key_id),
@@ -80,6 +83,12 @@ fn foreign(reader: &mut Reader<'_, '_>, raw: &RawCustodian, kind: Kind, path: &s
         (&[Kind::VaultTransit], "role_id", &raw.role_id),
         (&[Kind::VaultTransit], "secret_id_file", &raw.secret_id_file),
         (&[Kind::VaultTransit], "secret_id_env", &raw.secret_id_env),
+        (&[Kind::Pkcs11], "module", &raw.module),
+        (&[Kind::Pkcs11], "token_label", &raw.token_label),
+        (&[Kind::Pkcs11], "token_serial", &raw.token_serial),
+        (&[Kind::Pkcs11], "key_label", &raw.key_label),
+        (&[Kind::Pkcs11], "pin_file", &raw.pin_file),
+        (&[Kind::Pkcs11], "pin_env", &raw.pin_env),
     ];
     let (what, fix) = ("a custodian of this kind has no such setting", "remove it");
     for (of, name, value) in texts {
@@ -223,4 +232,49 @@ fn place(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str, nested
         reader.wrong(value, field, what, fix);
     }
     fine.then(|| text.to_owned())
+}
+
+/// One of label and serial names the token, one of label and id the key; both of both are fine.
+fn pkcs11(reader: &mut Reader<'_, '_>, raw: &RawCustodian, path: &str, at: usize) -> Option<CustodianKind> {
+    let field = |name: &str| format!("{path}.{name}");
+    let example = "module = \"/usr/lib/softhsm/libsofthsm2.so\"";
+    reader.required(&raw.module, &field("module"), Some(at), example)?;
+    let fix = "name the PKCS#11 library (.so) that the HSM's vendor gives";
+    let module = raw.module.as_ref().map(|module| reader.existing_file(module, &field("module"), fix));
+    let token_label = given(reader, &raw.token_label, &field("token_label"));
+    let token_serial = given(reader, &raw.token_serial, &field("token_serial"));
+    let key_label = given(reader, &raw.key_label, &field("key_label"));
+    let key_id = key_id(reader, &raw.key_id, &field("key_id"));
+    if raw.token_label.is_none() && raw.token_serial.is_none() {
+        let fix = "give token_label or token_serial (`pkcs11-tool --module MODULE --list-slots` shows both)";
+        reader.problems.add(Some(at), field("token_label"), "it is missing", fix);
+    }
+    if raw.key_label.is_none() && raw.key_id.is_none() {
+        reader.problems.add(Some(at), field("key_label"), "it is missing", "give key_label or key_id");
+    }
+    let at_field = field("pin");
+    let place = SecretPlace { file: &raw.pin_file, variable: &raw.pin_env, field: &at_field, what: "PIN" };
+    let pin = source(reader, &place, at)?;
+    Some(CustodianKind::Pkcs11(Pkcs11Settings { module: module?, token_label, token_serial, key_label, key_id, pin }))
+}
+
+/// A text that may be left out, and is not empty when it is there.
+fn given(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str) -> Option<String> {
+    let text = value.as_ref()?.get_ref();
+    reader.required(value, field, None, "what the token calls it")?;
+    Some(text.trim().to_owned())
+}
+
+fn key_id(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str) -> Option<Vec<u8>> {
+    let value = value.as_ref()?;
+    let id = hex::decode(value.get_ref()).ok().filter(|id| !id.is_empty());
+    if id.is_none() {
+        reader.wrong(
+            value,
+            field,
+            "it is no hex digits",
+            "write key_id = \"01\", as `pkcs11-tool --list-objects` shows it",
+        );
+    }
+    id
 }

@@ -129,6 +129,12 @@ table! {
         role_id: Field<String>,
         secret_id_file: Field<String>,
         secret_id_env: Field<String>,
+        module: Field<String>,
+        token_label: Field<String>,
+        token_serial: Field<String>,
+        key_label: Field<String>,
+        pin_file: Field<String>,
+        pin_env: Field<String>,
     }
 }
 

@@ -35,6 +35,7 @@ fn environment(name: &str) -> Option<String> {
         "STRONGROOM_ROOT_PASSPHRASE",
         "STRONGROOM_VAULT_TOKEN",
         "STRONGROOM_VAULT_SECRET_ID",
+        "STRONGROOM_HSM_PIN",
     ];
     known.contains(&name).then(|| "a-secret-value-of-a-test".to_owned())
 }
@@ -42,7 +43,8 @@ fn environment(name: &str) -> Option<String> {
 /// A folder with every file that the texts of these tests name.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
-    let secrets = ["primary.secret", "kms.secret", "root.passphrase", "vault.token", "vault.secret-id"];
+    let secrets =
+        ["primary.secret", "kms.secret", "root.passphrase", "vault.token", "vault.secret-id", "hsm.pin", "hsm.so"];
     for name in ["credentials.toml", "root.key"].into_iter().chain(secrets) {
         crate::identity::write_private(&folder.path().join(name), "a text of some length")
             .unwrap_or_else(|e| panic!("{e}"));
@@ -205,6 +207,9 @@ fn an_envelope_needs_a_custodian_that_opens_it_and_custodians_are_checked() {
     let kms = "[[keys.custodian]]\nname = \"k\"\nkind = \"aws-kms\"\n";
     let vault =
         "[[keys.custodian]]\nname = \"v\"\nkind = \"vault-transit\"\nkey = \"k\"\ntoken_file = \"vault.token\"\n";
+    let hsm = "[[keys.custodian]]\nname = \"h\"\nkind = \"pkcs11\"\nmodule = \"hsm.so\"\ntoken_label = \"t\"\n\
+               key_label = \"k\"\npin_file = \"hsm.pin\"\n";
+    assert!(matches!(good(&with(hsm)).keys.custodians[0].kind, CustodianKind::Pkcs11(_)));
     let vault_at = |address: &str| format!("{vault}address = \"{address}\"\n");
     for address in ["http://127.0.0.1:8200", "http://[::1]:8200", "https://vault.example.com"] {
         let keys = good(&with(&vault_at(address))).keys;
@@ -219,10 +224,15 @@ fn an_envelope_needs_a_custodian_that_opens_it_and_custodians_are_checked() {
             phrase.replace("SECRET", "NONE"),
             "keys.custodian[1].passphrase_env: the environment variable \"NONE\" is not set",
         ),
-        (phrase.replace("passphrase\"", "hsm\""), "keys.custodian[1].kind: \"hsm\""),
+        (phrase.replace("passphrase\"", "card\""), "keys.custodian[1].kind: \"card\""),
         (escrow.replace("age1", "age2"), "keys.custodian[1].recipient: this is no X25519 recipient"),
         (kms.to_owned(), "keys.custodian[1].key_id: it is missing"),
         (vault.to_owned(), "keys.custodian[1].address: it is missing"),
+        (hsm.replace("hsm.so", "none.so"), "keys.custodian[1].module: "),
+        (hsm.replace("token_label = \"t\"", ""), "keys.custodian[1].token_label: it is missing"),
+        (hsm.replace("key_label = \"k\"", ""), "keys.custodian[1].key_label: it is missing"),
+        (hsm.replace("key_label = \"k\"", "key_id = \"x\""), "keys.custodian[1].key_id: it is no hex digits"),
+        (hsm.replace("pin_file = \"hsm.pin\"", ""), "keys.custodian[1].pin_file: it is missing"),
         (vault_at("http://vault.example.com"), "keys.custodian[1].address: plain HTTP to another machine would show"),
         (
             format!("{}allow_plain_http = true\n", vault_at("http://vault.example.com")),

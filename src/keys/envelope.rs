@@ -68,6 +68,17 @@ pub enum Wrapped {
         /// The engine's ciphertext, as it gave it: `vault:vVERSION:BASE64`.
         ciphertext: String,
     },
+    /// Encrypted by an AES key in a PKCS#11 token, with `CKM_AES_GCM`.
+    Pkcs11 {
+        /// The token's label. For people, as the key: which of them is asked says the configuration.
+        token: String,
+        /// The key's label or id.
+        key: String,
+        /// The initialisation vector, 24 hex digits.
+        iv: String,
+        /// 32 bytes and the tag, base64.
+        sealed: String,
+    },
     /// A root key file, encrypted for a recipient of `age`.
     Recipient {
         /// The recipient.
@@ -173,6 +184,7 @@ impl Wrapped {
             Self::Passphrase { .. } => "passphrase",
             Self::AwsKms { .. } => "aws-kms",
             Self::VaultTransit { .. } => "vault-transit",
+            Self::Pkcs11 { .. } => "pkcs11",
             Self::Recipient { .. } => "recipient",
         }
     }

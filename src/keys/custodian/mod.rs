@@ -1,15 +1,17 @@
-//! Custodians: each can open a root envelope alone. A passphrase, a key in a KMS or in Vault, the recipient of an escrow.
+//! Custodians: each can open a root envelope alone. A passphrase, a key in a KMS, in Vault or in an HSM, the recipient of an escrow.
 //!
 //! | file | custodian |
 //! |---|---|
 //! | [`passphrase`] | Argon2id over a passphrase |
 //! | [`aws_kms`] | a symmetric key in AWS KMS, or what speaks its protocol |
 //! | [`vault_transit`] | a key of the Transit engine of Vault or OpenBao |
+//! | [`pkcs11`] | an AES key in a PKCS#11 token: an HSM |
 //! | [`recipient`] | an X25519 recipient of `age`: wraps online, opens offline only |
 //! | [`source`] | where a custodian's own secret lies |
 //! | [`set`] | all of a configuration: opening an envelope, making one, changing one |
 mod aws_kms;
 mod passphrase;
+mod pkcs11;
 mod recipient;
 mod set;
 mod source;
@@ -17,6 +19,7 @@ mod vault_transit;
 
 pub use aws_kms::AwsKmsSettings;
 pub use passphrase::{Cost, SHORTEST as SHORTEST_PASSPHRASE};
+pub use pkcs11::Pkcs11Settings;
 pub use recipient::{is_recipient, recover};
 pub use set::{Answer, Custodians, WrapChange};
 pub use source::SecretSource;
@@ -46,6 +49,8 @@ pub enum CustodianKind {
     AwsKms(AwsKmsSettings),
     /// A key of the Transit engine of Vault or OpenBao.
     VaultTransit(VaultTransitSettings),
+    /// An AES key in a PKCS#11 token.
+    Pkcs11(Pkcs11Settings),
     /// Whoever has the identity (a private key) of this `age` recipient (`age1...`).
     Recipient(String),
 }

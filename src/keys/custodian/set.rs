@@ -1,6 +1,7 @@
 //! All custodians of a configuration, and what is done with them together.
 use super::aws_kms::AwsKms;
 use super::passphrase::Passphrase;
+use super::pkcs11::Pkcs11;
 use super::recipient::Recipient;
 use super::vault_transit::VaultTransit;
 use super::{Custodian, CustodianError, CustodianKind, CustodianName, CustodianSettings};
@@ -60,6 +61,7 @@ impl Custodians {
                 CustodianKind::Passphrase(passphrase) => Box::new(Passphrase::new(passphrase)),
                 CustodianKind::AwsKms(settings) => Box::new(AwsKms::new(settings).map_err(failed)?),
                 CustodianKind::VaultTransit(settings) => Box::new(VaultTransit::new(settings).map_err(failed)?),
+                CustodianKind::Pkcs11(settings) => Box::new(Pkcs11::new(settings)),
                 CustodianKind::Recipient(recipient) => Box::new(Recipient::new(recipient)),
             };
             Ok(Member { name, custodian })
