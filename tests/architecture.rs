@@ -37,6 +37,7 @@ const LIVES_IN: &[(&str, &str)] = &[
     ("aws_sdk_s3", "site"),
     ("aws_sdk_kms", "keys"),
     ("argon2", "keys"),
+    ("cryptoki", "keys"),
     ("aws_sigv4", "site"),
     ("aws_credential_types", "site"),
     ("aws_smithy_types", "site"),

@@ -1,29 +1,15 @@
-//! `[keys]`: where roots come from, and `[[keys.custodian]]`: who opens those that are wrapped.
+//! `[keys]`: where roots come from, and when keys are replaced.
+use super::custodians::custodians;
 use super::quantity;
-use super::raw::{Field, RawCustodian, RawKeys, RawRoot};
+use super::raw::{Field, RawKeys, RawRoot};
 use super::settings::Keys;
-use super::sites;
-use super::value::{Reader, SecretPlace};
-use crate::keys::{
-    Allowance, AwsKmsSettings, CustodianKind, CustodianSettings, Patience, RootSource, SHORTEST_PASSPHRASE,
-    is_recipient,
-};
+use super::value::Reader;
+use crate::keys::{Allowance, CustodianKind, CustodianSettings, Patience, RootSource};
 use std::time::Duration;
 use toml::Spanned;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// The kinds of custodians.
-const KINDS: [(&str, Kind); 3] =
-    [("passphrase", Kind::Passphrase), ("aws-kms", Kind::AwsKms), ("recipient", Kind::Recipient)];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Passphrase,
-    AwsKms,
-    Recipient,
-}
 
 /// `None` when a problem was reported.
 pub(super) fn keys(reader: &mut Reader<'_, '_>, raw: &RawKeys) -> Option<Keys> {
@@ -38,7 +24,7 @@ pub(super) fn keys(reader: &mut Reader<'_, '_>, raw: &RawKeys) -> Option<Keys> {
     let wrapped = |source: &RootSource| matches!(source, RootSource::Envelope(_));
     let opens = |custodian: &CustodianSettings| !matches!(custodian.kind, CustodianKind::Recipient(_));
     if root.iter().chain(&other_roots).any(wrapped) && !custodians.iter().any(opens) && reader.problems.is_empty() {
-        let fix = "add a [[keys.custodian]] of kind \"passphrase\" or \"aws-kms\"; a recipient opens offline only";
+        let fix = "add a [[keys.custodian]] of another kind than \"recipient\", which opens offline only";
         reader.problems.add(
             raw.root.as_ref().map(|root| root.span().start),
             "keys.custodian",
@@ -127,102 +113,4 @@ fn source(reader: &Reader<'_, '_>, raw: &Spanned<RawRoot>) -> Option<RootSource>
         (None, None, Some(file)) => Some(RootSource::Envelope(reader.path(file.get_ref()))),
         _ => None,
     }
-}
-
-fn custodians(reader: &mut Reader<'_, '_>, raw: &RawKeys) -> Vec<CustodianSettings> {
-    let mut known: Vec<CustodianSettings> = Vec::new();
-    for (index, raw) in raw.custodian.iter().enumerate() {
-        let path = format!("keys.custodian[{}]", index + 1);
-        let Some(custodian) = custodian(reader, raw, &path) else { continue };
-        if known.iter().any(|other| other.name == custodian.name) {
-            let what = format!("the name {:?} is taken by an earlier custodian", custodian.name);
-            reader.wrong(raw, &format!("{path}.name"), what, "choose another");
-        }
-        known.push(custodian);
-    }
-    known
-}
-
-fn custodian(reader: &mut Reader<'_, '_>, raw: &Spanned<RawCustodian>, path: &str) -> Option<CustodianSettings> {
-    let (at, raw) = (raw.span().start, raw.get_ref());
-    let field = |name: &str| format!("{path}.{name}");
-    let name = sites::name(reader, &raw.name, &field("name"), at, "name = \"kms-frankfurt\"");
-    if raw.kind.is_none() {
-        let fix = "add kind = \"passphrase\", \"aws-kms\" or \"recipient\"";
-        reader.problems.add(Some(at), field("kind"), "it is missing", fix);
-    }
-    let kind = reader.choice(&raw.kind, &field("kind"), &KINDS)?;
-    foreign(reader, raw, kind, path);
-    let kind = match kind {
-        Kind::Passphrase => passphrase(reader, raw, path, at),
-        Kind::AwsKms => aws_kms(reader, raw, path, at),
-        Kind::Recipient => recipient(reader, raw, path, at),
-    };
-    Some(CustodianSettings { name: name?, kind: kind? })
-}
-
-/// A setting that the kind does not have was meant for something.
-fn foreign(reader: &mut Reader<'_, '_>, raw: &RawCustodian, kind: Kind, path: &str) {
-    let texts = [
-        (Kind::Passphrase, "passphrase_file", &raw.passphrase_file),
-        (Kind::Passphrase, "passphrase_env", &raw.passphrase_env),
-        (Kind::Recipient, "recipient", &raw.recipient),
-        (Kind::AwsKms, "key_id", &raw.key_id),
-        (Kind::AwsKms, "region", &raw.region),
-        (Kind::AwsKms, "endpoint", &raw.endpoint),
-        (Kind::AwsKms, "access_key_id", &raw.access_key_id),
-        (Kind::AwsKms, "secret_access_key_file", &raw.secret_access_key_file),
-        (Kind::AwsKms, "secret_access_key_env", &raw.secret_access_key_env),
-        (Kind::AwsKms, "ca_file", &raw.ca_file),
-    ];
-    for (of, name, value) in texts {
-        if let (true, Some(value)) = (of != kind, value) {
-            reader.wrong(value, &format!("{path}.{name}"), "a custodian of this kind has no such setting", "remove it");
-        }
-    }
-}
-
-fn passphrase(reader: &mut Reader<'_, '_>, raw: &RawCustodian, path: &str, at: usize) -> Option<CustodianKind> {
-    let field = format!("{path}.passphrase");
-    let place =
-        SecretPlace { file: &raw.passphrase_file, variable: &raw.passphrase_env, field: &field, what: "passphrase" };
-    let passphrase = reader.required_secret(&place, at)?;
-    if passphrase.expose().chars().count() < SHORTEST_PASSPHRASE {
-        let fix = format!("use {SHORTEST_PASSPHRASE} characters or more, for example six random words");
-        reader.problems.add(Some(at), format!("{field}_file"), "the passphrase is too short", fix);
-        return None;
-    }
-    Some(CustodianKind::Passphrase(passphrase))
-}
-
-fn recipient(reader: &mut Reader<'_, '_>, raw: &RawCustodian, path: &str, at: usize) -> Option<CustodianKind> {
-    let field = format!("{path}.recipient");
-    let text = reader.required(&raw.recipient, &field, Some(at), "recipient = \"age1...\"")?;
-    if let (false, Some(value)) = (is_recipient(&text), &raw.recipient) {
-        let fix = "write the public key that `age-keygen` shows (age1...); the private one stays offline";
-        reader.wrong(value, &field, "this is no X25519 recipient", fix);
-        return None;
-    }
-    Some(CustodianKind::Recipient(text))
-}
-
-fn aws_kms(reader: &mut Reader<'_, '_>, raw: &RawCustodian, path: &str, at: usize) -> Option<CustodianKind> {
-    let field = |name: &str| format!("{path}.{name}");
-    let key_id = reader.required(&raw.key_id, &field("key_id"), Some(at), "key_id = \"alias/strongroom\"");
-    let region = reader.required(&raw.region, &field("region"), Some(at), "region = \"eu-central-1\"");
-    let endpoint = match &raw.endpoint {
-        None => Some(None),
-        given => sites::endpoint(reader, given, &raw.allow_plain_http, &field("endpoint")).map(Some),
-    };
-    let (access_key_id, secret) =
-        reader.access_key((path, at), &raw.access_key_id, &raw.secret_access_key_file, &raw.secret_access_key_env);
-    let ca_pem = reader.authorities(&raw.ca_file, &field("ca_file"));
-    Some(CustodianKind::AwsKms(AwsKmsSettings {
-        key_id: key_id?,
-        region: region?,
-        endpoint: endpoint?,
-        access_key_id: access_key_id?,
-        secret_access_key: secret?,
-        ca_pem: ca_pem?,
-    }))
 }

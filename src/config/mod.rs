@@ -4,6 +4,7 @@
 //! Relative paths are relative to the folder of the file. Secrets never stand in the file: it names the
 //! private files or environment variables that hold them, and they are read here, so that `check` finds
 //! a missing one. `config/strongroom.example.toml` documents every key.
+mod custodians;
 mod keys;
 mod problem;
 mod quantity;

@@ -123,6 +123,22 @@ table! {
         secret_access_key_env: Field<String>,
         ca_file: Field<String>,
         allow_plain_http: Field<bool>,
+        address: Field<String>,
+        namespace: Field<String>,
+        mount: Field<String>,
+        key: Field<String>,
+        token_file: Field<String>,
+        token_env: Field<String>,
+        approle_mount: Field<String>,
+        role_id: Field<String>,
+        secret_id_file: Field<String>,
+        secret_id_env: Field<String>,
+        module: Field<String>,
+        token_label: Field<String>,
+        token_serial: Field<String>,
+        key_label: Field<String>,
+        pin_file: Field<String>,
+        pin_env: Field<String>,
     }
 }
 

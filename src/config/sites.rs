@@ -131,6 +131,27 @@ pub(super) fn endpoint(
     allow_plain_http: &Field<bool>,
     field: &str,
 ) -> Option<String> {
+    let (endpoint, exposed) = address(reader, value, field)?;
+    let allowed = allow_plain_http.as_ref().is_some_and(|allow| *allow.get_ref());
+    if let (true, false, Some(value)) = (exposed, allowed, value) {
+        let fix = "use https://, or set allow_plain_http = true here if its network is trusted";
+        reader.wrong(value, field, "plain HTTP to another machine shows the requests and their signatures", fix);
+    }
+    Some(endpoint)
+}
+
+/// The same, of a server that is told secrets: over TLS, or on this machine.
+pub(super) fn private_endpoint(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str) -> Option<String> {
+    let (endpoint, exposed) = address(reader, value, field)?;
+    if let (true, Some(value)) = (exposed, value) {
+        let what = "plain HTTP to another machine would show it the root key and the token";
+        reader.wrong(value, field, what, "use https://, or an agent on this machine (http://127.0.0.1:8200)");
+    }
+    Some(endpoint)
+}
+
+/// An endpoint, and whether what is sent there can be read on the way.
+fn address(reader: &mut Reader<'_, '_>, value: &Field<String>, field: &str) -> Option<(String, bool)> {
     let value = value.as_ref()?;
     let text = value.get_ref();
     let example = "write scheme, host and port only, for example \"https://s3.example.com:9000\"";
@@ -149,13 +170,8 @@ pub(super) fn endpoint(
         reader.wrong(value, field, format!("{text:?} is no endpoint of a server"), example);
         return None;
     }
-    let allowed = allow_plain_http.as_ref().is_some_and(|allow| *allow.get_ref());
-    if scheme == "http" && !allowed && !is_loopback(&host) {
-        let fix = "use https://, or set allow_plain_http = true here if its network is trusted";
-        reader.wrong(value, field, "plain HTTP to another machine shows the requests and their signatures", fix);
-    }
     let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
-    Some(format!("{scheme}://{host}:{port}"))
+    Some((format!("{scheme}://{host}:{port}"), scheme == "http" && !is_loopback(&host)))
 }
 
 fn is_loopback(host: &str) -> bool {

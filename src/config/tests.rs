@@ -27,14 +27,25 @@ secret_access_key_env = "SECRET"
 "#;
 
 fn environment(name: &str) -> Option<String> {
-    let known = ["ROOT", "SECRET", "STRONGROOM_BACKUP_SECRET", "STRONGROOM_KMS_SECRET", "STRONGROOM_ROOT_PASSPHRASE"];
+    let known = [
+        "ROOT",
+        "SECRET",
+        "STRONGROOM_BACKUP_SECRET",
+        "STRONGROOM_KMS_SECRET",
+        "STRONGROOM_ROOT_PASSPHRASE",
+        "STRONGROOM_VAULT_TOKEN",
+        "STRONGROOM_VAULT_SECRET_ID",
+        "STRONGROOM_HSM_PIN",
+    ];
     known.contains(&name).then(|| "a-secret-value-of-a-test".to_owned())
 }
 
 /// A folder with every file that the texts of these tests name.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
-    for name in ["credentials.toml", "root.key", "primary.secret", "kms.secret", "root.passphrase"] {
+    let secrets =
+        ["primary.secret", "kms.secret", "root.passphrase", "vault.token", "vault.secret-id", "hsm.pin", "hsm.so"];
+    for name in ["credentials.toml", "root.key"].into_iter().chain(secrets) {
         crate::identity::write_private(&folder.path().join(name), "a text of some length")
             .unwrap_or_else(|e| panic!("{e}"));
     }
@@ -194,6 +205,16 @@ fn an_envelope_needs_a_custodian_that_opens_it_and_custodians_are_checked() {
     assert!(matches!(keys.custodians[0].kind, CustodianKind::Passphrase(_)) && keys.custodians.len() == 2);
     assert_eq!((keys.patience.recheck.as_secs(), keys.patience.stale_for.as_secs()), (900, 86_400));
     let kms = "[[keys.custodian]]\nname = \"k\"\nkind = \"aws-kms\"\n";
+    let vault =
+        "[[keys.custodian]]\nname = \"v\"\nkind = \"vault-transit\"\nkey = \"k\"\ntoken_file = \"vault.token\"\n";
+    let hsm = "[[keys.custodian]]\nname = \"h\"\nkind = \"pkcs11\"\nmodule = \"hsm.so\"\ntoken_label = \"t\"\n\
+               key_label = \"k\"\npin_file = \"hsm.pin\"\n";
+    assert!(matches!(good(&with(hsm)).keys.custodians[0].kind, CustodianKind::Pkcs11(_)));
+    let vault_at = |address: &str| format!("{vault}address = \"{address}\"\n");
+    for address in ["http://127.0.0.1:8200", "http://[::1]:8200", "https://vault.example.com"] {
+        let keys = good(&with(&vault_at(address))).keys;
+        assert!(matches!(&keys.custodians[0].kind, CustodianKind::VaultTransit(to) if to.mount == "transit"));
+    }
     for (custodians, expected) in [
         ("".to_owned(), "keys.custodian: nobody could open the envelope"),
         (escrow.to_owned(), "keys.custodian: nobody could open the envelope"),
@@ -203,9 +224,35 @@ fn an_envelope_needs_a_custodian_that_opens_it_and_custodians_are_checked() {
             phrase.replace("SECRET", "NONE"),
             "keys.custodian[1].passphrase_env: the environment variable \"NONE\" is not set",
         ),
-        (phrase.replace("passphrase\"", "hsm\""), "keys.custodian[1].kind: \"hsm\""),
+        (phrase.replace("passphrase\"", "card\""), "keys.custodian[1].kind: \"card\""),
         (escrow.replace("age1", "age2"), "keys.custodian[1].recipient: this is no X25519 recipient"),
         (kms.to_owned(), "keys.custodian[1].key_id: it is missing"),
+        (vault.to_owned(), "keys.custodian[1].address: it is missing"),
+        (hsm.replace("hsm.so", "none.so"), "keys.custodian[1].module: "),
+        (hsm.replace("token_label = \"t\"", ""), "keys.custodian[1].token_label: it is missing"),
+        (hsm.replace("key_label = \"k\"", ""), "keys.custodian[1].key_label: it is missing"),
+        (hsm.replace("key_label = \"k\"", "key_id = \"x\""), "keys.custodian[1].key_id: it is no hex digits"),
+        (hsm.replace("pin_file = \"hsm.pin\"", ""), "keys.custodian[1].pin_file: it is missing"),
+        (vault_at("http://vault.example.com"), "keys.custodian[1].address: plain HTTP to another machine would show"),
+        (
+            format!("{}allow_plain_http = true\n", vault_at("http://vault.example.com")),
+            "keys.custodian[1].allow_plain_http: a custodian of this kind has no such setting",
+        ),
+        (format!("{}mount = \"a/../b\"\n", vault_at("https://v")), "keys.custodian[1].mount: \"a/../b\" is no name"),
+        (vault_at("https://v").replace("\"k\"", "\"k/..\""), "keys.custodian[1].key: \"k/..\" is no name"),
+        (vault_at("https://v").replace("_file", "_env"), "keys.custodian[1].token_env: the environment variable"),
+        (
+            format!("{}role_id = \"r\"\n", vault_at("https://v")),
+            "keys.custodian[1].token_file: both a token and an AppRole",
+        ),
+        (
+            vault_at("https://v").replace("token_file = \"vault.token\"", "role_id = \"r\""),
+            "keys.custodian[1].secret_id_file: it is missing",
+        ),
+        (
+            vault_at("https://v").replace("token_file = \"vault.token\"", ""),
+            "keys.custodian[1].token_file: it is missing",
+        ),
         (kms.to_owned(), "keys.custodian[1].secret_access_key_file: it is missing"),
         (format!("{kms}endpoint = \"http://kms.example.com\"\n"), "keys.custodian[1].endpoint: plain HTTP"),
     ] {

@@ -61,6 +61,24 @@ pub enum Wrapped {
         /// The KMS's ciphertext, base64.
         ciphertext: String,
     },
+    /// Encrypted by a key of the Transit engine of Vault or OpenBao.
+    VaultTransit {
+        /// `MOUNT/KEY`. For people: which key is asked says the configuration.
+        key: String,
+        /// The engine's ciphertext, as it gave it: `vault:vVERSION:BASE64`.
+        ciphertext: String,
+    },
+    /// Encrypted by an AES key in a PKCS#11 token, with `CKM_AES_GCM`.
+    Pkcs11 {
+        /// The token's label. For people, as the key: which of them is asked says the configuration.
+        token: String,
+        /// The key's label or id.
+        key: String,
+        /// The initialisation vector, 24 hex digits.
+        iv: String,
+        /// 32 bytes and the tag, base64.
+        sealed: String,
+    },
     /// A root key file, encrypted for a recipient of `age`.
     Recipient {
         /// The recipient.
@@ -165,6 +183,8 @@ impl Wrapped {
         match self {
             Self::Passphrase { .. } => "passphrase",
             Self::AwsKms { .. } => "aws-kms",
+            Self::VaultTransit { .. } => "vault-transit",
+            Self::Pkcs11 { .. } => "pkcs11",
             Self::Recipient { .. } => "recipient",
         }
     }

@@ -4,7 +4,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`root`], [`roots`] | a root key: loading, checking, making one; all that open the keyring |
-//! | [`envelope`], [`custodian`] | a root that is wrapped for custodians: the file; a passphrase, a KMS, an escrow, and all of them together |
+//! | [`envelope`], [`custodian`] | a root that is wrapped for custodians: the file; a passphrase, a KMS, Vault, an HSM, an escrow, and all of them together |
 //! | [`vigil`] | whether the custodians still let the root be used |
 //! | [`private`] | files that nobody else may read |
 //! | [`rotate`] | from one root to the next: everything sealed anew, read back, and what is left under which root |
@@ -50,7 +50,8 @@ pub use crate::seal::{VaultKeyId, VaultKeyRef};
 pub use admin::{Done, KeyAdmin, KeyChange, KeyInfo, key_id};
 pub use custodian::{
     Answer, AwsKmsSettings, CustodianError, CustodianKind, CustodianName, CustodianSettings, Custodians,
-    SHORTEST_PASSPHRASE, WrapChange, is_recipient, recover,
+    Pkcs11Settings, SHORTEST_PASSPHRASE, SecretSource, VaultLogin, VaultTransitSettings, WrapChange, is_recipient,
+    recover,
 };
 pub use document::Changed;
 pub use entropy::OsEntropy;

@@ -3,6 +3,7 @@ mod locked;
 
 pub use locked::is_locked;
 use locked::{SLOT, Slot};
+use serde::{Deserialize, Deserializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// `N` secret bytes (64 at most), zeroised on drop, in memory that is not swapped out where that is to be had. No `Debug`, no `Display`, no
@@ -77,5 +78,11 @@ impl SecretText {
     /// The text.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
     }
 }

@@ -7,11 +7,12 @@
 //! | lean | `lean.rs`, `forward.rs` over `sign.rs`, `path.rs`, `body.rs`, `trailed.rs` | get, put, upload_part: the hot path; configuration, passed on |
 //! | SDK | `sdk.rs`, used by `head.rs`, `delete.rs`, `multipart.rs`, `bucket.rs`, `listing.rs`, `versions.rs`, `retention.rs` | everything else |
 //!
-//! Both share one pool of connections (`connect.rs`; `sdk_http.rs` in the SDK's terms, for other rooms' SDKs too). What a backend can do is probed (`probe.rs`), what it
+//! Both share one pool of connections (`connect.rs`; `sdk_http.rs` in the SDK's terms, for other rooms' SDKs too; `ask.rs` for a small question to another server). What a backend can do is probed (`probe.rs`), what it
 //! does oddly is hidden (`quirks.rs`), which buckets ask for checksums is remembered (`locks.rs`), and whether it answers at all is watched (`health.rs`).
 //!
 //! Every key travels byte for byte: no door normalises `//`, `.`, `..` or a leading `/`.
 
+mod ask;
 mod body;
 mod bucket;
 mod capabilities;
@@ -50,6 +51,7 @@ mod wire;
 pub mod embedded;
 pub mod tee;
 
+pub use ask::{Answered, Asker};
 pub use bucket::{ListedBucket, SiteOwner};
 pub use capabilities::Capabilities;
 pub use config::{SiteConfig, SiteName};

@@ -1,9 +1,9 @@
 //! A key in AWS KMS (or what speaks its protocol) as custodian: `Encrypt` wraps, `Decrypt` opens. The key never leaves the KMS, and the KMS
 //! decides at every start and every recheck whether it may be used.
-use super::{Custodian, CustodianError};
+use super::{Custodian, CustodianError, root_of};
 use crate::keys::RootKey;
 use crate::keys::envelope::Wrapped;
-use crate::secret::{SecretBytes, SecretText};
+use crate::secret::SecretText;
 use crate::site::{SdkHttp, chain};
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
@@ -81,8 +81,8 @@ impl Custodian for AwsKms {
 
     async fn unwrap(&self, fingerprint: &str, wrapped: &Wrapped) -> Result<RootKey, CustodianError> {
         let Wrapped::AwsKms { ciphertext, .. } = wrapped else { return Err(CustodianError::other_kind()) };
-        let unusable = |what: &str| CustodianError::Unusable(what.to_owned());
-        let ciphertext = STANDARD.decode(ciphertext).map_err(|_| unusable("damaged: no base64"))?;
+        let damaged = |_| CustodianError::Unusable("damaged: no base64".to_owned());
+        let ciphertext = STANDARD.decode(ciphertext).map_err(damaged)?;
         // The key is named by us: a ciphertext of another one is refused by the KMS.
         let mut call = self.client.decrypt().key_id(&self.key_id).ciphertext_blob(Blob::new(ciphertext));
         for (name, value) in context(fingerprint) {
@@ -91,8 +91,7 @@ impl Custodian for AwsKms {
         let mut answer = call.send().await.map_err(|error| reason(&error))?;
         let plain = answer.plaintext.take().ok_or_else(|| silent("it answered without a plaintext"))?;
         let plain = Zeroizing::new(plain.into_inner());
-        let root: &[u8; 32] = plain.as_array().ok_or_else(|| unusable("what came out is no root key"))?;
-        Ok(RootKey(SecretBytes::new(*root)))
+        root_of(&plain)
     }
 }
 
@@ -150,6 +149,7 @@ fn verdict(code: &str, said: &str) -> CustodianError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::SecretBytes;
 
     #[test]
     fn a_kms_that_will_not_is_told_from_one_that_cannot() {

@@ -1,24 +1,33 @@
-//! Custodians: each can open a root envelope alone. A passphrase, a key in a KMS, the recipient of an escrow.
+//! Custodians: each can open a root envelope alone. A passphrase, a key in a KMS, in Vault or in an HSM, the recipient of an escrow.
 //!
 //! | file | custodian |
 //! |---|---|
 //! | [`passphrase`] | Argon2id over a passphrase |
 //! | [`aws_kms`] | a symmetric key in AWS KMS, or what speaks its protocol |
+//! | [`vault_transit`] | a key of the Transit engine of Vault or OpenBao |
+//! | [`pkcs11`] | an AES key in a PKCS#11 token: an HSM |
 //! | [`recipient`] | an X25519 recipient of `age`: wraps online, opens offline only |
+//! | [`source`] | where a custodian's own secret lies |
 //! | [`set`] | all of a configuration: opening an envelope, making one, changing one |
 mod aws_kms;
 mod passphrase;
+mod pkcs11;
 mod recipient;
 mod set;
+mod source;
+mod vault_transit;
 
 pub use aws_kms::AwsKmsSettings;
 pub use passphrase::{Cost, SHORTEST as SHORTEST_PASSPHRASE};
+pub use pkcs11::Pkcs11Settings;
 pub use recipient::{is_recipient, recover};
 pub use set::{Answer, Custodians, WrapChange};
+pub use source::SecretSource;
+pub use vault_transit::{VaultLogin, VaultTransitSettings};
 
 use super::RootKey;
 use super::envelope::Wrapped;
-use crate::secret::SecretText;
+use crate::secret::{SecretBytes, SecretText};
 use async_trait::async_trait;
 
 /// A custodian's name from the configuration: label of metrics and logs, and what finds its part of an envelope.
@@ -38,6 +47,10 @@ pub enum CustodianKind {
     Passphrase(SecretText),
     /// A key in AWS KMS.
     AwsKms(AwsKmsSettings),
+    /// A key of the Transit engine of Vault or OpenBao.
+    VaultTransit(VaultTransitSettings),
+    /// An AES key in a PKCS#11 token.
+    Pkcs11(Pkcs11Settings),
     /// Whoever has the identity (a private key) of this `age` recipient (`age1...`).
     Recipient(String),
 }
@@ -77,6 +90,18 @@ trait Custodian: Send + Sync {
     fn is_online(&self) -> bool {
         true
     }
+}
+
+/// What a wrapped root is bound to, where the custodian can bind it to anything.
+fn label(kind: &str, fingerprint: &str) -> String {
+    format!("root-envelope/v1/{kind}/{fingerprint}")
+}
+
+/// The root that came out of a custodian.
+fn root_of(plain: &[u8]) -> Result<RootKey, CustodianError> {
+    let no_root = || CustodianError::Unusable("what came out is no root key".to_owned());
+    let root: &[u8; 32] = plain.as_array().ok_or_else(no_root)?;
+    Ok(RootKey(SecretBytes::new(*root)))
 }
 
 // === impl CustodianError ===

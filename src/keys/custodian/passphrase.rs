@@ -87,7 +87,7 @@ impl Custodian for Passphrase {
 
 /// What the sealed root is bound to.
 fn label(fingerprint: &str) -> String {
-    format!("root-envelope/v1/passphrase/{fingerprint}")
+    super::label("passphrase", fingerprint)
 }
 
 fn derive(passphrase: &SecretText, cost: Cost, salt: [u8; SALT]) -> Result<SecretBytes<32>, CustodianError> {

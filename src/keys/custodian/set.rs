@@ -1,7 +1,9 @@
 //! All custodians of a configuration, and what is done with them together.
 use super::aws_kms::AwsKms;
 use super::passphrase::Passphrase;
+use super::pkcs11::Pkcs11;
 use super::recipient::Recipient;
+use super::vault_transit::VaultTransit;
 use super::{Custodian, CustodianError, CustodianKind, CustodianName, CustodianSettings};
 use crate::keys::envelope::{Envelope, Wrap, Wrapped};
 use crate::keys::{KeyError, RootKey, RootSource};
@@ -54,11 +56,12 @@ impl Custodians {
     /// [`KeyError::Root`] when one cannot be built.
     pub fn new(settings: Vec<CustodianSettings>) -> Result<Self, KeyError> {
         let members = settings.into_iter().map(|CustodianSettings { name, kind }| {
+            let failed = |e: String| KeyError::Root(format!("custodian {name}: {e}"));
             let custodian: Box<dyn Custodian> = match kind {
                 CustodianKind::Passphrase(passphrase) => Box::new(Passphrase::new(passphrase)),
-                CustodianKind::AwsKms(settings) => {
-                    Box::new(AwsKms::new(settings).map_err(|e| KeyError::Root(format!("custodian {name}: {e}")))?)
-                }
+                CustodianKind::AwsKms(settings) => Box::new(AwsKms::new(settings).map_err(failed)?),
+                CustodianKind::VaultTransit(settings) => Box::new(VaultTransit::new(settings).map_err(failed)?),
+                CustodianKind::Pkcs11(settings) => Box::new(Pkcs11::new(settings)),
                 CustodianKind::Recipient(recipient) => Box::new(Recipient::new(recipient)),
             };
             Ok(Member { name, custodian })
