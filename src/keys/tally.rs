@@ -189,7 +189,7 @@ impl Tally {
             return Ok(());
         }
         // Rare, so on the heap: every write holds this future.
-        let taken = Box::pin(self.take_ahead(ledger, allowance)).await;
+        let taken = Box::pin(self.take_ahead(more.objects > 0, ledger, allowance)).await;
         if taken.is_err() {
             self.objects.used.fetch_sub(more.objects, Ordering::AcqRel);
             self.bytes.used.fetch_sub(more.bytes, Ordering::AcqRel);
@@ -197,11 +197,14 @@ impl Tally {
         taken
     }
 
-    /// Takes from the ledger what is used and not taken yet, by whomever, and some ahead.
-    async fn take_ahead(&self, ledger: &dyn Ledger, allowance: &Allowance) -> Result<(), Short> {
+    /// Takes from the ledger what is used and not taken yet, by whomever, and some ahead; objects only for who counts one.
+    ///
+    /// Who comes here has added to what is used before, so what lacks now includes its own. Others may add while the ledger is asked: they
+    /// come after, and whether they are short is not this one's answer.
+    async fn take_ahead(&self, an_object: bool, ledger: &dyn Ledger, allowance: &Allowance) -> Result<(), Short> {
         let came = Instant::now();
         let mut trouble = self.turn.lock().await;
-        let (objects, bytes) = (self.objects.lacks(), self.bytes.lacks());
+        let (objects, bytes) = (if an_object { self.objects.lacks() } else { 0 }, self.bytes.lacks());
         if objects == 0 && bytes == 0 {
             return Ok(());
         }
@@ -221,14 +224,15 @@ impl Tally {
         self.bytes.have_taken(more.bytes, sum.bytes);
         // What is past the limit goes back: others may have been faster.
         let excess = sum.objects.saturating_sub(allowance.objects).min(more.objects);
-        self.objects.have_taken(more.objects - excess, sum.objects - excess);
+        let granted = more.objects - excess;
+        self.objects.have_taken(granted, sum.objects - excess);
         if excess > 0 {
             let less = Used { objects: excess, bytes: 0 };
             if let Err(error) = self.changing(ledger.give_back(&self.key, less)).await {
                 tracing::warn!(key = %self.key.id, %error, "some objects are counted that were not sealed");
             }
         }
-        if self.objects.lacks() > 0 { Err(Short::Spent(Counted::Objects)) } else { Ok(()) }
+        if granted < objects { Err(Short::Spent(Counted::Objects)) } else { Ok(()) }
     }
 
     async fn changing<T>(&self, change: impl Future<Output = T>) -> T {

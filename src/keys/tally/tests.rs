@@ -178,3 +178,28 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn who_comes_while_the_ledger_is_asked_does_not_make_another_one_short() {
+    let (book, tally) = (Book::default(), std::sync::Arc::new(tally()));
+    let book = std::sync::Arc::new(book);
+    let one_by_one = (0..64).map(|turn| {
+        let (book, tally) = (book.clone(), tally.clone());
+        tokio::spawn(async move {
+            for _ in 0..turn {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..50 {
+                tally.take_object(&*book, &Allowance::default()).await?;
+                tally.take_bytes(10, &*book, &Allowance::default()).await?;
+            }
+            Ok::<_, Short>(())
+        })
+    });
+    for done in one_by_one.collect::<Vec<_>>() {
+        assert_eq!(done.await.expect("no panic"), Ok(()));
+    }
+    assert_eq!(tally.used(), Used { objects: 3200, bytes: 32_000 });
+    let sum = book.sum();
+    assert!(sum.objects >= 3200 && sum.bytes >= 32_000, "{sum:?}");
+}
