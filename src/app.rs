@@ -76,6 +76,13 @@ pub enum AppError {
     Front(#[from] front::FrontError),
 }
 
+/// What it is started for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Service,
+    Demo,
+}
+
 // === impl App ===
 
 impl App {
@@ -85,6 +92,18 @@ impl App {
     /// When something is missing that nothing can be served without. A site that is down is no reason: the others
     /// serve, and it is tried again.
     pub async fn start(config: Config) -> Result<Self, AppError> {
+        Self::start_as(config, Purpose::Service).await
+    }
+
+    /// The same for `strongroom demo`, whose own root key is refused otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_demo(config: Config) -> Result<Self, AppError> {
+        Self::start_as(config, Purpose::Demo).await
+    }
+
+    async fn start_as(config: Config, purpose: Purpose) -> Result<Self, AppError> {
         let credentials = Arc::new(identity::load(&config.credentials_file)?);
         let rules = Arc::new(LiveRules::new(RuleSet::new(config.rules, config.suites)?));
         let metrics = Metrics::new();
@@ -95,7 +114,7 @@ impl App {
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         let patience = config.keys.patience;
         let (keyring, vigil) =
-            open_keyring(config.keys, &sites, &config.system_bucket, &rules, &state, entropy.clone()).await?;
+            open_keyring(config.keys, purpose, &sites, &config.system_bucket, &rules, &state, entropy.clone()).await?;
         let backups = sites.backups.iter().map(Site::name);
         let journal = match config.intents {
             Intents::Always => Journal::start(state.clone(), backups).await?,
@@ -195,6 +214,7 @@ impl App {
 /// Opens the keyring with the roots of the configuration. A root that came out of an envelope is watched from then on.
 async fn open_keyring(
     keys: Keys,
+    purpose: Purpose,
     sites: &Sites,
     system_bucket: &BucketName,
     rules: &LiveRules,
@@ -204,6 +224,9 @@ async fn open_keyring(
     let wanted = vault_keys(&rules.current())?;
     let custodians = Custodians::new(keys.custodians)?;
     let roots = Roots::load_what_opens(&keys.root, &keys.other_roots, &custodians).await?;
+    if purpose == Purpose::Service {
+        roots.refuse_of_a_demo()?;
+    }
     let keyring = Keyring::open(roots, sites, system_bucket, &wanted, entropy).await?;
     let keyring = Arc::new(keyring.counting(Arc::new(usage::StateLedger(state.clone())), keys.allowance));
     let vigil = match keys.root {

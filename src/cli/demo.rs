@@ -1,8 +1,9 @@
 //! `strongroom demo`: two embedded S3 sites and the proxy in front of them, by the same way as `serve`.
-use super::init::{ensure_credential, ensure_root_key, private_folder};
+use super::init::{ensure_credential, private_folder};
 use crate::app::{App, stop_signal};
 use crate::config::{Config, LogFormat};
 use crate::identity;
+use crate::keys::{OsEntropy, RootKey};
 use crate::secret::SecretText;
 use crate::site::embedded::EmbeddedSite;
 use anyhow::Context;
@@ -70,7 +71,10 @@ impl Demo {
     /// Makes folder, root key and credential when they are missing; reads the credential.
     fn prepare(&self) -> anyhow::Result<Access> {
         private_folder(&self.dir)?;
-        ensure_root_key(&self.dir.join("root.key"))?;
+        let root = self.dir.join("root.key");
+        if !root.try_exists()? {
+            RootKey::generate_for_demo(&OsEntropy)?.save(&root)?;
+        }
         let file = self.dir.join("credentials.toml");
         ensure_credential(&file, "demo")?;
         let credentials = identity::load(&file)?;
@@ -99,7 +103,7 @@ impl Demo {
 
     async fn serve(&self, access: &Access, sites: &RawSites, stop: CancellationToken) -> anyhow::Result<()> {
         let config = self.config(access, sites)?;
-        let Some(app) = stop.run_until_cancelled(App::start(config)).await.transpose()? else { return Ok(()) };
+        let Some(app) = stop.run_until_cancelled(App::start_demo(config)).await.transpose()? else { return Ok(()) };
         let text = self.welcome(access, sites, &app);
         let mut out = std::io::stdout().lock();
         // Nobody may be reading; that is no reason to stop.

@@ -4,6 +4,7 @@ use crate::seal::Entropy;
 use crate::secret::SecretBytes;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Bytes of the key in hex digits.
@@ -12,6 +13,11 @@ const DIGITS: usize = 64;
 const FILE_LIMIT: u64 = 256;
 /// Domain of the fingerprint.
 const FINGERPRINT: &[u8] = b"strongroom/v1/root-key-fingerprint\0";
+
+/// Domain of what marks the key of a demo.
+const DEMO: &[u8] = b"strongroom/v1/demo-root-key\0";
+/// Bytes of a demo's key that are random; the rest is their mark.
+const DEMO_RANDOM: usize = 24;
 
 /// Where the root key comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +105,24 @@ impl RootKey {
         Ok(key)
     }
 
+    /// Makes one for `strongroom demo`: 192 random bits, and a mark by which [`Self::is_of_a_demo`] knows it, wherever it is carried.
+    ///
+    /// # Errors
+    /// [`KeyError::Seal`] without randomness.
+    pub fn generate_for_demo(entropy: &dyn Entropy) -> Result<Self, KeyError> {
+        let mut bytes = Zeroizing::new([0u8; 32]);
+        entropy.fill(&mut bytes[..DEMO_RANDOM])?;
+        let mark = demo_mark(&bytes[..DEMO_RANDOM]);
+        bytes[DEMO_RANDOM..].copy_from_slice(&mark);
+        Ok(Self(SecretBytes::new(*bytes)))
+    }
+
+    /// Whether a demo made it. Of other keys one in 2^64 looks like that.
+    pub fn is_of_a_demo(&self) -> bool {
+        let (random, mark) = self.0.expose().split_at(DEMO_RANDOM);
+        bool::from(demo_mark(random).ct_eq(mark))
+    }
+
     /// Writes it in plain to `path` (0600, durably, never overwrites).
     ///
     /// # Errors
@@ -139,6 +163,13 @@ impl RootKey {
         }
         Ok(Self(key))
     }
+}
+
+fn demo_mark(random: &[u8]) -> [u8; 32 - DEMO_RANDOM] {
+    let digest = Sha256::new().chain_update(DEMO).chain_update(random).finalize();
+    let mut mark = [0; 32 - DEMO_RANDOM];
+    mark.copy_from_slice(&digest[..32 - DEMO_RANDOM]);
+    mark
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
@@ -224,6 +255,18 @@ mod tests {
         let before = std::fs::read(&path).expect("readable");
         assert!(RootKey::create(&path, &OsEntropy).is_err());
         assert_eq!(std::fs::read(&path).expect("readable"), before);
+    }
+
+    #[test]
+    fn a_demos_key_is_known_again_and_others_are_not_taken_for_one() {
+        let Ok(demo) = RootKey::generate_for_demo(&OsEntropy) else { panic!("made") };
+        let Ok(other) = RootKey::generate(&OsEntropy) else { panic!("made") };
+        assert!(demo.is_of_a_demo() && !other.is_of_a_demo());
+        let Ok(again) = RootKey::parse(&*demo.line()) else { panic!("reads back") };
+        assert!(again.is_of_a_demo());
+        let mut changed = *demo.0.expose();
+        changed[0] ^= 1;
+        assert!(!RootKey(SecretBytes::new(changed)).is_of_a_demo());
     }
 
     #[test]

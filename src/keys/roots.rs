@@ -148,6 +148,19 @@ impl Roots {
         self.0.known.load().iter().map(|root| root.fingerprint()).collect()
     }
 
+    /// Refuses those that `strongroom demo` made: what is meant to be kept needs a key that nobody played with.
+    ///
+    /// # Errors
+    /// [`KeyError::Root`], with what to do.
+    pub fn refuse_of_a_demo(&self) -> Result<(), KeyError> {
+        let known = self.0.known.load();
+        let Some(root) = known.iter().find(|root| root.is_of_a_demo()) else { return Ok(()) };
+        Err(KeyError::Root(format!(
+            "the root key {} was made by `strongroom demo`, which alone serves with it; `strongroom init` or `strongroom root new` makes one for you",
+            root.fingerprint()
+        )))
+    }
+
     /// The one of this fingerprint.
     pub(super) fn find(&self, fingerprint: &str) -> Option<Arc<RootKey>> {
         self.0.known.load().iter().find(|root| root.fingerprint() == fingerprint).cloned()

@@ -11,6 +11,7 @@ from common import places, sealed
 from common.data import content, file_of
 from common.demo import Demo
 from common.process import clean_environment
+from common.proxy import strongroom
 from common.sites import keys_of, read
 from common.target import Target
 
@@ -78,6 +79,15 @@ def test_a_second_start_reuses_everything(demo, tmp_path):
     demo.start()
     assert demo.stdout().count(first["AWS_SECRET_ACCESS_KEY"]) >= 2, "the same credential is printed again"
     assert read(demo.s3(), "kept", "k") == content(1000)
+
+
+def test_its_root_key_serves_nobody_else(demo):
+    demo.s3().create_bucket(Bucket="kept")
+    demo.stop()
+    refused = strongroom("serve", "--config", str(demo.data / "strongroom.toml"), check=False)
+    assert refused.returncode != 0
+    assert "was made by `strongroom demo`" in refused.stderr and "strongroom init" in refused.stderr
+    assert (demo.data / "root.key").read_text().strip() not in refused.stdout + refused.stderr
 
 
 def test_the_same_folder_works_on_other_ports(demo, tmp_path):
