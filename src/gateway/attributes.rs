@@ -56,7 +56,7 @@ pub(super) async fn get_object_attributes(
         let (at, question) = (&at, &question);
         async move { describe(gateway, &site, at, question, wanted, page).await }
     };
-    let found = match Candidates::of_object(gateway, &at).first(find).await {
+    let found = match Candidates::of_object(gateway, &at).of_version(question.version_id.as_deref()).first(find).await {
         Err(GatewayError::Unsealed) => {
             let opened = open_unsealed(gateway, &at, question.version_id.as_deref()).await?;
             question.check_customer_key(&opened)?;

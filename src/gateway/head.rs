@@ -54,10 +54,11 @@ async fn look(
 ) -> Result<(Arc<Opened>, Selection), GatewayError> {
     for _ in 0..ATTEMPTS {
         let ask = |site: Site| async move { look_at(gateway, &site, at, question).await };
-        let opened = match Candidates::of_object(gateway, at).first(ask).await {
-            Err(GatewayError::Unsealed) => open_unsealed(gateway, at, question.version_id.as_deref()).await,
-            found => return found,
-        };
+        let opened =
+            match Candidates::of_object(gateway, at).of_version(question.version_id.as_deref()).first(ask).await {
+                Err(GatewayError::Unsealed) => open_unsealed(gateway, at, question.version_id.as_deref()).await,
+                found => return found,
+            };
         match opened {
             Err(error) if has_changed(&error) => {}
             opened => {

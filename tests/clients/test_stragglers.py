@@ -1,4 +1,4 @@
-"""A request that the primary did not answer comes late, over a change that was acknowledged since: the later one is brought back."""
+"""A request that the primary did not answer comes late, over a change that was acknowledged since: the later one is read, and brought back."""
 
 import pytest
 from common import audit
@@ -48,6 +48,15 @@ class World:
         listed = site.s3().list_objects_v2(Bucket=self.where["Bucket"]).get("Contents", [])
         return listed[0]["ETag"] if listed else None
 
+    def expect(self, body: bytes | None) -> None:
+        """What clients read of the object, and are told of it; `None`: there is none."""
+        if body is None:
+            assert error_of(self.s3.get_object, **self.where)[0] == "NoSuchKey"
+            assert error_of(self.s3.head_object, **self.where)[1] == 404
+        else:
+            assert read(self.s3, self.where["Bucket"], "object") == body
+            assert self.s3.head_object(**self.where)["ContentLength"] == len(body)
+
 
 @pytest.mark.parametrize("since", SINCE)
 @pytest.mark.parametrize("late", LATE)
@@ -68,9 +77,28 @@ def test_what_was_acknowledged_since_is_brought_back(start_proxy, fault, pool, l
     if (late, since) != ("delete", "delete"):
         until(lambda: world.held(world.raw[0]) != before, "the late one has come", 10)
 
+    acknowledged = {"put": body, "delete": None, "complete": content(FIVE_MIB, 7)}[since]
+    world.expect(acknowledged)
     until_settled(world.proxy, 90)
-    if since == "delete":
-        assert error_of(world.s3.get_object, **world.where)[0] == "NoSuchKey"
-    else:
-        assert read(world.s3, world.where["Bucket"], "object") == (body if since == "put" else content(FIVE_MIB, 7))
+    world.expect(acknowledged)
+    audit.check_bucket(targets.of_proxy(world.proxy, "stragglers"), world.where["Bucket"])
+
+
+def test_what_was_not_answered_since_is_no_reason_to_lose_what_was_acknowledged(start_proxy, fault, pool):
+    world = World(start_proxy, fault, pool.sites("embedded"))
+    world.fault.mode = "hang"
+    # Larger than the one after: it comes last.
+    assert error_of(lambda: world.change("put", content(1_500_000), {}))[1] == 503
+    world.fault.mode = "hold"
+    until(lambda: succeeds(world.change, "put", b"acknowledged", {}), "a later change is acknowledged", 30)
+    world.fault.mode = "hang"
+    assert error_of(lambda: world.change("put", b"not answered", {}))[1] == 503
+    before = world.held(world.raw[0])
+    world.fault.mode = "pass"
+    until(lambda: world.held(world.raw[0]) != before, "one of the others has come", 10)
+
+    until(lambda: succeeds(lambda: world.s3.head_object(**world.where)), "the primary serves again", 30)
+    assert read(world.s3, world.where["Bucket"], "object") in (b"acknowledged", b"not answered")
+    until_settled(world.proxy, 90)
+    assert read(world.s3, world.where["Bucket"], "object") in (b"acknowledged", b"not answered")
     audit.check_bucket(targets.of_proxy(world.proxy, "stragglers"), world.where["Bucket"])

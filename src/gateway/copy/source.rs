@@ -112,10 +112,11 @@ pub(super) async fn find_unless(
     let needs_no_reading = &needs_no_reading;
     for _ in 0..ATTEMPTS {
         let ask = |site: Site| async move { find_at(gateway, &site, asked, needs_no_reading).await };
-        let found = match Candidates::of_object(gateway, &asked.at).first(ask).await {
-            Err(GatewayError::Unsealed) => find_unsealed(gateway, asked).await,
-            found => return found,
-        };
+        let found =
+            match Candidates::of_object(gateway, &asked.at).of_version(asked.version.as_deref()).first(ask).await {
+                Err(GatewayError::Unsealed) => find_unsealed(gateway, asked).await,
+                found => return found,
+            };
         match found {
             Err(error) if has_changed(&error) => {}
             found => return found,

@@ -69,7 +69,8 @@ pub(super) fn busy() -> S3Error {
 async fn find(gateway: &Arc<Gateway>, at: &Location, question: &Question) -> Result<Found, GatewayError> {
     for _ in 0..ATTEMPTS {
         let ask = |site: Site| async move { find_at(gateway, &site, at, question).await };
-        let found = match Candidates::of_object(gateway, at).first(ask).await {
+        let found = match Candidates::of_object(gateway, at).of_version(question.version_id.as_deref()).first(ask).await
+        {
             Err(GatewayError::Unsealed) => find_unsealed(gateway, at, question).await,
             found => return found,
         };

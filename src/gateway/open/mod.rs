@@ -74,8 +74,16 @@ pub(super) struct Glimpse {
 /// Opens the current version of an object: one request (the trailer comes by suffix range; the cache is
 /// revalidated against the sealed ETag). Primary first, then backups when it is down or damaged.
 pub(super) async fn open(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Opened>, GatewayError> {
+    open_among(gateway, at, Candidates::of_object(gateway, at)).await
+}
+
+async fn open_among(
+    gateway: &Arc<Gateway>,
+    at: &Location,
+    candidates: Candidates<'_>,
+) -> Result<Arc<Opened>, GatewayError> {
     let ask = |site: Site| async move { open_at(gateway, &site, at, None).await };
-    match Candidates::of_object(gateway, at).first(ask).await {
+    match candidates.first(ask).await {
         Err(GatewayError::Unsealed) => open_unsealed(gateway, at, None).await,
         opened => opened,
     }
@@ -83,7 +91,7 @@ pub(super) async fn open(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Op
 
 /// The same at the primary, which decides on conditions; 503 while it does not serve.
 pub(super) async fn open_at_primary(gateway: &Arc<Gateway>, at: &Location) -> Result<Arc<Opened>, GatewayError> {
-    let opened = open(gateway, at).await?;
+    let opened = open_among(gateway, at, Candidates::of_object(gateway, at).of_primary()).await?;
     if opened.site.name() == gateway.sites.primary.name() { Ok(opened) } else { Err(unavailable().into()) }
 }
 

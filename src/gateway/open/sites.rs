@@ -2,6 +2,8 @@
 //!
 //! - The primary's word is final: a 404 from it is a 404.
 //! - But for an object that a backup accepted in the primary's place and that is not home yet: that backup has the word, and nobody else.
+//!   Likewise while the primary may still carry out an earlier change over a later one ([`crate::site::tee::Tee::refuge_of`]); what the primary
+//!   itself is asked to decide, and named versions, go to the primary all the same.
 //! - An outage, or bytes that do not authenticate, send the read to the next site.
 //! - A site that takes longer than it usually does ([`crate::site::Hedge`]) is not waited for alone.
 //! - What is not sealed at the primary is served by nobody, or as a plain object where the rule lets it ([`super::unsealed`]) and no
@@ -29,6 +31,8 @@ pub(in crate::gateway) struct Candidates<'a> {
     behind: Option<bool>,
     /// A backup has what was acknowledged last, and the primary has not: it alone is asked, and its word is final.
     home: Option<SiteName>,
+    /// Whether what is wanted is the current version, wherever it is.
+    current: bool,
     primary_error: Option<GatewayError>,
     other_error: Option<GatewayError>,
     not_sealed: Vec<SiteName>,
@@ -57,11 +61,24 @@ impl<'a> Candidates<'a> {
             queue: healthy.into_iter().chain(sick).collect(),
             behind: None,
             home: None,
+            current: true,
             primary_error: None,
             other_error: None,
             not_sealed: Vec::new(),
             refuted: false,
         }
+    }
+
+    /// For a version that was named: it changes no more, whatever else the primary may carry out.
+    #[must_use]
+    pub(in crate::gateway) fn of_version(self, version: Option<&str>) -> Self {
+        Self { current: self.current && version.is_none(), ..self }
+    }
+
+    /// For what the primary decides: by what it holds now.
+    #[must_use]
+    pub(super) fn of_primary(self) -> Self {
+        Self { current: false, ..self }
     }
 
     /// Asks one site after the other, until one serves or a failure is final. A site that takes unusually long over an
@@ -137,6 +154,9 @@ impl<'a> Candidates<'a> {
     async fn find_home(&mut self) -> Result<(), GatewayError> {
         let Some(at) = self.at else { return Ok(()) };
         self.home = self.gateway.tee.home_of(at).await.map_err(TeeError::from)?;
+        if self.home.is_none() && self.current {
+            self.home = self.gateway.tee.refuge_of(at).await;
+        }
         if let Some(home) = &self.home {
             self.queue.retain(|site| site.name() == home);
         }

@@ -151,7 +151,12 @@ impl Tee {
     /// The primary did not say what became of a change, and may yet do it.
     pub(super) fn may_come_late(&self, bucket: &BucketName, keys: &[ObjectKey], error: &SiteError) {
         for key in keys {
-            self.inner.expect_straggler(&Location { bucket: bucket.clone(), key: key.clone() }, Some(error));
+            // Nobody else was told yet.
+            self.inner.expect_straggler(
+                &Location { bucket: bucket.clone(), key: key.clone() },
+                Some(error),
+                Vec::new(),
+            );
         }
     }
 

@@ -4,7 +4,7 @@
 //! object that was acknowledged meanwhile. So for a while after such a request
 //!
 //! - nobody makes a backup equal to the primary in that object ([`Tee::awaits`]): what was acknowledged last is safe there;
-//! - what is acknowledged of it is remembered;
+//! - what is acknowledged of it is remembered, and read from a backup that has it ([`Tee::refuge_of`]);
 //! - then the primary is looked at. When it does not hold what was acknowledged last and a backup does, that backup is the object's home, and the
 //!   primary is made equal to it ([`Miss::home_from`]).
 //!
@@ -32,8 +32,8 @@ pub(super) struct Stragglers {
 
 struct Awaited {
     until: Instant,
-    /// What was acknowledged since.
-    last: Option<Last>,
+    /// What was acknowledged since; and behind it, of what the primary did not answer after that, what backups have: as good as acknowledged.
+    last: Vec<Last>,
 }
 
 /// What was acknowledged last of an object.
@@ -59,19 +59,26 @@ impl Last {
 // === impl Stragglers ===
 
 impl Stragglers {
-    /// True when nobody waits for this one yet: then the caller has to.
-    fn expect(&self, at: &Location, until: Instant) -> bool {
+    /// One more, that backups may have carried out already. True when nobody waits for one of this object yet: then the caller has to.
+    fn expect(&self, at: &Location, until: Instant, at_backups: Vec<(SiteName, SealedETag)>) -> bool {
         let mut awaited = self.lock();
-        let before = awaited.insert(at.clone(), Awaited { until, last: None });
+        if let Some(before) = awaited.get_mut(at) {
+            before.until = until;
+            if !before.last.is_empty() && !at_backups.is_empty() {
+                before.last.push(Last::Has(at_backups));
+            }
+            return false;
+        }
+        awaited.insert(at.clone(), Awaited { until, last: Vec::new() });
         self.count.store(awaited.len(), Ordering::SeqCst);
-        before.is_none()
+        true
     }
 
     fn carried_out(&self, at: &Location, last: impl FnOnce() -> Option<Last>) {
         if self.count.load(Ordering::SeqCst) > 0
             && let Some(awaited) = self.lock().get_mut(at)
         {
-            awaited.last = last();
+            awaited.last = last().into_iter().collect();
         }
     }
 
@@ -83,8 +90,8 @@ impl Stragglers {
         Some(self.lock().get(at)?.until.saturating_duration_since(Instant::now()))
     }
 
-    fn last(&self, at: &Location) -> Option<Last> {
-        self.lock().get(at)?.last.clone()
+    fn last(&self, at: &Location) -> Vec<Last> {
+        self.lock().get(at).map(|awaited| awaited.last.clone()).unwrap_or_default()
     }
 
     fn forget(&self, at: &Location) {
@@ -105,14 +112,31 @@ impl Tee {
     pub fn awaits(&self, at: &Location) -> Option<Duration> {
         self.inner.stragglers.left(at)
     }
+
+    /// While the primary may still change this object late: a backup that has what was acknowledged last. `None`: nothing is awaited, nothing
+    /// was acknowledged since, or no backup has it.
+    pub async fn refuge_of(&self, at: &Location) -> Option<SiteName> {
+        self.inner.stragglers.left(at)?;
+        if self.inner.left_out.is_some() || self.inner.misses.is_shared() {
+            return None;
+        }
+        let last = self.inner.stragglers.last(at);
+        let holder = self.inner.holder_of(at, &last).await.ok()?;
+        holder.map(|(backup, _)| backup.name().clone())
+    }
 }
 
 // === impl Inner ===
 
 impl Inner {
-    /// The primary did not answer a change of this object.
-    pub(super) fn expect_straggler(self: &Arc<Self>, at: &Location, why: Option<&SiteError>) {
-        if why.is_some_and(is_final) || !self.stragglers.expect(at, Instant::now() + ON_ITS_WAY) {
+    /// The primary did not answer a change of this object; which backups carried it out.
+    pub(super) fn expect_straggler(
+        self: &Arc<Self>,
+        at: &Location,
+        why: Option<&SiteError>,
+        at_backups: Vec<(SiteName, SealedETag)>,
+    ) {
+        if why.is_some_and(is_final) || !self.stragglers.expect(at, Instant::now() + ON_ITS_WAY, at_backups) {
             return;
         }
         let (inner, at) = (Arc::clone(self), at.clone());
@@ -144,9 +168,9 @@ impl Inner {
         if self.stragglers.left(at).is_some_and(|left| !left.is_zero()) {
             return;
         }
-        let outcome = match self.stragglers.last(at) {
-            Some(last) if self.left_out.is_none() && !self.misses.is_shared() => self.bring_back(at, &last).await,
-            _ => Ok(()),
+        let outcome = match self.left_out.is_none() && !self.misses.is_shared() {
+            true => self.bring_back(at, &self.stragglers.last(at)).await,
+            false => Ok(()),
         };
         match outcome {
             Ok(()) => self.stragglers.forget(at),
@@ -159,18 +183,14 @@ impl Inner {
         }
     }
 
-    async fn bring_back(&self, at: &Location, last: &Last) -> Result<(), StragglerError> {
+    async fn bring_back(&self, at: &Location, last: &[Last]) -> Result<(), StragglerError> {
         let primary = &self.sites.primary;
-        // At a backup already, or recorded as such: whoever accepted it there sees to it.
-        let Some(expected) = last.at(primary) else { return Ok(()) };
+        // Nothing to be brought back; or it is at a backup already, or recorded as such: whoever accepted it there sees to it.
+        let Some(expected) = last.first().and_then(|last| last.at(primary)) else { return Ok(()) };
         if self.misses.home_of(at).await?.is_some() || held(primary, at).await?.as_ref() == expected {
             return Ok(());
         }
-        for backup in self.sites.backups.iter() {
-            let Some(expected) = last.at(backup) else { continue };
-            if held(backup, at).await?.as_ref() != expected {
-                continue;
-            }
+        if let Some((backup, exists)) = self.holder_of(at, last).await? {
             let home = backup.name().clone();
             tracing::warn!(
                 bucket = %at.bucket, from = %home,
@@ -181,7 +201,7 @@ impl Inner {
                 bucket: at.bucket.clone(),
                 key: Some(at.key.clone()),
                 reason: "an earlier request came late".to_owned(),
-                bytes: u64::from(expected.is_some()),
+                bytes: u64::from(exists),
                 retain_until: None,
                 home_from: Some(home),
             };
@@ -193,6 +213,23 @@ impl Inner {
              where versions are kept it is the version before"
         );
         Ok(())
+    }
+
+    /// A backup that holds what was acknowledged last, or what came after it; and whether that is an object.
+    async fn holder_of(&self, at: &Location, last: &[Last]) -> Result<Option<(&Site, bool)>, SiteError> {
+        let mut unknown = None;
+        for backup in self.sites.backups.iter() {
+            let expected: Vec<_> = last.iter().filter_map(|last| last.at(backup)).collect();
+            if expected.is_empty() {
+                continue;
+            }
+            match held(backup, at).await {
+                Ok(found) if expected.contains(&found.as_ref()) => return Ok(Some((backup, found.is_some()))),
+                Ok(_) => {}
+                Err(error) => unknown = Some(error),
+            }
+        }
+        unknown.map_or(Ok(None), Err)
     }
 }
 

@@ -206,7 +206,8 @@ impl TeeWrite {
         };
         if self.object {
             if matches!(primary, Primary::Unknown) {
-                self.inner.expect_straggler(&self.at, self.legs.first().and_then(|leg| leg.failure.as_ref()));
+                let why = self.legs.first().and_then(|leg| leg.failure.as_ref());
+                self.inner.expect_straggler(&self.at, why, self.at_backups(&answers));
             }
             self.record(&primary).await?;
         }
@@ -226,10 +227,14 @@ impl TeeWrite {
 
     /// Who has it, under which ETag; the primary first.
     fn written(&self, primary: &Written, answers: &[Option<Written>]) -> Vec<(SiteName, SealedETag)> {
+        let primary = (self.inner.sites.primary.name().clone(), primary.etag.clone());
+        std::iter::once(primary).chain(self.at_backups(answers)).collect()
+    }
+
+    /// Which backups have it, under which ETag.
+    fn at_backups(&self, answers: &[Option<Written>]) -> Vec<(SiteName, SealedETag)> {
         let backups = self.legs.iter().zip(answers).skip(1);
-        let backups =
-            backups.filter_map(|(leg, answer)| Some((leg.site.name().clone(), answer.as_ref()?.etag.clone())));
-        std::iter::once((self.inner.sites.primary.name().clone(), primary.etag.clone())).chain(backups).collect()
+        backups.filter_map(|(leg, answer)| Some((leg.site.name().clone(), answer.as_ref()?.etag.clone()))).collect()
     }
 
     /// The primary did not answer and a backup has the write: it is accepted there, and the primary is to be made equal to it. It may have the
@@ -243,7 +248,7 @@ impl TeeWrite {
         let home = self.legs[heir].site.name().clone();
         tracing::info!(backup = %home, "a write is accepted at a backup");
         if let Some(primary) = self.legs.first().filter(|leg| is_undecided(leg)) {
-            self.inner.expect_straggler(&self.at, primary.failure.as_ref());
+            self.inner.expect_straggler(&self.at, primary.failure.as_ref(), self.at_backups(answers));
         }
         let (mut written, mut pending) = (vec![(home.clone(), primary.etag.clone())], Vec::new());
         for (index, leg) in self.legs.iter_mut().enumerate().filter(|(index, _)| *index != heir) {
