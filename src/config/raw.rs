@@ -252,6 +252,7 @@ table! {
         classification: Field<String>,
         max_size: Field<String>,
         require_tls: Field<bool>,
+        anonymous: Field<String>,
         content_types: Option<Spanned<Vec<Spanned<String>>>>,
         client_keys: Option<Vec<Spanned<String>>>,
     }

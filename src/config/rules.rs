@@ -3,8 +3,8 @@ use super::raw::{Field, RawConfig, RawRule, RawWanted};
 use super::suites::words;
 use super::value::Reader;
 use crate::policy::{
-    Conditions, DEFAULT, Deletes, KeyTemplate, MediaRange, MetadataForm, Pattern, PolicyError, Replication, Retention,
-    Rule, RuleSet, Suites, Terms, Unsealed, Wanted, header_name, is_word,
+    Anonymous, Conditions, DEFAULT, Deletes, KeyTemplate, MediaRange, MetadataForm, Pattern, PolicyError, Replication,
+    Retention, Rule, RuleSet, Suites, Terms, Unsealed, Wanted, header_name, is_word,
 };
 use crate::s3::{LockMode, Suite};
 use std::time::Duration;
@@ -91,6 +91,8 @@ fn terms(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> St
     let deletes = deletes(reader, raw, field);
     let kinds: Vec<_> = Unsealed::ALL.iter().map(|kind| (kind.name(), *kind)).collect();
     let unsealed = choice(reader, &raw.unsealed, &field("unsealed"), &kinds);
+    let words: Vec<_> = Anonymous::ALL.iter().map(|word| (word.name(), *word)).collect();
+    let anonymous = choice(reader, &raw.anonymous, &field("anonymous"), &words);
     let forms: Vec<_> = MetadataForm::ALL.iter().map(|form| (form.name(), *form)).collect();
     let metadata = choice(reader, &raw.metadata, &field("metadata"), &forms);
     if let Some(given) = raw.content_types.as_ref().filter(|given| given.get_ref().is_empty()) {
@@ -120,6 +122,7 @@ fn terms(reader: &mut Reader<'_, '_>, raw: &RawRule, field: &impl Fn(&str) -> St
         classification,
         max_size: raw.max_size.as_ref().map(|_| max_size as u64),
         require_tls: raw.require_tls.as_ref().is_some_and(|given| *given.get_ref()),
+        anonymous: anonymous?,
         content_types,
         client_keys: Vec::new(),
     })
@@ -195,6 +198,7 @@ fn place(rule: &Spanned<RawRule>, field: &str) -> usize {
         "suite" => &raw.suite,
         "deletes" => &raw.deletes,
         "unsealed" => &raw.unsealed,
+        "anonymous" => &raw.anonymous,
         _ => &raw.r#match,
     };
     value.as_ref().map_or(rule.span().start, |v| v.span().start)

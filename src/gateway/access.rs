@@ -2,13 +2,15 @@
 //!
 //! [`Access::check`] runs after the signature was verified and before the operation reads its input. It leaves a
 //! [`Permit`] in the request's extensions; operations take it with [`request::permit`] and cannot go on without one.
+use super::Gateway;
+use super::anonymous::{self, Visit};
 use super::form::Recorder;
 use super::request;
 use super::support;
 use super::terms::{check_transport, is_secure};
 use crate::audit::RequestContext;
 use crate::authz::{Authorizer, Permit};
-use crate::identity::Credentials;
+use crate::identity::{Credentials, Principal};
 use crate::policy::LiveRules;
 use crate::s3::{BucketName, NameError, ObjectKey, Operation};
 use percent_encoding::percent_decode_str;
@@ -41,6 +43,8 @@ pub(super) struct Asking<'a> {
     pub(super) key: Option<&'a str>,
     /// Whose signature was verified.
     pub(super) access_key_id: Option<&'a str>,
+    /// Nobody's was, and the primary would let anybody do this.
+    pub(super) anybody: bool,
     pub(super) headers: &'a http::HeaderMap,
     pub(super) query: &'a str,
     pub(super) context: Option<&'a RequestContext>,
@@ -52,6 +56,8 @@ pub(super) struct Access {
     pub(super) credentials: Arc<Credentials>,
     pub(super) authorizer: Arc<Authorizer>,
     pub(super) rules: Arc<LiveRules>,
+    /// Whose primary is asked what anybody may do; `None`: nobody is.
+    pub(super) gateway: Option<Arc<Gateway>>,
 }
 
 // === impl Auth ===
@@ -69,20 +75,28 @@ impl S3Auth for Auth {
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
-        match self.decide(cx) {
-            Ok(permit) => {
-                cx.extensions_mut().insert(permit);
-                Ok(())
-            }
-            Err(refusal) => {
-                let form = cx.extensions_mut().get::<Recorder>().cloned();
-                let unsigned = match form {
-                    Some(form) if cx.credentials().is_none() => form.lacks_its_signature().await,
-                    _ => false,
-                };
-                Err(if unsigned { unsigned_form() } else { refusal })
-            }
+        let context = cx.extensions_mut().get::<RequestContext>().cloned();
+        let verified = cx.extensions_mut().remove::<Verified>().and_then(|verified| verified.access_key_id);
+        let access_key_id = cx.credentials().map(|credentials| credentials.access_key.clone()).or(verified);
+        let is_form = cx.s3_op().name() == POST_OBJECT;
+        if is_form
+            && access_key_id.is_none()
+            && let Some(form) = cx.extensions_mut().get::<Recorder>().cloned()
+            && form.lacks_its_signature().await
+        {
+            return Err(unsigned_form());
         }
+        let (operation, bucket) = (operation_of(cx), cx.s3_path().get_bucket_name());
+        let query = cx.uri().query().unwrap_or_default();
+        let visit = Visit { operation, bucket, key: cx.s3_path().get_object_key(), query, row: None };
+        let anybody = match (&access_key_id, &self.gateway) {
+            (None, Some(gateway)) if is_form => anonymous::may_admit_form(gateway, bucket),
+            (None, _) => self.admits_anybody(&visit).await?,
+            _ => false,
+        };
+        let permit = self.decide(cx, access_key_id.as_deref(), anybody, context.as_ref())?;
+        cx.extensions_mut().insert(permit);
+        Ok(())
     }
 
     /// A form names its key only in its body: the permit for the bucket is narrowed to the object.
@@ -92,6 +106,14 @@ impl S3Access for Access {
         let narrowed =
             self.authorizer.permit(of_bucket.principal(), Operation::PutObject, of_bucket.bucket(), Some(&key));
         let narrowed = narrowed.map_err(|_| denied())?;
+        if of_bucket.principal().is_anonymous() {
+            let bucket = of_bucket.bucket().map(BucketName::as_str);
+            let operation = Operation::PutObject;
+            let visit = Visit { operation, bucket, key: Some(key.as_str()), query: "", row: None };
+            if !self.admits_anybody(&visit).await? {
+                return Err(denied());
+            }
+        }
         let secure = is_secure(req.extensions.get::<RequestContext>());
         check_transport(&self.rules, secure, of_bucket.bucket(), Some(&key))?;
         if let Some(context) = req.extensions.get::<RequestContext>() {
@@ -103,22 +125,34 @@ impl S3Access for Access {
 }
 
 impl Access {
-    fn decide(&self, cx: &mut S3AccessContext<'_>) -> S3Result<Permit> {
-        let context = cx.extensions_mut().get::<RequestContext>().cloned();
-        let verified = cx.extensions_mut().remove::<Verified>().and_then(|verified| verified.access_key_id);
-        let name = cx.s3_op().name();
-        let operation = if name == POST_OBJECT { Operation::PutObject } else { Operation::from_name(name) };
+    /// Whether the primary lets anybody do this, and a rule leaves it to the primary.
+    pub(super) async fn admits_anybody(&self, visit: &Visit<'_>) -> S3Result<bool> {
+        match &self.gateway {
+            Some(gateway) => anonymous::admits(gateway, visit).await,
+            None => Ok(false),
+        }
+    }
+
+    fn decide(
+        &self,
+        cx: &S3AccessContext<'_>,
+        access_key_id: Option<&str>,
+        anybody: bool,
+        context: Option<&RequestContext>,
+    ) -> S3Result<Permit> {
+        let operation = operation_of(cx);
         let permit = self.admit(&Asking {
             operation,
             bucket: cx.s3_path().get_bucket_name(),
             key: cx.s3_path().get_object_key(),
-            access_key_id: cx.credentials().map(|credentials| credentials.access_key.as_str()).or(verified.as_deref()),
+            access_key_id,
+            anybody,
             headers: cx.headers(),
             query: cx.uri().query().unwrap_or_default(),
-            context: context.as_ref(),
+            context,
         })?;
         self.refuse_hidden_source(cx)?;
-        refuse_unserved(operation, name, cx.uri().query())?;
+        refuse_unserved(operation, cx.s3_op().name(), cx.uri().query())?;
         refuse_header(cx.headers())?;
         refuse_encryption_of_reads(operation, cx.headers())?;
         Ok(permit)
@@ -139,7 +173,7 @@ impl Access {
                 facts.access_key_id = principal.as_ref().map(|p| p.access_key_id.to_string());
             });
         }
-        let principal = principal.ok_or_else(denied)?;
+        let principal = principal.or_else(|| asking.anybody.then(Principal::anonymous)).ok_or_else(denied)?;
         refuse_session_token(asking)?;
         let bucket = asking.bucket.map(BucketName::parse).transpose().map_err(|error| name_error(&error))?;
         let key = asking.key.map(ObjectKey::parse).transpose().map_err(|error| name_error(&error))?;
@@ -157,6 +191,11 @@ impl Access {
         let bucket = source.trim_start_matches('/').split(['/', '?']).next();
         if bucket == Some(self.authorizer.system_bucket().as_str()) { Err(denied()) } else { Ok(()) }
     }
+}
+
+fn operation_of(cx: &S3AccessContext<'_>) -> Operation {
+    let name = cx.s3_op().name();
+    if name == POST_OBJECT { Operation::PutObject } else { Operation::from_name(name) }
 }
 
 fn unsigned_form() -> S3Error {

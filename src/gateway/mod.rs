@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 mod access;
 mod address;
+mod anonymous;
 mod attributes;
 mod bucket;
 mod checksum;

@@ -1,5 +1,5 @@
 //! One long-term credential: what makes one acceptable, and how a new one is drawn.
-use super::{IdentityError, MIN_SECRET};
+use super::{ANONYMOUS, IdentityError, MIN_SECRET};
 use crate::clock;
 use crate::secret::SecretText;
 
@@ -41,6 +41,11 @@ impl Credential {
         let printable = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic());
         if self.name.trim().is_empty() || self.name.chars().any(char::is_control) {
             return Err("`name` is empty or holds control characters; it stands in the access log".to_owned());
+        }
+        if self.name.eq_ignore_ascii_case(ANONYMOUS) {
+            return Err(format!(
+                "`name` is {ANONYMOUS:?}, which stands for requests without a signature; choose another"
+            ));
         }
         // `/` and `,` delimit the credential scope in a signature (SigV4), so an id with one could never be used.
         let id = &self.access_key_id;

@@ -19,7 +19,10 @@ use std::sync::Arc;
 /// The shortest secret access key accepted, in characters.
 pub const MIN_SECRET: usize = 16;
 
-/// An authenticated caller.
+/// What stands for callers who sign nothing, where a rule lets them do something. No credential has this name.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// An authenticated caller, or one who may do this without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// Access key id.
@@ -37,6 +40,20 @@ pub struct Credentials {
 #[derive(Debug, thiserror::Error)]
 #[error("credentials: {0}")]
 pub struct IdentityError(pub String);
+
+// === impl Principal ===
+
+impl Principal {
+    /// Whoever it is.
+    pub fn anonymous() -> Self {
+        Self { access_key_id: "".into(), name: ANONYMOUS.into() }
+    }
+
+    /// Whether nobody knows who it is.
+    pub fn is_anonymous(&self) -> bool {
+        self.access_key_id.is_empty()
+    }
+}
 
 // === impl Credentials ===
 

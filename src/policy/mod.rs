@@ -16,9 +16,11 @@
 //! | [`suites`] | which suites may be written and read at all |
 //! | [`rule_set`] | all rules in order |
 //! | [`explain`] | why a rule decided |
+//! | [`anonymous`] | requests without a signature |
 //! | [`advice`] | rules that contradict each other or do nothing |
 //! | [`live`] | the rules in force, which a reload replaces |
 mod advice;
+mod anonymous;
 mod condition;
 mod explain;
 mod glob;
@@ -31,6 +33,7 @@ mod template;
 mod terms;
 
 pub use advice::{Advice, advise};
+pub use anonymous::Anonymous;
 pub use condition::{Conditions, DESCRIBING, Headers, Unmet, Wanted, header_name};
 pub use explain::{Explanation, PassedOver, Why};
 pub use live::{Change, LiveRules};
@@ -143,6 +146,7 @@ words! {
     Replication { Tee "tee", Strict "strict", Async "async" }
     Unsealed { Refuse "refuse", Read "read" }
     MetadataForm { Sealed "sealed", Clear "clear" }
+    Anonymous { Deny "deny", AsStorage "as-storage" }
 }
 
 impl std::fmt::Display for Deletes {

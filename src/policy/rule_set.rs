@@ -1,7 +1,7 @@
 //! All rules in order, with the default behind them; the answer to "which rule applies, and why".
 use super::{
-    DEFAULT, Deletes, Explanation, Headers, KeyTemplate, MetadataForm, PassedOver, Plan, PolicyError, Rule, Suites,
-    Terms, Unsealed, Why,
+    Anonymous, DEFAULT, Deletes, Explanation, Headers, KeyTemplate, MetadataForm, PassedOver, Plan, PolicyError, Rule,
+    Suites, Terms, Unsealed, Why,
 };
 use crate::s3::{BucketName, ObjectKey, Suite};
 use sha2::{Digest, Sha256};
@@ -231,6 +231,9 @@ impl std::fmt::Display for Terms {
         if self.require_tls {
             write!(f, ", TLS only")?;
         }
+        if self.anonymous != Anonymous::default() {
+            write!(f, ", anonymous requests {}", self.anonymous.name())?;
+        }
         for (at, range) in self.content_types.iter().enumerate() {
             write!(f, "{}{range}", if at == 0 { ", content types " } else { " " })?;
         }
@@ -279,11 +282,12 @@ fn check_reachable(rule: &Rule, earlier: &[Rule]) -> Result<(), String> {
 }
 
 /// The terms that a read, a delete or a listing asks for, when nobody knows the headers of the write any more; and whether they are set.
-fn needed_without_headers(terms: &Terms) -> [(&'static str, bool); 3] {
+fn needed_without_headers(terms: &Terms) -> [(&'static str, bool); 4] {
     [
         ("deletes", terms.deletes != Deletes::default()),
         ("unsealed", terms.unsealed != Unsealed::default()),
         ("require_tls", terms.require_tls),
+        ("anonymous", terms.anonymous != Anonymous::default()),
     ]
 }
 

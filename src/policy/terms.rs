@@ -1,5 +1,5 @@
 //! What a rule asks of the objects and requests that it is for.
-use super::{Deletes, KeyTemplate, MetadataForm, PolicyError, Replication, Retention, Unsealed};
+use super::{Anonymous, Deletes, KeyTemplate, MetadataForm, PolicyError, Replication, Retention, Unsealed};
 use crate::s3::Suite;
 
 /// Everything a rule says but its name, pattern and key.
@@ -23,6 +23,8 @@ pub struct Terms {
     pub max_size: Option<u64>,
     /// Whether a request over plain HTTP is denied.
     pub require_tls: bool,
+    /// Requests without a signature.
+    pub anonymous: Anonymous,
     /// The content types that are taken; empty: all.
     pub content_types: Vec<MediaRange>,
     /// Vault keys that clients may ask for, besides the rule's own.

@@ -155,7 +155,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// The text of the first `<name>` element, entities resolved. S3's error bodies are flat, so this is enough.
-fn element(xml: &str, name: &str) -> Option<String> {
+pub(super) fn element(xml: &str, name: &str) -> Option<String> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once(&format!("</{name}>"))?;
     let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'");

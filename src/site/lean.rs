@@ -202,12 +202,33 @@ impl Inner {
 
     /// An idempotent request with a body in memory, if any: tried once more when a pooled connection turns out to be dead.
     pub(super) async fn ask(&self, plan: &Plan<'_>, body: Option<Bytes>) -> Result<Response<Incoming>, SiteError> {
+        self.ask_as(plan, body, true).await
+    }
+
+    /// The same without a signature.
+    pub(super) async fn ask_unsigned(
+        &self,
+        plan: &Plan<'_>,
+        body: Option<Bytes>,
+    ) -> Result<Response<Incoming>, SiteError> {
+        self.ask_as(plan, body, false).await
+    }
+
+    async fn ask_as(
+        &self,
+        plan: &Plan<'_>,
+        body: Option<Bytes>,
+        signed: bool,
+    ) -> Result<Response<Incoming>, SiteError> {
         let mut retried = false;
         loop {
-            let request = match &body {
+            let mut request = match &body {
                 Some(body) => self.request(plan, true, OutBody::Full(body.clone()))?,
                 None => self.request(plan, false, OutBody::Empty)?,
             };
+            if !signed {
+                [AUTHORIZATION, DATE, CONTENT_SHA256].iter().for_each(|name| drop(request.headers_mut().remove(name)));
+            }
             match tokio::time::timeout(self.stall, self.pool.request(request)).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) if error.is_connect() || retried => return Err(self.unreachable(chain(&error))),

@@ -45,6 +45,7 @@ mod site;
 mod small;
 mod stream;
 mod trailed;
+mod unsigned;
 mod versions;
 mod wire;
 

@@ -70,7 +70,9 @@ class Pool:
         """The backend itself, and the proxy over it."""
         if backend not in self._pairs:
             sites = getattr(self, f"_{backend}")()
-            proxy = Proxy(self.folder / f"proxy-{backend}", Settings(sites)).start()
+            # Ceph says what anybody may do; LocalStack lets everybody do everything.
+            rule = {"anonymous": "as-storage"} if backend == "rgw" else {}
+            proxy = Proxy(self.folder / f"proxy-{backend}", Settings(sites, rule=rule)).start()
             self._running.append(proxy)
             self._pairs[backend] = targets.of_site(sites[0], backend), targets.of_proxy(proxy, backend)
         return self._pairs[backend]

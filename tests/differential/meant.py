@@ -17,7 +17,6 @@ _ENCODED = "user metadata beyond ASCII comes back in the form of RFC 2047, as fr
 _NUMBERS = "S3 takes whole numbers that are not negative, and nothing else"
 _RFC_CONDITIONS = "RFC 9110, section 13: the backend takes `*` for an ETag, or forgets the ETag of a 304"
 _POLICY_CODE = "a bad policy has a code of its own on S3"
-_ANONYMOUS = "nobody is anonymous: the storage does not decide who reads plaintext (docs/SEMANTICS.md)"
 _CORS = "S3's own codes, methods and `*`; pages of a named origin may send credentials"
 _FRAMING = "the framing of a request is checked to its end, and no part of the object"
 _OWN_KEYS = "the proxy encrypts itself: KMS keys are its vault keys, and SSE-C needs no TLS on this machine (docs/KEYS.md, docs/SEMANTICS.md)"
@@ -67,7 +66,6 @@ _EVERYWHERE = [
     Meant("S3 says where a new bucket or object is", "*.Location"),
     Meant("S3 says where a new bucket or object is", "*.headers.location"),
     Meant("a decoder gets the same prefix, and so does boto3, which decodes it not", "*.list_objects.Prefix"),
-    Meant(_ANONYMOUS, "*.answer", "anonymous.*"),
     Meant(_CORS, "*.answer", "cors.of_no_bucket"),
     Meant(_CORS, "*.headers.access-control-allow-*", "cors.*"),
     Meant(_CORS, "*.headers.access-control-expose-headers", "cors.*"),
@@ -167,6 +165,11 @@ _RGW = [
     _rgw("S3 takes no address that is no UTF-8", "*.answer", "objects.key_that_is_no_text.*"),
     _rgw("Ceph 16 ignores conditions on deletes, so they are refused", "*", "removals.*under*condition*"),
     _rgw("Ceph 16 knows nothing of part numbers on reads", "*.get_object.answer", "versioning.parts_and_copies_of_versions"),
+    _rgw(_RFC_CONDITIONS, "*.headers.etag", "anonymous.read_of_a_public_object.condition"),
+    _rgw("S3 changes no headers for anybody (API_GetObject, response-*)", "*.answer", "anonymous.read_of_a_public_object.another_type"),
+    _rgw("Ceph 16 takes it for a plain read; what anybody may is asked of reads", "*.answer", "anonymous.read_of_a_public_object.attributes"),
+    _rgw("S3 has no list of nobody's buckets", "*.answer", "anonymous.list_of_buckets"),
+    _rgw("it cannot be asked about without doing it (docs/SEMANTICS.md)", "*.answer", "anonymous.anybody_may_remove"),
     _rgw("a version-id marker cannot be empty", "*.answer", "versioning.markers_that_are_none"),
 ]
 

@@ -40,12 +40,16 @@ pub(super) async fn post_object(
     gateway: &Arc<Gateway>,
     mut req: S3Request<PostObjectInput>,
 ) -> S3Result<S3Response<PostObjectOutput>> {
-    let at = request::object_of(&request::permit(&req)?)?;
+    let permit = request::permit(&req)?;
+    let at = request::object_of(&permit)?;
     let address = address_of(&req.uri, &req.headers, request::context(&req).as_ref(), &at);
     let recorder = req.extensions.get::<Recorder>().cloned();
     let recorder = recorder.ok_or_else(|| S3Error::new(S3ErrorCode::MalformedPOSTRequest))?;
     let fields = recorder.fields().await?;
-    refuse_any_bucket(&fields)?;
+    // Nobody's form has no policy.
+    if !permit.principal().is_anonymous() {
+        refuse_any_bucket(&fields)?;
+    }
     req.headers.extend(headers_of(&fields)?);
     let (redirect, status) = (req.input.success_action_redirect.clone(), req.input.success_action_status);
     // A page's empty field is a type that nobody chose.

@@ -158,7 +158,7 @@ impl Front {
             builder.set_host(host);
         }
         builder.set_auth(Auth(credentials.clone()));
-        let access = Access { credentials, authorizer, rules };
+        let access = Access { credentials, authorizer, rules, gateway: gateway.clone() };
         builder.set_access(access.clone());
         builder.set_route(Routes { gateway: gateway.clone(), access });
         let mut node = [0; 16];

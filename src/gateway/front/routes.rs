@@ -4,6 +4,7 @@ use super::verify;
 use crate::audit::RequestContext;
 use crate::gateway::Gateway;
 use crate::gateway::access::{Access, Asking};
+use crate::gateway::anonymous::Visit;
 use crate::gateway::passthrough::{self, Row};
 use crate::gateway::request;
 use http::request::Parts;
@@ -51,13 +52,18 @@ impl S3Route for Routes {
     async fn check_access(&self, req: &mut S3Request<Body>) -> S3Result<()> {
         // The second time decides.
         let Some(Passed { row, target }) = req.extensions.get::<Passed>().cloned() else { return Ok(()) };
+        let (operation, query) = (row.operation, req.uri.query().unwrap_or_default());
+        let (bucket, key) = (target.bucket.as_deref(), target.key.as_deref());
+        let anybody = req.credentials.is_none()
+            && self.access.admits_anybody(&Visit { operation, bucket, key, query, row: Some(row) }).await?;
         let permit = self.access.admit(&Asking {
-            operation: row.operation,
-            bucket: target.bucket.as_deref(),
-            key: target.key.as_deref(),
+            operation,
+            bucket,
+            key,
             access_key_id: req.credentials.as_ref().map(|credentials| credentials.access_key.as_str()),
+            anybody,
             headers: &req.headers,
-            query: req.uri.query().unwrap_or_default(),
+            query,
             context: req.extensions.get::<RequestContext>(),
         })?;
         req.extensions.insert(permit);

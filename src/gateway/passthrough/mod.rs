@@ -23,6 +23,7 @@ mod sizes;
 mod table;
 
 pub use table::{Row, TABLE, Verb, find};
+pub(super) use table::{pairs, query as query_of};
 
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
 

@@ -133,19 +133,20 @@ pub fn find(method: &Method, of_object: bool, query: &str) -> Option<&'static Ro
         Method::DELETE => Verb::Delete,
         _ => return None,
     };
-    let names: Vec<String> = parameters(query).map(|(name, _)| name).collect();
+    let names: Vec<String> = pairs(query).map(|(name, _)| name).collect();
     let mut known = names.iter().filter(|name| TABLE.iter().any(|row| row.sub_resource == name.as_str()));
     let (Some(name), None) = (known.next(), known.next()) else { return None };
     TABLE.iter().find(|row| row.method == verb && row.of_object == of_object && row.sub_resource == name.as_str())
 }
 
 /// The query that a site is sent.
-pub(super) fn query(row: &Row, query: &str) -> Vec<(String, String)> {
-    let along = parameters(query).filter(|(name, _)| ALONG.contains(&name.as_str()));
+pub(in crate::gateway) fn query(row: &Row, query: &str) -> Vec<(String, String)> {
+    let along = pairs(query).filter(|(name, _)| ALONG.contains(&name.as_str()));
     std::iter::once((row.sub_resource.to_owned(), String::new())).chain(along).collect()
 }
 
-fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
+/// Names and values of a query's parameters, decoded.
+pub(in crate::gateway) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     query.split('&').map(move |parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));

@@ -1,0 +1,145 @@
+//! Requests without a signature. Denied, but where a rule says `anonymous = "as-storage"`: then the primary is asked, without a signature
+//! too, whether it would let anybody do this, and for whom it would the proxy does it.
+//!
+//! Reads, listings and single PUTs (forms, too) are asked about in this way. Whatever else changes something cannot be asked about without doing it,
+//! and stays denied.
+use super::Gateway;
+use super::passthrough::{Row, Verb, pairs, query_of};
+use super::respond::GatewayError;
+use crate::s3::{BucketName, ObjectKey, Operation};
+use crate::site::{Location, SiteError};
+use http::Method;
+use s3s::{S3Error, S3ErrorCode, S3Result};
+
+/// What a request without a signature is about.
+pub(super) struct Visit<'a> {
+    pub(super) operation: Operation,
+    pub(super) bucket: Option<&'a str>,
+    pub(super) key: Option<&'a str>,
+    pub(super) query: &'a str,
+    /// The row of one that is passed on.
+    pub(super) row: Option<&'static Row>,
+}
+
+/// How the primary is asked.
+#[derive(Debug, PartialEq, Eq)]
+enum Question {
+    Read(Method, Vec<(String, String)>),
+    Write,
+}
+
+/// Parameters that change the headers of an answer start so
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>: not without a signature).
+const OVERRIDES: &str = "response-";
+
+/// Whether anybody may do this.
+///
+/// # Errors
+/// When the primary does not say; for what S3 does for nobody without a signature.
+pub(super) async fn admits(gateway: &Gateway, visit: &Visit<'_>) -> S3Result<bool> {
+    let bucket = visit.bucket.and_then(|bucket| BucketName::parse(bucket).ok());
+    let key = visit.key.map(ObjectKey::parse).transpose();
+    let (Some(bucket), Ok(key)) = (bucket, key) else { return Ok(false) };
+    if bucket == *gateway.authorizer.system_bucket() || !gateway.rules.current().asks_storage(&bucket, key.as_ref()) {
+        return Ok(false);
+    }
+    let primary = &gateway.sites.primary;
+    let admitted = match (question(visit), &key) {
+        (Some(Question::Read(method, query)), key) => {
+            primary.lets_anybody_read(method, &bucket, key.as_ref(), &query).await
+        }
+        (Some(Question::Write), Some(key)) => {
+            primary.lets_anybody_write(&Location { bucket: bucket.clone(), key: key.clone() }).await
+        }
+        _ => return Ok(false),
+    };
+    let admitted = admitted.map_err(|error: SiteError| S3Error::from(GatewayError::from(error)))?;
+    if admitted && reads_object(visit.operation) && pairs(visit.query).any(|(name, _)| name.starts_with(OVERRIDES)) {
+        let message = "Request specific response headers cannot be used for anonymous GET requests.";
+        return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message));
+    }
+    Ok(admitted)
+}
+
+/// Whether a form without a signature may be looked at further; its object, when it is known, is asked about like any PUT.
+pub(super) fn may_admit_form(gateway: &Gateway, bucket: Option<&str>) -> bool {
+    let bucket = bucket.and_then(|bucket| BucketName::parse(bucket).ok());
+    bucket.is_some_and(|bucket| gateway.rules.current().may_ask_storage(&bucket))
+}
+
+fn question(visit: &Visit<'_>) -> Option<Question> {
+    let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    if let Some(row) = visit.row {
+        return (row.method == Verb::Get).then(|| Question::Read(Method::GET, query_of(row, visit.query)));
+    }
+    let mut query: Vec<_> = pairs(visit.query).filter(|(name, _)| name == "versionId" || name == "prefix").collect();
+    let method = match visit.operation {
+        Operation::GetObject | Operation::HeadObject | Operation::HeadBucket => Method::HEAD,
+        Operation::ListObjects => {
+            query.push(of("max-keys", "1"));
+            Method::GET
+        }
+        Operation::ListObjectsV2 => {
+            query.extend([of("list-type", "2"), of("max-keys", "1")]);
+            Method::GET
+        }
+        Operation::ListObjectVersions => {
+            query.extend([of("versions", ""), of("max-keys", "1")]);
+            Method::GET
+        }
+        Operation::ListMultipartUploads => {
+            query.extend([of("uploads", ""), of("max-uploads", "1")]);
+            Method::GET
+        }
+        Operation::GetBucketLocation => {
+            query.push(of("location", ""));
+            Method::GET
+        }
+        Operation::PutObject => return Some(Question::Write),
+        _ => return None,
+    };
+    Some(Question::Read(method, query))
+}
+
+fn reads_object(operation: Operation) -> bool {
+    matches!(operation, Operation::GetObject | Operation::HeadObject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(operation: Operation, query: &str) -> Option<Question> {
+        question(&Visit { operation, bucket: Some("b"), key: Some("k"), query, row: None })
+    }
+
+    #[test]
+    fn the_primary_is_asked_what_the_client_asks_and_no_more_of_it_than_decides() {
+        let read = |method, pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            Some(Question::Read(method, pairs.collect()))
+        };
+        assert_eq!(asked(Operation::GetObject, "versionId=7&x=1"), read(Method::HEAD, &[("versionId", "7")]));
+        let listed = [("prefix", "a b"), ("list-type", "2"), ("max-keys", "1")];
+        assert_eq!(asked(Operation::ListObjectsV2, "list-type=2&prefix=a%20b&max-keys=9"), read(Method::GET, &listed));
+        assert_eq!(asked(Operation::PutObject, ""), Some(Question::Write));
+    }
+
+    #[test]
+    fn what_cannot_be_asked_about_without_doing_it_is_not() {
+        let asked_about = |operation: &&Operation| asked(**operation, "").is_some();
+        let all: Vec<_> = Operation::ALL.iter().filter(asked_about).map(|operation| operation.name()).collect();
+        let expected = [
+            "PutObject",
+            "GetObject",
+            "HeadObject",
+            "ListObjects",
+            "ListObjectsV2",
+            "ListObjectVersions",
+            "ListMultipartUploads",
+            "HeadBucket",
+            "GetBucketLocation",
+        ];
+        assert_eq!(all, expected);
+    }
+}

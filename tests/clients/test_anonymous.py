@@ -1,0 +1,135 @@
+"""Requests without a signature: denied, whatever the storage would do, until a rule leaves it to the primary.
+
+Over LocalStack, which lets anybody do everything; over embedded sites, which let nobody. (Storage that tells one from the other, Ceph: the topic
+`anonymous` of tests/differential.)
+"""
+
+import pytest
+import requests
+from common import localstack
+from common.data import content
+from common.sites import read
+from common.wait import until
+from conftest import new_bucket
+
+pytestmark = pytest.mark.timeout(300)
+BODY = content(100_000)
+
+
+class Anybody:
+    """Somebody without credentials, at a bucket with an object."""
+
+    def __init__(self, proxy):
+        self.proxy, self.s3 = proxy, proxy.s3()
+        self.bucket = new_bucket(self.s3)
+        for key in ("public/a", "private/a"):
+            self.s3.put_object(Bucket=self.bucket, Key=key, Body=BODY, ContentType="text/csv", Metadata={"client": "4711"})
+
+    def ask(self, method: str, path: str = "", **options) -> requests.Response:
+        return requests.request(method, f"{self.proxy.endpoint}/{self.bucket}{path}", timeout=30, **options)
+
+    def form(self, key: str, **fields) -> requests.Response:
+        """A form that nobody signed."""
+        return self.ask("POST", data={"key": key, **fields}, files={"file": ("f", b"by a form")})
+
+
+def code(answer: requests.Response) -> str:
+    return answer.text.split("<Code>")[-1].split("</Code>")[0] if answer.status_code >= 400 else ""
+
+
+def asked_everything(anybody: Anybody) -> dict[str, int]:
+    """What becomes of each."""
+    return {
+        "get": anybody.ask("GET", "/public/a").status_code,
+        "head": anybody.ask("HEAD", "/public/a").status_code,
+        "list": anybody.ask("GET").status_code,
+        "list of versions": anybody.ask("GET", "?versions").status_code,
+        "tags": anybody.ask("GET", "/public/a?tagging").status_code,
+        "put": anybody.ask("PUT", "/public/new", data=b"new").status_code,
+        "form": anybody.form("public/form").status_code,
+        "delete": anybody.ask("DELETE", "/public/a").status_code,
+        "delete of many": anybody.ask("POST", "?delete", data=b"<Delete/>").status_code,
+        "upload in parts": anybody.ask("POST", "/public/parts?uploads").status_code,
+        "copy": anybody.ask("PUT", "/public/b", headers={"x-amz-copy-source": f"/{anybody.bucket}/private/a"}).status_code,
+        "tagging": anybody.ask("PUT", "/public/a?tagging", data=b"<Tagging/>").status_code,
+        "policy": anybody.ask("PUT", "?policy", data=b"{}").status_code,
+        "acl": anybody.ask("PUT", "/public/a?acl", headers={"x-amz-acl": "private"}).status_code,
+        "removal of the bucket": anybody.ask("DELETE").status_code,
+        "system bucket": requests.get(f"{anybody.proxy.endpoint}/{anybody.proxy.settings.system_bucket}", timeout=30).status_code,
+    }
+
+
+def test_nobody_is_let_in_by_the_storage_alone(start_proxy):
+    anybody = Anybody(start_proxy(localstack.pair()))
+    assert set(asked_everything(anybody).values()) == {403}
+    assert code(anybody.ask("GET", "/public/a")) == "AccessDenied"
+
+
+def test_nor_by_the_rule_alone(start_proxy, pool):
+    anybody = Anybody(start_proxy(pool.sites("embedded"), rule={"anonymous": "as-storage"}))
+    assert set(asked_everything(anybody).values()) == {403}
+
+
+def test_what_the_primary_lets_anybody_do_is_done_for_anybody(start_proxy):
+    proxy = start_proxy(localstack.pair(), rule={"anonymous": "as-storage"})
+    anybody = Anybody(proxy)
+    got = anybody.ask("GET", "/public/a")
+    assert (got.status_code, got.content, got.headers["content-type"]) == (200, BODY, "text/csv")
+    assert got.headers["x-amz-meta-client"] == "4711"
+    assert anybody.ask("GET", "/public/a", headers={"Range": "bytes=10-19"}).content == BODY[10:20]
+    assert code(anybody.ask("GET", "/public/gone")) == "NoSuchKey"
+    assert f"<Size>{len(BODY)}</Size>" in anybody.ask("GET", "?list-type=2").text
+    # Headers of the answer are not anybody's to choose.
+    assert code(anybody.ask("GET", "/public/a?response-content-type=text/html")) == "InvalidRequest"
+
+    done = asked_everything(anybody)
+    assert {what for what, status in done.items() if status < 300} == {
+        "get", "head", "list", "list of versions", "tags", "put", "form",
+    }  # fmt: skip
+    assert all(status in (400, 403) for status in done.values() if status >= 300), done
+    assert read(anybody.s3, anybody.bucket, "public/new") == b"new"
+    assert read(anybody.s3, anybody.bucket, "public/form") == b"by a form"
+    assert not anybody.s3.list_multipart_uploads(Bucket=anybody.bucket).get("Uploads"), "asking has left nothing"
+    raw = proxy.settings.sites[0]
+    assert b"by a form" not in read(raw.s3(), raw.raw_bucket(anybody.bucket), "public/form"), "it is sealed"
+
+
+def test_a_rule_is_for_its_own_objects_and_a_listing_for_all(start_proxy):
+    rules = [{"name": "open", "match": "*/public/**", "key": "main", "anonymous": "as-storage"}]
+    anybody = Anybody(start_proxy(localstack.pair(), rules=rules))
+    assert anybody.ask("GET", "/public/a").status_code == 200
+    assert anybody.ask("GET", "/private/a").status_code == 403
+    assert anybody.ask("PUT", "/private/new", data=b"x").status_code == 403
+    assert anybody.form("private/form").status_code == 403
+    assert anybody.form("public/form").status_code == 204
+    assert anybody.ask("GET").status_code == 403, "a listing would name what is private"
+
+
+def test_a_wrong_signature_is_wrong_where_none_is_needed(start_proxy):
+    anybody = Anybody(start_proxy(localstack.pair(), rule={"anonymous": "as-storage"}))
+    url = anybody.s3.generate_presigned_url("get_object", {"Bucket": anybody.bucket, "Key": "public/a"})
+    assert requests.get(url, timeout=30).status_code == 200
+    assert code(requests.get(url[:-1] + ("0" if url[-1] != "0" else "1"), timeout=30)) == "SignatureDoesNotMatch"
+    claimed = {"Authorization": "AWS4-HMAC-SHA256 Credential=AKNOBODY/20261129/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"}
+    assert anybody.ask("GET", "/public/a", headers=claimed).status_code in (400, 403)
+    assert code(anybody.ask("GET", "/public/a", headers={"x-amz-security-token": "x"})) == "InvalidToken"
+
+
+def test_while_the_primary_does_not_say_nobody_is_let_in(start_proxy, fault):
+    primary, backup = localstack.pair()
+    primary, injector = fault(primary)
+    anybody = Anybody(start_proxy([primary, backup], rule={"anonymous": "as-storage"}, site_options={"connect_timeout": "500ms", "stall_timeout": "1s"}))
+    assert anybody.ask("GET", "/public/a").status_code == 200
+    injector.mode = "refuse"
+    assert anybody.ask("GET", "/public/a").status_code == 503
+    assert read(anybody.s3, anybody.bucket, "public/a") == BODY, "those who sign are served by the backup"
+    injector.mode = "pass"
+    until(lambda: anybody.ask("GET", "/public/a").status_code == 200, "the primary is asked again", 30)
+
+
+def test_the_access_log_names_nobody(start_proxy):
+    anybody = Anybody(start_proxy(localstack.pair(), rule={"anonymous": "as-storage"}))
+    mark = anybody.proxy.access_log.mark()
+    answer = anybody.ask("GET", "/public/a")
+    line = until(lambda: [one for one in anybody.proxy.access_log.since(mark) if one["request_id"] == answer.headers["x-amz-request-id"]], "its line")[0]
+    assert (line["requester"], line["operation"], line["status"]) == ("-", "REST.GET.OBJECT", "200")
