@@ -8,7 +8,6 @@ use super::passthrough::{Row, Verb, pairs, query_of};
 use super::respond::GatewayError;
 use crate::s3::{BucketName, ObjectKey, Operation};
 use crate::site::{Location, SiteError};
-use http::Method;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 /// What a request without a signature is about.
@@ -24,7 +23,8 @@ pub(super) struct Visit<'a> {
 /// How the primary is asked.
 #[derive(Debug, PartialEq, Eq)]
 enum Question {
-    Read(Method, Vec<(String, String)>),
+    /// A GET with these parameters.
+    Read(Vec<(String, String)>),
     Write,
 }
 
@@ -45,9 +45,7 @@ pub(super) async fn admits(gateway: &Gateway, visit: &Visit<'_>) -> S3Result<boo
     }
     let primary = &gateway.sites.primary;
     let admitted = match (question(visit), &key) {
-        (Some(Question::Read(method, query)), key) => {
-            primary.lets_anybody_read(method, &bucket, key.as_ref(), &query).await
-        }
+        (Some(Question::Read(query)), key) => primary.lets_anybody_read(&bucket, key.as_ref(), &query).await,
         (Some(Question::Write), Some(key)) => {
             primary.lets_anybody_write(&Location { bucket: bucket.clone(), key: key.clone() }).await
         }
@@ -70,35 +68,20 @@ pub(super) fn may_admit_form(gateway: &Gateway, bucket: Option<&str>) -> bool {
 fn question(visit: &Visit<'_>) -> Option<Question> {
     let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     if let Some(row) = visit.row {
-        return (row.method == Verb::Get).then(|| Question::Read(Method::GET, query_of(row, visit.query)));
+        return (row.method == Verb::Get).then(|| Question::Read(query_of(row, visit.query)));
     }
     let mut query: Vec<_> = pairs(visit.query).filter(|(name, _)| name == "versionId" || name == "prefix").collect();
-    let method = match visit.operation {
-        Operation::GetObject | Operation::HeadObject | Operation::HeadBucket => Method::HEAD,
-        Operation::ListObjects => {
-            query.push(of("max-keys", "1"));
-            Method::GET
-        }
-        Operation::ListObjectsV2 => {
-            query.extend([of("list-type", "2"), of("max-keys", "1")]);
-            Method::GET
-        }
-        Operation::ListObjectVersions => {
-            query.extend([of("versions", ""), of("max-keys", "1")]);
-            Method::GET
-        }
-        Operation::ListMultipartUploads => {
-            query.extend([of("uploads", ""), of("max-uploads", "1")]);
-            Method::GET
-        }
-        Operation::GetBucketLocation => {
-            query.push(of("location", ""));
-            Method::GET
-        }
+    query.extend(match visit.operation {
+        Operation::GetObject | Operation::HeadObject => vec![],
+        Operation::ListObjects | Operation::HeadBucket => vec![of("max-keys", "1")],
+        Operation::ListObjectsV2 => vec![of("list-type", "2"), of("max-keys", "1")],
+        Operation::ListObjectVersions => vec![of("versions", ""), of("max-keys", "1")],
+        Operation::ListMultipartUploads => vec![of("uploads", ""), of("max-uploads", "1")],
+        Operation::GetBucketLocation => vec![of("location", "")],
         Operation::PutObject => return Some(Question::Write),
         _ => return None,
-    };
-    Some(Question::Read(method, query))
+    });
+    Some(Question::Read(query))
 }
 
 fn reads_object(operation: Operation) -> bool {
@@ -115,13 +98,13 @@ mod tests {
 
     #[test]
     fn the_primary_is_asked_what_the_client_asks_and_no_more_of_it_than_decides() {
-        let read = |method, pairs: &[(&str, &str)]| {
+        let read = |pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            Some(Question::Read(method, pairs.collect()))
+            Some(Question::Read(pairs.collect()))
         };
-        assert_eq!(asked(Operation::GetObject, "versionId=7&x=1"), read(Method::HEAD, &[("versionId", "7")]));
+        assert_eq!(asked(Operation::GetObject, "versionId=7&x=1"), read(&[("versionId", "7")]));
         let listed = [("prefix", "a b"), ("list-type", "2"), ("max-keys", "1")];
-        assert_eq!(asked(Operation::ListObjectsV2, "list-type=2&prefix=a%20b&max-keys=9"), read(Method::GET, &listed));
+        assert_eq!(asked(Operation::ListObjectsV2, "list-type=2&prefix=a%20b&max-keys=9"), read(&listed));
         assert_eq!(asked(Operation::PutObject, ""), Some(Question::Write));
     }
 

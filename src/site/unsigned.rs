@@ -3,77 +3,72 @@ use super::error::{SiteError, element};
 use super::lean::Plan;
 use super::object::Location;
 use super::path;
-use super::sign::UNSIGNED;
+use super::sign::{Header, UNSIGNED};
 use super::site::{Inner, Site};
 use super::stream::whole_body;
 use crate::s3::{BucketName, ObjectKey};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-/// Of an answer to a question of this kind.
+/// The first byte: whether there is more to be had is not asked.
+const BYTE: &[Header<'static>] = &[("range", "bytes=0-0")];
+
 type Answer = http::Response<hyper::body::Incoming>;
 
 impl Site {
-    /// Whether the site answers this read to somebody who signs nothing. That there is no such thing is an answer, too.
+    /// Whether the site serves this GET to somebody who signs nothing. Of an object no more than a byte is asked for.
     ///
     /// # Errors
-    /// When it does not say.
+    /// When it does not say. That there is no such thing is an error, too, for the client to be told: a site may say so of what it does not let
+    /// them see.
     pub async fn lets_anybody_read(
         &self,
-        method: Method,
         bucket: &BucketName,
         key: Option<&ObjectKey>,
         query: &[(String, String)],
     ) -> Result<bool, SiteError> {
         let inner = &self.inner;
         let path = path::path_of(&inner.bucket_prefix, bucket, key);
-        let asked = async {
-            let response = inner.ask_unsigned(&plan(method, path, path::query(query)), None).await?;
-            inner.verdict(response).await.map(|granted| granted.is_some())
-        };
+        let plan =
+            Plan { before: if key.is_some() { BYTE } else { &[] }, ..plan(Method::GET, path, path::query(query)) };
+        let asked = async { Ok(inner.granted(inner.ask_unsigned(&plan, None).await?).await?.is_some()) };
         inner.watched("unsigned", asked).await
     }
 
     /// Whether the site takes this object from somebody who signs nothing: it is asked to begin an upload, which is ended at once.
     ///
     /// # Errors
-    /// When it does not say.
+    /// As [`Site::lets_anybody_read`].
     pub async fn lets_anybody_write(&self, at: &Location) -> Result<bool, SiteError> {
         let inner = &self.inner;
-        let path = path::object_path(&inner.bucket_prefix, at);
+        let query = path::query(&[("uploads".to_owned(), String::new())]);
+        let plan = plan(Method::POST, path::object_path(&inner.bucket_prefix, at), query);
         let asked = async {
-            let query = path::query(&[("uploads".to_owned(), String::new())]);
-            let response = inner.ask_unsigned(&plan(Method::POST, path, query), Some(Bytes::new())).await?;
-            let Some(response) = inner.verdict(response).await? else { return Ok(None) };
-            // That there is no such bucket is for the write itself to say.
-            if !response.status().is_success() {
-                return Ok(Some(None));
-            }
-            let answer = whole_body(inner, response.into_body()).await?;
-            Ok(Some(element(&String::from_utf8_lossy(&answer), "UploadId")))
+            let Some(begun) = inner.granted(inner.ask_unsigned(&plan, Some(Bytes::new())).await?).await? else {
+                return Ok(None);
+            };
+            let answer = whole_body(inner, begun.into_body()).await?;
+            let upload = element(&String::from_utf8_lossy(&answer), "UploadId");
+            upload.map(Some).ok_or_else(|| inner.nonsense("an upload was begun that has no id"))
         };
-        let upload = match inner.watched("unsigned", asked).await? {
-            None => return Ok(false),
-            Some(None) => return Ok(true),
-            Some(Some(upload)) => upload,
-        };
+        let Some(upload) = inner.watched("unsigned", asked).await? else { return Ok(false) };
         if let Err(error) = self.abort_multipart(at, &upload).await {
-            tracing::warn!(site = %self.name(), bucket = %at.bucket, %error, "a site may keep an upload without parts, begun only to ask whether anybody may write there");
+            tracing::warn!(
+                site = %self.name(), bucket = %at.bucket, %error,
+                "a site may keep an upload without parts, begun only to ask whether anybody may write there"
+            );
         }
         Ok(true)
     }
 }
 
 impl Inner {
-    /// `None`: it refused. An outage is no answer.
-    async fn verdict(&self, response: Answer) -> Result<Option<Answer>, SiteError> {
+    /// The answer, where it grants what was asked for; `None`: it refuses.
+    async fn granted(&self, response: Answer) -> Result<Option<Answer>, SiteError> {
         match response.status() {
-            // What is not there, or is deleted in the version that was named, is told to those who may know.
-            status
-                if status.is_success() || matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) =>
-            {
-                Ok(Some(response))
-            }
+            // An empty object has no first byte.
+            status if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE => Ok(Some(response)),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Err(self.refusal(response).await),
             status if status.is_server_error() => Err(self.refusal(response).await),
             _ => Ok(None),
         }

@@ -1,6 +1,6 @@
 """Fixtures: the matrix of targets, a bucket that is cross-checked at the end, proxies made to measure.
 
-Options: `--full` (long tests too), `--no-rgw` (embedded sites only), `--direct=rgw|localstack` (the tests tried on a
+Options: `--full` (long tests too), `--no-rgw` (embedded sites only), `--in-turn` (each test over HTTP or TLS), `--direct=rgw|localstack` (the tests tried on a
 real server without the proxy; what looks behind the proxy is then skipped).
 """
 
@@ -10,6 +10,7 @@ import pathlib
 import re
 import secrets
 import sys
+import zlib
 
 import known_gaps
 import pytest
@@ -34,6 +35,7 @@ SITE_BYTES = re.compile(r"^strongroom_site_(?:sent|received)_bytes_total\{[^}]*\
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="the long tests too")
     parser.addoption("--no-rgw", action="store_true", help="embedded sites only")
+    parser.addoption("--in-turn", action="store_true", help="each test over HTTP or over TLS, not both")
     parser.addoption("--direct", choices=("rgw", "localstack"), help="try the tests on a server, without the proxy")
 
 
@@ -70,9 +72,21 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if "full" not in item.keywords]
     if config.getoption("--no-rgw"):
         items[:] = [item for item in items if "rgw" not in item.keywords]
+    if config.getoption("--in-turn"):
+        items[:] = [item for item in items if _has_its_turn(item)]
     for item in items:
         if why := known_gaps.reason(item.nodeid):
             item.add_marker(pytest.mark.xfail(reason=why, strict=False))
+
+
+def _has_its_turn(item) -> bool:
+    """Half of the tests that run over HTTP and TLS run over each; always the same half."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if "target" not in parameters or hasattr(item.module, "target"):
+        return True
+    _, scheme = parameters["target"]
+    other = zlib.crc32(item.nodeid.replace(f"-{scheme}", "").encode()) % 2
+    return scheme == ("http", "tls")[other]
 
 
 # --- what lives as long as the worker

@@ -8,6 +8,7 @@ import pytest
 import requests
 from common import localstack
 from common.data import content
+from common.door import XML, Door
 from common.sites import read
 from common.wait import until
 from conftest import new_bucket
@@ -23,7 +24,8 @@ class Anybody:
         self.proxy, self.s3 = proxy, proxy.s3()
         self.bucket = new_bucket(self.s3)
         for key in ("public/a", "private/a"):
-            self.s3.put_object(Bucket=self.bucket, Key=key, Body=BODY, ContentType="text/csv", Metadata={"client": "4711"})
+            described = {"ContentType": "text/csv", "Metadata": {"client": "4711"}}
+            self.s3.put_object(Bucket=self.bucket, Key=key, Body=BODY, **described)
 
     def ask(self, method: str, path: str = "", **options) -> requests.Response:
         return requests.request(method, f"{self.proxy.endpoint}/{self.bucket}{path}", timeout=30, **options)
@@ -39,6 +41,7 @@ def code(answer: requests.Response) -> str:
 
 def asked_everything(anybody: Anybody) -> dict[str, int]:
     """What becomes of each."""
+    source, system = f"/{anybody.bucket}/private/a", anybody.proxy.settings.system_bucket
     return {
         "get": anybody.ask("GET", "/public/a").status_code,
         "head": anybody.ask("HEAD", "/public/a").status_code,
@@ -50,12 +53,12 @@ def asked_everything(anybody: Anybody) -> dict[str, int]:
         "delete": anybody.ask("DELETE", "/public/a").status_code,
         "delete of many": anybody.ask("POST", "?delete", data=b"<Delete/>").status_code,
         "upload in parts": anybody.ask("POST", "/public/parts?uploads").status_code,
-        "copy": anybody.ask("PUT", "/public/b", headers={"x-amz-copy-source": f"/{anybody.bucket}/private/a"}).status_code,
+        "copy": anybody.ask("PUT", "/public/b", headers={"x-amz-copy-source": source}).status_code,
         "tagging": anybody.ask("PUT", "/public/a?tagging", data=b"<Tagging/>").status_code,
         "policy": anybody.ask("PUT", "?policy", data=b"{}").status_code,
         "acl": anybody.ask("PUT", "/public/a?acl", headers={"x-amz-acl": "private"}).status_code,
         "removal of the bucket": anybody.ask("DELETE").status_code,
-        "system bucket": requests.get(f"{anybody.proxy.endpoint}/{anybody.proxy.settings.system_bucket}", timeout=30).status_code,
+        "system bucket": requests.get(f"{anybody.proxy.endpoint}/{system}", timeout=30).status_code,
     }
 
 
@@ -94,6 +97,23 @@ def test_what_the_primary_lets_anybody_do_is_done_for_anybody(start_proxy):
     assert b"by a form" not in read(raw.s3(), raw.raw_bucket(anybody.bucket), "public/form"), "it is sealed"
 
 
+def test_storage_that_hides_what_it_forbids_forbids_it(start_proxy):
+    def hide(_command, path, headers, _body):
+        """Whoever signs nothing is told that there is nothing."""
+        code = "NoSuchKey" if path.count("/") > 1 else "NoSuchBucket"
+        return None if "authorization" in headers else (404, XML, f"<Error><Code>{code}</Code></Error>".encode())
+
+    with Door(localstack.site().endpoint, hide) as door:
+        sites = [site.through(door.endpoint) for site in localstack.pair()]
+        anybody = Anybody(start_proxy(sites, rule={"anonymous": "as-storage"}))
+        assert code(anybody.ask("GET", "/public/a")) == "NoSuchKey"
+        assert anybody.ask("HEAD", "/public/a").status_code == 404
+        assert code(anybody.ask("GET")) == "NoSuchBucket"
+        done = asked_everything(anybody)
+        assert all(status >= 400 for status in done.values()), done
+        assert read(anybody.s3, anybody.bucket, "public/a") == BODY
+
+
 def test_a_rule_is_for_its_own_objects_and_a_listing_for_all(start_proxy):
     rules = [{"name": "open", "match": "*/public/**", "key": "main", "anonymous": "as-storage"}]
     anybody = Anybody(start_proxy(localstack.pair(), rules=rules))
@@ -110,7 +130,8 @@ def test_a_wrong_signature_is_wrong_where_none_is_needed(start_proxy):
     url = anybody.s3.generate_presigned_url("get_object", {"Bucket": anybody.bucket, "Key": "public/a"})
     assert requests.get(url, timeout=30).status_code == 200
     assert code(requests.get(url[:-1] + ("0" if url[-1] != "0" else "1"), timeout=30)) == "SignatureDoesNotMatch"
-    claimed = {"Authorization": "AWS4-HMAC-SHA256 Credential=AKNOBODY/20261129/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"}
+    scope = "AKNOBODY/20261129/us-east-1/s3/aws4_request"
+    claimed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00"}
     assert anybody.ask("GET", "/public/a", headers=claimed).status_code in (400, 403)
     assert code(anybody.ask("GET", "/public/a", headers={"x-amz-security-token": "x"})) == "InvalidToken"
 
@@ -118,7 +139,8 @@ def test_a_wrong_signature_is_wrong_where_none_is_needed(start_proxy):
 def test_while_the_primary_does_not_say_nobody_is_let_in(start_proxy, fault):
     primary, backup = localstack.pair()
     primary, injector = fault(primary)
-    anybody = Anybody(start_proxy([primary, backup], rule={"anonymous": "as-storage"}, site_options={"connect_timeout": "500ms", "stall_timeout": "1s"}))
+    quick = {"connect_timeout": "500ms", "stall_timeout": "1s"}
+    anybody = Anybody(start_proxy([primary, backup], rule={"anonymous": "as-storage"}, site_options=quick))
     assert anybody.ask("GET", "/public/a").status_code == 200
     injector.mode = "refuse"
     assert anybody.ask("GET", "/public/a").status_code == 503
@@ -129,7 +151,6 @@ def test_while_the_primary_does_not_say_nobody_is_let_in(start_proxy, fault):
 
 def test_the_access_log_names_nobody(start_proxy):
     anybody = Anybody(start_proxy(localstack.pair(), rule={"anonymous": "as-storage"}))
-    mark = anybody.proxy.access_log.mark()
     answer = anybody.ask("GET", "/public/a")
-    line = until(lambda: [one for one in anybody.proxy.access_log.since(mark) if one["request_id"] == answer.headers["x-amz-request-id"]], "its line")[0]
+    line = anybody.proxy.access_log.find(answer.headers["x-amz-request-id"])
     assert (line["requester"], line["operation"], line["status"]) == ("-", "REST.GET.OBJECT", "200")

@@ -4,14 +4,12 @@ The site is LocalStack, which knows locks and checks trailers but asks for none;
 """
 
 import datetime
-import http.client
-import http.server
-import threading
 import urllib.parse
 
 import pytest
 from common import localstack
 from common.data import MIB, content
+from common.door import XML, Door
 from conftest import new_bucket
 
 REFUSAL = (
@@ -21,63 +19,37 @@ REFUSAL = (
 SIZES = [0, 1, 5000, 70_000, 3 * MIB]
 
 
-class Insisting(http.server.BaseHTTPRequestHandler):
-    """Passes everything on but uploads without a checksum."""
+class Insisting:
+    """Refuses uploads into locked buckets without a checksum."""
 
-    protocol_version = "HTTP/1.1"
+    def __init__(self):
+        self.locked, self.seen = set(), []
 
-    def _pass_on(self):
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query, keep_blank_values=True)
-        is_upload = self.command == "PUT" and self.path.count("/") > 1 and "x-amz-copy-source" not in self.headers
+    def __call__(self, command, path, headers, _body):
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query, keep_blank_values=True)
+        is_upload = command == "PUT" and path.count("/") > 1 and "x-amz-copy-source" not in headers
         is_upload = is_upload and (not query or "partNumber" in query or "x-id" in query)
-        locked = any(f"-{bucket}/" in self.path for bucket in self.server.locked)
-        trailer = self.headers.get("x-amz-trailer", "")
-        if is_upload and locked:
-            self.server.seen.append((self.path, trailer))
-            if not trailer.startswith("x-amz-checksum-") and "content-md5" not in self.headers:
-                self._answer(400, {"content-type": "application/xml"}, REFUSAL)
-                return
-        origin = http.client.HTTPConnection(self.server.origin, timeout=60)
-        origin.request(self.command, self.path, body=body, headers=dict(self.headers.items()))
-        answer = origin.getresponse()
-        read = answer.read()
-        self._answer(answer.status, dict(answer.getheaders()), read)
-        origin.close()
-
-    def _answer(self, status, headers, body):
-        self.send_response_only(status)
-        left_out = ("transfer-encoding", "connection", "content-length")
-        length = next((value for name, value in headers.items() if name.lower() == "content-length"), len(body))
-        for name, value in headers.items():
-            if name.lower() not in left_out:
-                self.send_header(name, value)
-        self.send_header("content-length", str(length if self.command == "HEAD" else len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on  # noqa: N815 - the names are the base class's
-
-    def log_message(self, *_):
-        """Says nothing."""
+        if not is_upload or not any(f"-{bucket}/" in path for bucket in self.locked):
+            return None
+        trailer = headers.get("x-amz-trailer", "")
+        self.seen.append((path, trailer))
+        has_checksum = trailer.startswith("x-amz-checksum-") or "content-md5" in headers
+        return None if has_checksum else (400, XML, REFUSAL)
 
 
 @pytest.fixture
 def door():
-    """The door, open to LocalStack."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Insisting)
-    server.origin = urllib.parse.urlsplit(localstack.site().endpoint).netloc
-    server.locked, server.seen = set(), []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    """What stands in the door of LocalStack."""
+    insisting = Insisting()
+    with Door(localstack.site().endpoint, insisting) as door:
+        insisting.endpoint = door.endpoint
+        yield insisting
 
 
 @pytest.fixture
 def sites(door):
     """A primary and a backup, both behind it."""
-    return [site.through(f"http://127.0.0.1:{door.server_address[1]}") for site in localstack.pair()]
+    return [site.through(door.endpoint) for site in localstack.pair()]
 
 
 def locked_bucket(s3, door, name):

@@ -52,8 +52,10 @@ def test_writers_of_the_same_keys_through_both_leave_both_sites_the_same(twins):
     one, two = twins
     bucket = new_bucket(one.s3())
 
+    clients = (one.s3(), two.s3())
+
     def write(number: int) -> None:
-        s3, key = (one, two)[number % 2].s3(), f"k{random.randrange(4)}"
+        s3, key = clients[number % 2], f"k{random.randrange(4)}"
         if random.random() < 0.2:
             s3.delete_object(Bucket=bucket, Key=key)
         else:

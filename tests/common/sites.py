@@ -2,9 +2,12 @@
 
 import dataclasses
 import functools
+import threading
 
 import boto3
 import botocore.config
+
+_MAKING = threading.Lock()
 
 
 @functools.lru_cache(maxsize=64)
@@ -22,9 +25,6 @@ def _cached(endpoint: str, access_key_id: str, secret_access_key: str, region: s
 
 def s3_client(endpoint: str, access_key_id: str, secret_access_key: str, region: str, ca=None, **config):
     """A boto3 client that takes nothing from the environment."""
-    session = boto3.session.Session(
-        aws_access_key_id=access_key_id, aws_secret_access_key=secret_access_key, region_name=region
-    )
     s3 = {"addressing_style": "path", **config.pop("s3", {})}
     settings = botocore.config.Config(
         s3=s3,
@@ -35,7 +35,22 @@ def s3_client(endpoint: str, access_key_id: str, secret_access_key: str, region:
         proxies={},
         **config,
     )
-    return session.client("s3", endpoint_url=endpoint, verify=str(ca) if ca else None, config=settings)
+    # It reads S3's model once; making clients is not for several threads at a time.
+    with _MAKING:
+        return _session().client(
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            region_name=region,
+            verify=str(ca) if ca else None,
+            config=settings,
+        )
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    return boto3.session.Session()
 
 
 @dataclasses.dataclass(frozen=True)
