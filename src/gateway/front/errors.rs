@@ -57,6 +57,17 @@ pub(super) fn mend(response_: HttpResponse, progress: &Progress) -> HttpResponse
     }
 }
 
+/// `s3s` says the same of a form whose policy has expired as of a presigned URL that has.
+pub(super) fn of_form(answer: HttpResponse) -> HttpResponse {
+    if answer.status() == StatusCode::FORBIDDEN && says(&answer, "Request has expired") {
+        return response(S3Error::with_message(
+            S3ErrorCode::AccessDenied,
+            "Invalid according to Policy: Policy expired.",
+        ));
+    }
+    answer
+}
+
 /// `s3s` calls a form that its policy does not allow a bad policy (400); S3 denies it.
 fn is_policy_condition(response: &HttpResponse) -> bool {
     has_code(response, "InvalidPolicyDocument") && says(response, "Policy condition ")
@@ -154,6 +165,15 @@ mod tests {
             let error = S3Error::with_message(S3ErrorCode::InvalidPolicyDocument, message);
             assert_eq!(mend(response(error), &Progress::new()).status().as_u16(), status, "{message}");
         }
+    }
+
+    #[test]
+    fn a_form_that_comes_late_is_told_so_of_its_policy() {
+        let late = || response(S3Error::with_message(S3ErrorCode::AccessDenied, "Request has expired"));
+        assert!(body(&of_form(late())).contains("<Message>Invalid according to Policy: Policy expired.</Message>"));
+        let denied = response(S3Error::new(S3ErrorCode::AccessDenied));
+        let before = body(&denied);
+        assert_eq!(body(&of_form(denied)), before);
     }
 
     #[test]

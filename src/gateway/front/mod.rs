@@ -268,7 +268,10 @@ impl Inner {
             Ok(body) => self.pass(Request::from_parts(head, body), exchange).await,
             Err(error) => errors::response(error),
         };
-        let response = form.and_then(|form| form.answer()).unwrap_or(response);
+        let response = match form {
+            Some(form) => form.answer().unwrap_or_else(|| errors::of_form(response)),
+            None => response,
+        };
         match second.and_then(|second| second.verified(&response)) {
             Some((head, mended)) => {
                 let mut response = self.pass(Request::from_parts(head, s3s::Body::empty()), exchange).await;
