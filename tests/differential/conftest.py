@@ -1,6 +1,6 @@
 """Backends, each twice: by itself, and behind a proxy.
 
-`--no-rgw` and `--no-localstack` leave one out; `--full` runs the long suites of others too; `--record FILE` appends every difference, meant or not, as a line of JSON.
+`--no-rgw` and `--no-localstack` leave one out; `--record FILE` appends every difference, meant or not, as a line of JSON.
 """
 
 import dataclasses
@@ -22,7 +22,6 @@ from common.proxy import Proxy, Settings  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--no-rgw", action="store_true", help="without the Ceph RADOS Gateway")
     parser.addoption("--no-localstack", action="store_true", help="without LocalStack")
-    parser.addoption("--full", action="store_true", help="the long suites of others too")
     parser.addoption("--record", help="append every difference to this file")
 
 
