@@ -154,6 +154,9 @@ impl Access {
         self.refuse_hidden_source(cx)?;
         refuse_unserved(operation, cx.s3_op().name(), cx.uri().query())?;
         refuse_header(cx.headers())?;
+        if permit.principal().is_anonymous() && anonymous::asks_for_more(cx.headers()) {
+            return Err(denied());
+        }
         refuse_encryption_of_reads(operation, cx.headers())?;
         Ok(permit)
     }

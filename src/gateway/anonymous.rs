@@ -8,6 +8,7 @@ use super::passthrough::{Row, Verb, pairs, query_of};
 use super::respond::GatewayError;
 use crate::s3::{BucketName, ObjectKey, Operation};
 use crate::site::{Location, SiteError};
+use http::HeaderMap;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 /// What a request without a signature is about.
@@ -65,12 +66,21 @@ pub(super) fn may_admit_form(gateway: &Gateway, bucket: Option<&str>) -> bool {
     bucket.is_some_and(|bucket| gateway.rules.current().may_ask_storage(&bucket))
 }
 
+/// Whether a write asks for what takes more than leave to write: who may read the object, how long it is kept, its tags.
+pub(super) fn asks_for_more(headers: &HeaderMap) -> bool {
+    const MORE: [&str; 5] =
+        ["x-amz-acl", "x-amz-grant-", "x-amz-tagging", "x-amz-object-lock-", "x-amz-bypass-governance-retention"];
+    headers.keys().any(|name| MORE.iter().any(|more| name.as_str().starts_with(more)))
+}
+
 fn question(visit: &Visit<'_>) -> Option<Question> {
     let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     if let Some(row) = visit.row {
         return (row.method == Verb::Get).then(|| Question::Read(query_of(row, visit.query)));
     }
-    let mut query: Vec<_> = pairs(visit.query).filter(|(name, _)| name == "versionId" || name == "prefix").collect();
+    // `s3s` reads a `+` as a space: what is asked about is what is done.
+    let decoded = visit.query.replace('+', " ");
+    let mut query: Vec<_> = pairs(&decoded).filter(|(name, _)| name == "versionId" || name == "prefix").collect();
     query.extend(match visit.operation {
         Operation::GetObject | Operation::HeadObject => vec![],
         Operation::ListObjects | Operation::HeadBucket => vec![of("max-keys", "1")],
@@ -106,6 +116,8 @@ mod tests {
         let listed = [("prefix", "a b"), ("list-type", "2"), ("max-keys", "1")];
         assert_eq!(asked(Operation::ListObjectsV2, "list-type=2&prefix=a%20b&max-keys=9"), read(&listed));
         assert_eq!(asked(Operation::PutObject, ""), Some(Question::Write));
+        let plus = asked(Operation::ListObjects, "prefix=a+b%2Bc");
+        assert_eq!(plus, read(&[("prefix", "a b+c"), ("max-keys", "1")]));
     }
 
     #[test]

@@ -12,6 +12,7 @@ from common.door import XML, Door
 from common.sites import read
 from common.wait import until
 from conftest import new_bucket
+from s3errors import error_of
 
 pytestmark = pytest.mark.timeout(300)
 BODY = content(100_000)
@@ -95,6 +96,20 @@ def test_what_the_primary_lets_anybody_do_is_done_for_anybody(start_proxy):
     assert not anybody.s3.list_multipart_uploads(Bucket=anybody.bucket).get("Uploads"), "asking has left nothing"
     raw = proxy.settings.sites[0]
     assert b"by a form" not in read(raw.s3(), raw.raw_bucket(anybody.bucket), "public/form"), "it is sealed"
+
+
+def test_leave_to_write_is_no_leave_to_publish_or_to_lock(start_proxy):
+    anybody = Anybody(start_proxy(localstack.pair(), rule={"anonymous": "as-storage"}))
+    for header, value in (
+        ("x-amz-acl", "public-read"),
+        ("x-amz-grant-read", "uri=http://acs.amazonaws.com/groups/global/AllUsers"),
+        ("x-amz-tagging", "a=b"),
+        ("x-amz-object-lock-legal-hold", "ON"),
+    ):
+        assert code(anybody.ask("PUT", "/public/new", data=b"new", headers={header: value})) == "AccessDenied", header
+    assert anybody.form("public/new", acl="public-read").status_code == 403
+    assert anybody.form("public/new", **{"x-amz-tagging": "a=b"}).status_code == 403
+    assert error_of(anybody.s3.head_object, Bucket=anybody.bucket, Key="public/new")[1] == 404
 
 
 def test_storage_that_hides_what_it_forbids_forbids_it(start_proxy):

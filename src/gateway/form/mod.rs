@@ -14,6 +14,7 @@ pub(super) use recorder::Recorder;
 
 use super::Gateway;
 use super::address::address_of;
+use super::anonymous::asks_for_more;
 use super::put;
 use super::request;
 use super::xml::push_element;
@@ -51,6 +52,9 @@ pub(super) async fn post_object(
         refuse_any_bucket(&fields)?;
     }
     req.headers.extend(headers_of(&fields)?);
+    if permit.principal().is_anonymous() && asks_for_more(&req.headers) {
+        return Err(S3Error::new(S3ErrorCode::AccessDenied));
+    }
     let (redirect, status) = (req.input.success_action_redirect.clone(), req.input.success_action_status);
     // A page's empty field is a type that nobody chose.
     req.input.content_type.take_if(|kind| kind.is_empty());

@@ -117,7 +117,7 @@ impl Tee {
     /// was acknowledged since, or no backup has it.
     pub async fn refuge_of(&self, at: &Location) -> Option<SiteName> {
         self.inner.stragglers.left(at)?;
-        if self.inner.left_out.is_some() || self.inner.misses.is_shared() {
+        if !self.inner.brings_back() {
             return None;
         }
         let last = self.inner.stragglers.last(at);
@@ -168,10 +168,7 @@ impl Inner {
         if self.stragglers.left(at).is_some_and(|left| !left.is_zero()) {
             return;
         }
-        let outcome = match self.left_out.is_none() && !self.misses.is_shared() {
-            true => self.bring_back(at, &self.stragglers.last(at)).await,
-            false => Ok(()),
-        };
+        let outcome = if self.brings_back() { self.bring_back(at, &self.stragglers.last(at)).await } else { Ok(()) };
         match outcome {
             Ok(()) => self.stragglers.forget(at),
             // Nothing was learned: the same again. What was acknowledged stays known.
@@ -181,6 +178,11 @@ impl Inner {
                 awaited.entry(at.clone()).and_modify(|awaited| awaited.until = Instant::now() + ON_ITS_WAY);
             }
         }
+    }
+
+    /// Whether what was acknowledged is told from what came late: not at a deputy's, nor where others change objects as well.
+    fn brings_back(&self) -> bool {
+        self.left_out.is_none() && !self.misses.is_shared()
     }
 
     async fn bring_back(&self, at: &Location, last: &[Last]) -> Result<(), StragglerError> {
