@@ -2,6 +2,7 @@
 //!
 //! [`App::start`] reads secrets, probes the sites, opens state and keyring and binds the listeners, in this
 //! order; [`App::run`] serves until it is told to stop, drains, and leaves nothing running.
+mod actors;
 mod background;
 mod drill;
 mod front;
@@ -10,6 +11,7 @@ mod reload;
 mod signals;
 mod usage;
 
+pub use actors::{ActorError, actors};
 pub use signals::stop_signal;
 
 use crate::authz::Authorizer;
@@ -53,6 +55,9 @@ pub enum AppError {
     /// The credentials file.
     #[error(transparent)]
     Credentials(#[from] IdentityError),
+    /// Who a caller is at the sites.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
     /// The rules.
     #[error(transparent)]
     Rules(#[from] PolicyError),
@@ -109,17 +114,14 @@ impl App {
         let metrics = Metrics::new();
         let sites = build_sites(config.primary, config.backups, metrics.clone())?;
         sites.all().for_each(|site| metrics.declare_site(&site.name().0));
+        let actors = actors::greeted(&credentials, &sites).await?;
         let unprobed = probe_all(&sites, &config.system_bucket).await;
         let state = open_state(&config.state).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         let patience = config.keys.patience;
         let (keyring, vigil) =
             open_keyring(config.keys, purpose, &sites, &config.system_bucket, &rules, &state, entropy.clone()).await?;
-        let backups = sites.backups.iter().map(Site::name);
-        let journal = match config.intents {
-            Intents::Always => Journal::start(state.clone(), backups).await?,
-            Intents::Failures => Journal::without_intents(state.clone(), backups).await?,
-        };
+        let journal = start_journal(config.intents, &state, &sites).await?;
         let tee = Tee::new(sites.clone(), journal.clone(), config.backup_grace).keeping(keeps(rules.clone()));
         let tee = if config.pace.accept_on_backup {
             state.expect_homes();
@@ -130,6 +132,7 @@ impl App {
         let gateway = Gateway::new(Parts {
             sites: sites.clone(),
             tee: tee.clone(),
+            actors,
             keyring: keyring.clone(),
             rules: rules.clone(),
             aliases: config.aliases.clone(),
@@ -234,6 +237,14 @@ async fn open_keyring(
         RootSource::File(_) | RootSource::Environment(_) => None,
     };
     Ok((keyring, vigil))
+}
+
+async fn start_journal(intents: Intents, state: &State, sites: &Sites) -> Result<Arc<Journal>, StateError> {
+    let backups = sites.backups.iter().map(Site::name);
+    match intents {
+        Intents::Always => Journal::start(state.clone(), backups).await,
+        Intents::Failures => Journal::without_intents(state.clone(), backups).await,
+    }
 }
 
 /// Opens the state where the configuration says.

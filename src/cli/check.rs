@@ -3,12 +3,12 @@
 use super::policy::explain;
 use crate::app;
 use crate::config::{Config, LogFormat};
-use crate::identity;
+use crate::identity::{self, Credentials};
 use crate::keys::{Answer, CustodianError, Custodians, Envelope, KeyError, RootSource, Roots};
 use crate::policy::RuleSet;
 use crate::recovery::ring;
 use crate::s3::BucketName;
-use crate::site::{Capabilities, Site, Unobserved};
+use crate::site::{Capabilities, Site, Sites, Unobserved};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,7 +51,8 @@ async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
         }
     };
     let credentials = identity::load(&config.credentials_file);
-    report(out, "credentials", credentials.map(|c| format!("{} known", c.len())).map_err(|e| e.to_string()))?;
+    let known = credentials.as_ref().map(|c| format!("{} known", c.len())).map_err(ToString::to_string);
+    report(out, "credentials", known)?;
     let rules = RuleSet::new(config.rules, config.suites);
     let keys = rules.as_ref().map(|rules| format!("vault keys {}", rules.keys().join(", ")));
     report(out, "rules", keys.map_err(ToString::to_string))?;
@@ -81,7 +82,29 @@ async fn check(config: Config, out: &mut impl Write) -> anyhow::Result<bool> {
             report(out, &format!("keyring at {}", site.name()), keyring.map_err(|e| format!("{e:#}")))?;
         }
     }
+    if let Ok(credentials) = credentials {
+        for (what, answer) in site_users(&credentials, &sites).await {
+            report(out, &what, answer)?;
+        }
+    }
     Ok(well)
+}
+
+/// Whether the sites know the callers who are users of their own there.
+async fn site_users(credentials: &Credentials, sites: &Sites) -> Vec<(String, Result<String, String>)> {
+    let actors = match app::actors(credentials, sites) {
+        Ok(actors) => actors,
+        Err(error) => return vec![("users of the sites".to_owned(), Err(error.to_string()))],
+    };
+    let mut answers = Vec::new();
+    for (id, acting) in actors {
+        let name = credentials.principal(&id).map(|who| who.name.to_string()).unwrap_or_default();
+        for site in acting.all() {
+            let answer = site.list_buckets().await.map(|_| "is known there".to_owned());
+            answers.push((format!("credential {name} at {}", site.name()), answer.map_err(|error| error.to_string())));
+        }
+    }
+    answers
 }
 
 /// Opens a copy of the site's keyring; the site's own is only read.

@@ -5,6 +5,7 @@
 use super::Gateway;
 use super::anonymous::{self, Visit};
 use super::form::Recorder;
+use super::publish;
 use super::request;
 use super::support;
 use super::terms::{check_transport, is_secure};
@@ -56,7 +57,7 @@ pub(super) struct Access {
     pub(super) credentials: Arc<Credentials>,
     pub(super) authorizer: Arc<Authorizer>,
     pub(super) rules: Arc<LiveRules>,
-    /// Whose primary is asked what anybody may do; `None`: nobody is.
+    /// Whose primary is asked what anybody may do, and who remembers what is made public; `None`: nobody is, and nothing.
     pub(super) gateway: Option<Arc<Gateway>>,
 }
 
@@ -90,11 +91,14 @@ impl S3Access for Access {
         let query = cx.uri().query().unwrap_or_default();
         let visit = Visit { operation, bucket, key: cx.s3_path().get_object_key(), query, row: None };
         let anybody = match (&access_key_id, &self.gateway) {
-            (None, Some(gateway)) if is_form => anonymous::may_admit_form(gateway, bucket),
+            (None, Some(gateway)) if is_form => anonymous::may_admit_form(gateway, bucket).await?,
             (None, _) => self.admits_anybody(&visit).await?,
             _ => false,
         };
         let permit = self.decide(cx, access_key_id.as_deref(), anybody, context.as_ref())?;
+        if let Some(gateway) = &self.gateway {
+            publish::remember(gateway, &permit, cx.headers(), b"").await?;
+        }
         cx.extensions_mut().insert(permit);
         Ok(())
     }

@@ -1,11 +1,13 @@
-//! Requests without a signature. Denied, but where a rule says `anonymous = "as-storage"`: then the primary is asked, without a signature
-//! too, whether it would let anybody do this, and for whom it would the proxy does it.
+//! Requests without a signature. The primary is asked, without a signature too, whether it would let anybody do this, and for whom it would the proxy
+//! does it: for what a client made public through the proxy ([`super::publish`]), or for everything where a rule says `anonymous = "as-storage"`.
+//! Whatever else the storage would let anybody do is denied: it is not trusted with the plaintext.
 //!
 //! Reads, listings and single PUTs (forms, too) are asked about in this way. Whatever else changes something cannot be asked about without doing it,
 //! and stays denied.
 use super::Gateway;
 use super::passthrough::{Row, Verb, pairs, query_of};
 use super::respond::GatewayError;
+use crate::policy::Anonymous;
 use crate::s3::{BucketName, ObjectKey, Operation};
 use crate::site::{Location, SiteError};
 use http::HeaderMap;
@@ -41,7 +43,11 @@ pub(super) async fn admits(gateway: &Gateway, visit: &Visit<'_>) -> S3Result<boo
     let bucket = visit.bucket.and_then(|bucket| BucketName::parse(bucket).ok());
     let key = visit.key.map(ObjectKey::parse).transpose();
     let (Some(bucket), Ok(key)) = (bucket, key) else { return Ok(false) };
-    if bucket == *gateway.authorizer.system_bucket() || !gateway.rules.current().asks_storage(&bucket, key.as_ref()) {
+    if visit.operation == Operation::CreateBucket {
+        return Ok(false);
+    }
+    let word = gateway.rules.current().anonymous(&bucket, key.as_ref());
+    if !asks(gateway, word, &bucket, key.as_ref()).await? {
         return Ok(false);
     }
     let primary = &gateway.sites.primary;
@@ -61,9 +67,30 @@ pub(super) async fn admits(gateway: &Gateway, visit: &Visit<'_>) -> S3Result<boo
 }
 
 /// Whether a form without a signature may be looked at further; its object, when it is known, is asked about like any PUT.
-pub(super) fn may_admit_form(gateway: &Gateway, bucket: Option<&str>) -> bool {
-    let bucket = bucket.and_then(|bucket| BucketName::parse(bucket).ok());
-    bucket.is_some_and(|bucket| gateway.rules.current().may_ask_storage(&bucket))
+pub(super) async fn may_admit_form(gateway: &Gateway, bucket: Option<&str>) -> S3Result<bool> {
+    let Some(bucket) = bucket.and_then(|bucket| BucketName::parse(bucket).ok()) else { return Ok(false) };
+    asks(gateway, gateway.rules.current().most_anonymous(&bucket), &bucket, None).await
+}
+
+/// Whether the primary is asked.
+///
+/// # Errors
+/// `NoSuchBucket`, which S3 tells anybody.
+async fn asks(gateway: &Gateway, word: Anonymous, bucket: &BucketName, key: Option<&ObjectKey>) -> S3Result<bool> {
+    if bucket == gateway.authorizer.system_bucket() {
+        return Ok(false);
+    }
+    match word {
+        Anonymous::Deny => Ok(false),
+        Anonymous::AsGranted => {
+            let published = gateway.state.is_published(bucket, key).await.map_err(GatewayError::from)?;
+            if !published && gateway.sites.primary.head_bucket(bucket).await.is_err_and(|error| error.is_not_found()) {
+                return Err(S3Error::new(S3ErrorCode::NoSuchBucket));
+            }
+            Ok(published)
+        }
+        Anonymous::AsStorage => Ok(true),
+    }
 }
 
 /// Whether a write asks for what takes more than leave to write: who may read the object, how long it is kept, its tags.

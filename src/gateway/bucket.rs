@@ -63,6 +63,9 @@ pub(super) async fn delete_bucket(
     gateway.tee.delete_bucket(&bucket).await.map_err(GatewayError::from)?;
     gateway.cors.forget(&bucket);
     multipart::forget_all(gateway, &bucket, &uploads).await;
+    if let Err(error) = gateway.state.forget_published(&bucket).await {
+        tracing::warn!(%bucket, %error, "what was public in a deleted bucket could not be forgotten");
+    }
     Ok(S3Response::new(DeleteBucketOutput::default()))
 }
 

@@ -1,7 +1,7 @@
 //! The S3 operations, one file per family. [`Gateway`] is what they share; [`front`] is the HTTP around them.
 //!
 //! One place opens objects ([`open`]), one takes bodies in ([`ingest`]), one maps errors ([`respond`]).
-use crate::authz::Authorizer;
+use crate::authz::{Authorizer, Permit};
 use crate::identity::Credentials;
 use crate::keys::Keyring;
 use crate::policy::LiveRules;
@@ -11,6 +11,7 @@ use crate::site::tee::Tee;
 use crate::site::{Hedge, Sites};
 use crate::state::State;
 use crate::telemetry::Metrics;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 mod access;
@@ -36,6 +37,7 @@ pub mod metadata;
 mod multipart;
 mod open;
 pub mod passthrough;
+mod publish;
 mod put;
 mod refuse;
 mod replication;
@@ -68,17 +70,21 @@ pub struct Gateway {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) region: String,
-    pub(crate) objects: open::ObjectCache,
+    pub(crate) objects: Arc<open::ObjectCache>,
     pub(crate) md5: md5::Md5Pool,
     pub(crate) hedge: Option<Hedge>,
-    pub(crate) uploads: multipart::Uploads,
-    pub(in crate::gateway) cors: cors::Cors,
+    pub(crate) uploads: Arc<multipart::Uploads>,
+    pub(in crate::gateway) cors: Arc<cors::Cors>,
+    /// The same gateway for callers who are users of their own at the sites, by access key id.
+    actors: HashMap<Arc<str>, Arc<Self>>,
 }
 
 /// What [`Gateway::new`] is made of.
 pub struct Parts {
     pub sites: Sites,
     pub tee: Tee,
+    /// The sites as callers who are users of their own there, by access key id.
+    pub actors: Vec<(Arc<str>, Sites)>,
     pub keyring: Arc<Keyring>,
     pub rules: Arc<LiveRules>,
     /// Names under which objects may have been sealed.
@@ -104,6 +110,7 @@ impl Gateway {
         let Parts {
             sites,
             tee,
+            actors,
             keyring,
             rules,
             aliases,
@@ -117,8 +124,8 @@ impl Gateway {
             md5,
             hedge,
         } = parts;
-        let objects = open::ObjectCache::new(cache_entries);
-        Arc::new(Self {
+        let objects = Arc::new(open::ObjectCache::new(cache_entries));
+        let own = Self {
             sites,
             tee,
             keyring,
@@ -133,9 +140,40 @@ impl Gateway {
             objects,
             md5,
             hedge,
-            uploads: multipart::Uploads::default(),
-            cors: cors::Cors::default(),
-        })
+            uploads: Arc::default(),
+            cors: Arc::default(),
+            actors: HashMap::new(),
+        };
+        let actors = actors.into_iter().map(|(who, sites)| (who, Arc::new(own.acting_as(sites)))).collect();
+        Arc::new(Self { actors, ..own })
+    }
+
+    /// The gateway of whoever may do this: most callers are the proxy's own user at every site.
+    pub(in crate::gateway) fn of<'a>(self: &'a Arc<Self>, permit: Option<&Permit>) -> &'a Arc<Self> {
+        permit.and_then(|permit| self.actors.get(&permit.principal().access_key_id)).unwrap_or(self)
+    }
+
+    /// The same with other credentials at the sites. Everything else is shared.
+    fn acting_as(&self, sites: Sites) -> Self {
+        Self {
+            tee: self.tee.acting_as(sites.clone()),
+            sites,
+            keyring: self.keyring.clone(),
+            rules: self.rules.clone(),
+            aliases: self.aliases.clone(),
+            authorizer: self.authorizer.clone(),
+            credentials: self.credentials.clone(),
+            state: self.state.clone(),
+            metrics: self.metrics.clone(),
+            entropy: self.entropy.clone(),
+            region: self.region.clone(),
+            objects: self.objects.clone(),
+            md5: self.md5.clone(),
+            hedge: self.hedge,
+            uploads: self.uploads.clone(),
+            cors: self.cors.clone(),
+            actors: HashMap::new(),
+        }
     }
 }
 
@@ -147,7 +185,7 @@ macro_rules! operations {
         #[async_trait::async_trait]
         impl s3s::S3 for Service {
             $(async fn $name(&self, req: s3s::S3Request<s3s::dto::$input>) -> s3s::S3Result<s3s::S3Response<s3s::dto::$output>> {
-                $file::$name(&self.0, req).await
+                $file::$name(self.0.of(req.extensions.get::<Permit>()), req).await
             })*
         }
     };

@@ -24,6 +24,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use md5::{Digest, Md5};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -347,6 +348,7 @@ async fn gateway(sites: Sites, state: State, rules: RuleSet) -> Gateway {
         access_key_id: "TEST".to_owned(),
         secret_access_key: SecretText::new("a-secret-for-the-tests".to_owned()),
         name: "test".to_owned(),
+        at: Vec::new(),
     };
     let journal = Journal::start(state.clone(), sites.backups.iter().map(Site::name)).await.expect("a journal");
     Gateway {
@@ -361,11 +363,12 @@ async fn gateway(sites: Sites, state: State, rules: RuleSet) -> Gateway {
         metrics: Metrics::new(),
         entropy: Arc::new(OsEntropy),
         region: "us-east-1".to_owned(),
-        objects: ObjectCache::new(100),
+        objects: Arc::new(ObjectCache::new(100)),
         md5: super::md5::Md5Pool::start(1).expect("a thread"),
         hedge: Some(crate::site::Hedge { percentile: 99, floor: Duration::from_millis(50) }),
-        uploads: super::multipart::Uploads::default(),
-        cors: super::cors::Cors::default(),
+        uploads: Arc::default(),
+        cors: Arc::default(),
+        actors: HashMap::new(),
     }
 }
 

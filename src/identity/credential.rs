@@ -18,6 +18,18 @@ pub struct Credential {
     pub secret_access_key: SecretText,
     /// A human name for logs.
     pub name: String,
+    /// Who they are at the sites, where they are users of their own there and not the proxy's.
+    pub at: Vec<SiteUser>,
+}
+
+/// A user of a site, whom the proxy acts as for one of its callers. No `Debug`.
+pub struct SiteUser {
+    /// The site's name.
+    pub site: String,
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key.
+    pub secret_access_key: SecretText,
 }
 
 // === impl Credential ===
@@ -33,6 +45,7 @@ impl Credential {
             access_key_id: format!("{ID_PREFIX}{id}"),
             secret_access_key: SecretText::new(draw(SECRET_ALPHABET, SECRET_LENGTH)?),
             name: name.to_owned(),
+            at: Vec::new(),
         })
     }
 
@@ -56,7 +69,14 @@ impl Credential {
         if !printable(secret) || secret.len() < MIN_SECRET {
             return Err(format!("`secret_access_key` must be at least {MIN_SECRET} visible ASCII characters"));
         }
-        Ok(())
+        match self.at.iter().find(|user| !printable(&user.access_key_id) || !printable(user.secret_access_key.expose()))
+        {
+            Some(user) => Err(format!(
+                "its `access_key_id` and `secret_access_key` at {:?} must be visible ASCII characters",
+                user.site
+            )),
+            None => Ok(()),
+        }
     }
 }
 
@@ -110,6 +130,7 @@ mod tests {
             access_key_id: id.into(),
             secret_access_key: SecretText::new("0123456789abcdef".into()),
             name: name.into(),
+            at: Vec::new(),
         };
         for id in ["", "a b", "a/b", "a,b", "a=b", "ü", &"x".repeat(129)] {
             assert!(with(id, "n").check().is_err_and(|e| e.contains("access_key_id")), "{id}");

@@ -1,7 +1,8 @@
 //! The credentials file: `[[credential]]` tables in TOML, or `{"credential": [...]}` in a file named `.json`.
-use super::{Credential, Credentials, IdentityError, read_private, write_private};
+use super::{Credential, Credentials, IdentityError, SiteUser, read_private, write_private};
 use crate::secret::SecretText;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 #[derive(Deserialize)]
@@ -15,6 +16,16 @@ struct RawFile {
 #[serde(deny_unknown_fields)]
 struct RawCredential {
     name: String,
+    access_key_id: String,
+    secret_access_key: String,
+    /// By site.
+    #[serde(default)]
+    at: BTreeMap<String, RawUser>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUser {
     access_key_id: String,
     secret_access_key: String,
 }
@@ -33,8 +44,16 @@ pub fn load(path: &Path) -> Result<Credentials, IdentityError> {
         access_key_id: raw.access_key_id,
         secret_access_key: SecretText::new(raw.secret_access_key),
         name: raw.name,
+        at: raw.at.into_iter().map(|(site, user)| user.at(site)).collect(),
     });
     Credentials::new(list.collect()).map_err(|e| IdentityError(format!("{}: {}", path.display(), e.0)))
+}
+
+impl RawUser {
+    fn at(self, site: String) -> SiteUser {
+        let secret_access_key = SecretText::new(self.secret_access_key);
+        SiteUser { site, access_key_id: self.access_key_id, secret_access_key }
+    }
 }
 
 /// Writes a new credentials file (0600, TOML) with one credential; never overwrites.
@@ -66,8 +85,9 @@ fn parse_json(text: &str) -> Result<RawFile, String> {
 
 /// Keeps of a parser's message only what cannot hold a value of the file.
 fn redact(message: &str) -> String {
-    const EXPECTED: &str = "every [[credential]] has exactly name, access_key_id and secret_access_key, \
-                            each a text in quotes";
+    const EXPECTED: &str = "every [[credential]] has name, access_key_id and secret_access_key, each a text in quotes, \
+                            and where its user is somebody else at the sites than the proxy, for every site a \
+                            [credential.at.SITE] with access_key_id and secret_access_key";
     let known = ["missing field `name`", "missing field `access_key_id`", "missing field `secret_access_key`"];
     match known.iter().find(|k| message.starts_with(**k)) {
         Some(known) => format!("{known}; {EXPECTED}"),
@@ -106,6 +126,29 @@ mod tests {
             let all = load(&path).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(all.secret("AK").map(SecretText::expose), Some("0123456789abcdef"));
         }
+    }
+
+    #[test]
+    fn who_a_caller_is_at_the_sites_stands_below_them() {
+        let folder = folder();
+        let toml = "[[credential]]\nname = 'erp'\naccess_key_id = 'AK'\nsecret_access_key = '0123456789abcdef'\n\
+                    [credential.at.primary]\naccess_key_id = 'P'\nsecret_access_key = 'p'\n\
+                    [[credential]]\nname = 'scan'\naccess_key_id = 'SK'\nsecret_access_key = '0123456789abcdef'\n";
+        let json = r#"{"credential":[
+            {"name":"erp","access_key_id":"AK","secret_access_key":"0123456789abcdef",
+             "at":{"primary":{"access_key_id":"P","secret_access_key":"p"}}},
+            {"name":"scan","access_key_id":"SK","secret_access_key":"0123456789abcdef"}]}"#;
+        for path in [written(&folder, "c.toml", toml), written(&folder, "c.json", json)] {
+            let all = load(&path).unwrap_or_else(|e| panic!("{e}"));
+            let found: Vec<_> = all
+                .site_users()
+                .flat_map(|(who, at)| at.iter().map(move |user| (&*who.name, &*user.site, &*user.access_key_id)))
+                .collect();
+            assert_eq!(found, [("erp", "primary", "P")]);
+        }
+        let empty = toml.replace("'p'", "''");
+        let error = refusal("c.toml", &empty);
+        assert!(error.contains("\"erp\"") && error.contains("at \"primary\""), "{error}");
     }
 
     #[test]

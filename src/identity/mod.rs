@@ -8,7 +8,7 @@ mod credential;
 mod file;
 mod private;
 
-pub use credential::Credential;
+pub use credential::{Credential, SiteUser};
 pub use file::{load, save_new};
 pub use private::{PrivateFileError, read_private, write_private};
 
@@ -33,7 +33,13 @@ pub struct Principal {
 
 /// Every credential known. No `Debug`.
 pub struct Credentials {
-    by_id: HashMap<String, (Principal, SecretText)>,
+    by_id: HashMap<String, Known>,
+}
+
+struct Known {
+    principal: Principal,
+    secret: SecretText,
+    at: Vec<SiteUser>,
 }
 
 /// Why a set of credentials is refused.
@@ -66,13 +72,13 @@ impl Credentials {
         if list.is_empty() {
             return Err(IdentityError("none is defined, so nobody could ask for anything; add one".to_owned()));
         }
-        let mut by_id: HashMap<String, (Principal, SecretText)> = HashMap::with_capacity(list.len());
+        let mut by_id: HashMap<String, Known> = HashMap::with_capacity(list.len());
         for (index, credential) in list.into_iter().enumerate() {
             let who = format!("number {} ({:?})", index + 1, credential.name);
             credential.check().map_err(|why| IdentityError(format!("{who}: {why}")))?;
-            let Credential { access_key_id, secret_access_key, name } = credential;
+            let Credential { access_key_id, secret_access_key: secret, name, at } = credential;
             let principal = Principal { access_key_id: access_key_id.as_str().into(), name: name.into() };
-            if let Some((other, _)) = by_id.insert(access_key_id, (principal, secret_access_key)) {
+            if let Some(Known { principal: other, .. }) = by_id.insert(access_key_id, Known { principal, secret, at }) {
                 let id = &other.access_key_id;
                 return Err(IdentityError(format!("{who}: the access key id {id} is already {:?}'s", other.name)));
             }
@@ -82,17 +88,22 @@ impl Credentials {
 
     /// By access key id.
     pub fn principal(&self, access_key_id: &str) -> Option<Principal> {
-        self.by_id.get(access_key_id).map(|(principal, _)| principal.clone())
+        self.by_id.get(access_key_id).map(|known| known.principal.clone())
     }
 
     /// The secret behind an access key id, for signature checks.
     pub fn secret(&self, access_key_id: &str) -> Option<&SecretText> {
-        self.by_id.get(access_key_id).map(|(_, secret)| secret)
+        self.by_id.get(access_key_id).map(|known| &known.secret)
     }
 
     /// Every caller and their secret, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&Principal, &SecretText)> {
-        self.by_id.values().map(|(principal, secret)| (principal, secret))
+        self.by_id.values().map(|known| (&known.principal, &known.secret))
+    }
+
+    /// The callers who are users of their own at the sites, and who they are there; in no particular order.
+    pub fn site_users(&self) -> impl Iterator<Item = (&Principal, &[SiteUser])> {
+        self.by_id.values().filter(|known| !known.at.is_empty()).map(|known| (&known.principal, known.at.as_slice()))
     }
 
     /// How many there are.
@@ -111,7 +122,8 @@ mod tests {
     use super::*;
 
     fn credential(name: &str, id: &str, secret: &str) -> Credential {
-        Credential { name: name.into(), access_key_id: id.into(), secret_access_key: SecretText::new(secret.into()) }
+        let secret_access_key = SecretText::new(secret.into());
+        Credential { name: name.into(), access_key_id: id.into(), secret_access_key, at: Vec::new() }
     }
 
     fn refusal(list: Vec<Credential>) -> String {

@@ -1,13 +1,15 @@
-//! Requests without a signature: where a rule leaves it to the primary who may do what.
+//! Requests without a signature: whether the primary is asked who may do what.
 use super::{Pattern, RuleSet};
 use crate::s3::{BucketName, ObjectKey};
 
 /// What becomes of requests without a signature.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Anonymous {
     /// They are denied, whatever the storage would let anybody do.
-    #[default]
     Deny,
+    /// What a client with a credential made public through the proxy is done for anybody, as far as the primary lets them.
+    #[default]
+    AsGranted,
     /// What the primary lets anybody do, by its ACLs and policies, is done for anybody.
     AsStorage,
 }
@@ -15,24 +17,32 @@ pub enum Anonymous {
 // === impl RuleSet ===
 
 impl RuleSet {
-    /// Whether the primary is asked about a request without a signature for this object; for `None`, for the whole bucket (its listings name
-    /// every object): then the rule that leaves it to the primary has to be for all of it, and none before it for a part.
-    pub fn asks_storage(&self, bucket: &BucketName, key: Option<&ObjectKey>) -> bool {
+    /// What becomes of a request without a signature for this object; for `None`, for the whole bucket (its listings name every object): the least
+    /// that any of its objects has.
+    pub fn anonymous(&self, bucket: &BucketName, key: Option<&ObjectKey>) -> Anonymous {
         if let Some(key) = key {
-            return self.plan(bucket, key).terms.anonymous == Anonymous::AsStorage;
+            return self.plan(bucket, key).terms.anonymous;
         }
-        let Ok(whole) = Pattern::parse(&format!("{bucket}/**")) else { return false };
-        let mut rules =
-            self.rules().filter(|rule| rule.headers.is_empty() && rule.pattern.may_match_in(bucket.as_str()));
-        rules
-            .find(|rule| rule.terms.anonymous == Anonymous::Deny || rule.pattern.covers(&whole))
-            .is_some_and(|rule| rule.terms.anonymous == Anonymous::AsStorage)
+        self.all_in(bucket).into_iter().min().unwrap_or(Anonymous::Deny)
     }
 
-    /// Whether it may be asked about some object of the bucket: of a form it is not known yet about which.
-    pub fn may_ask_storage(&self, bucket: &BucketName) -> bool {
-        self.rules()
-            .any(|rule| rule.terms.anonymous == Anonymous::AsStorage && rule.pattern.may_match_in(bucket.as_str()))
+    /// The most that any object of the bucket has: of a form it is not known yet which it is for.
+    pub fn most_anonymous(&self, bucket: &BucketName) -> Anonymous {
+        self.all_in(bucket).into_iter().max().unwrap_or(Anonymous::Deny)
+    }
+
+    /// What the bucket's objects have, by the rules that decide on reads.
+    fn all_in(&self, bucket: &BucketName) -> Vec<Anonymous> {
+        let Ok(whole) = Pattern::parse(&format!("{bucket}/**")) else { return Vec::new() };
+        let mut all = Vec::new();
+        for rule in self.rules().filter(|rule| rule.headers.is_empty() && rule.pattern.may_match_in(bucket.as_str())) {
+            all.push(rule.terms.anonymous);
+            if rule.pattern.covers(&whole) {
+                return all;
+            }
+        }
+        all.push(Anonymous::default());
+        all
     }
 }
 
@@ -57,24 +67,28 @@ mod tests {
 
     #[test]
     fn an_object_goes_by_its_own_rule_and_a_listing_by_all_of_its_bucket() {
-        use Anonymous::{AsStorage, Deny};
+        use Anonymous::{AsGranted, AsStorage, Deny};
         let site = BucketName::parse("site").expect("a bucket");
         let key = |key: &str| ObjectKey::parse(key).expect("a key");
         let all = rules(&[("site/**", AsStorage)]);
-        assert!(
-            all.asks_storage(&site, Some(&key("a"))) && all.asks_storage(&site, None) && all.may_ask_storage(&site)
-        );
+        assert_eq!((all.anonymous(&site, Some(&key("a"))), all.anonymous(&site, None)), (AsStorage, AsStorage));
         let other = BucketName::parse("other").expect("a bucket");
-        assert!(!all.asks_storage(&other, Some(&key("a"))) && !all.asks_storage(&other, None));
-        assert!(!all.may_ask_storage(&other));
+        assert_eq!((all.anonymous(&other, Some(&key("a"))), all.anonymous(&other, None)), (AsGranted, AsGranted));
 
         let but = rules(&[("site/private/**", Deny), ("site/**", AsStorage)]);
-        assert!(but.asks_storage(&site, Some(&key("a"))) && !but.asks_storage(&site, Some(&key("private/a"))));
-        assert!(!but.asks_storage(&site, None), "a listing would name what is private");
+        assert_eq!(but.anonymous(&site, Some(&key("a"))), AsStorage);
+        assert_eq!(but.anonymous(&site, Some(&key("private/a"))), Deny);
+        assert_eq!(but.anonymous(&site, None), Deny, "a listing would name what is private");
+        assert_eq!(but.most_anonymous(&site), AsStorage);
         let part = rules(&[("site/public/**", AsStorage)]);
-        assert!(part.asks_storage(&site, Some(&key("public/a"))) && !part.asks_storage(&site, None));
-        assert!(part.may_ask_storage(&site));
-        assert!(!rules(&[]).asks_storage(&site, None));
-        assert!(rules(&[("**", AsStorage)]).asks_storage(&site, None));
+        assert_eq!(
+            (part.anonymous(&site, Some(&key("public/a"))), part.anonymous(&site, None)),
+            (AsStorage, AsGranted)
+        );
+        assert_eq!(part.most_anonymous(&site), AsStorage);
+        assert_eq!(rules(&[]).anonymous(&site, None), AsGranted);
+        let none = rules(&[("**", Deny)]);
+        assert_eq!((none.anonymous(&site, None), none.most_anonymous(&site)), (Deny, Deny));
+        assert_eq!(rules(&[("**", AsStorage)]).anonymous(&site, None), AsStorage);
     }
 }

@@ -146,7 +146,7 @@ words! {
     Replication { Tee "tee", Strict "strict", Async "async" }
     Unsealed { Refuse "refuse", Read "read" }
     MetadataForm { Sealed "sealed", Clear "clear" }
-    Anonymous { Deny "deny", AsStorage "as-storage" }
+    Anonymous { Deny "deny", AsGranted "as-granted", AsStorage "as-storage" }
 }
 
 impl std::fmt::Display for Deletes {

@@ -1,4 +1,5 @@
 //! How to reach a site.
+use crate::secret::SecretText;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SiteName(pub Arc<str>);
 
-/// How to reach a site. The secret has no `Debug`.
+/// How to reach a site. No `Debug`: it holds a secret.
 pub struct SiteConfig {
     /// Name.
     pub name: SiteName,
@@ -17,7 +18,7 @@ pub struct SiteConfig {
     /// Access key id.
     pub access_key_id: String,
     /// Secret access key.
-    pub secret_access_key: crate::secret::SecretText,
+    pub secret_access_key: SecretText,
     /// PEM bundle of extra certificate authorities.
     pub ca_pem: Option<Vec<u8>>,
     /// Prefix put before every bucket name at this site (empty: none).
@@ -28,6 +29,14 @@ pub struct SiteConfig {
     pub stall_timeout: Duration,
     /// Idle connections kept per site.
     pub max_idle_connections: usize,
+}
+
+/// Who somebody is at a site. No `Debug`.
+pub struct SiteCredential {
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key.
+    pub secret_access_key: SecretText,
 }
 
 // === impl SiteName ===

@@ -101,8 +101,8 @@ impl Inner {
         if let Some(locked) = self.locks.heard(bucket, Instant::now()) {
             return locked;
         }
-        // On the heap: it is rare, and every write would carry room for it.
-        let locked = Box::pin(self.object_lock(bucket)).await;
+        // On the heap: it is rare, and every write would carry room for it. As the proxy: a client may not be allowed to know.
+        let locked = Box::pin(self.as_proxy().object_lock(bucket)).await;
         match &locked {
             Err(error) if error.is_outage() => self.locks.forget(bucket),
             _ => self.locks.note(bucket, locked.clone(), Instant::now()),

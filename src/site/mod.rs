@@ -55,7 +55,7 @@ pub mod tee;
 pub use ask::{Answered, Asker};
 pub use bucket::{ListedBucket, SiteOwner};
 pub use capabilities::Capabilities;
-pub use config::{SiteConfig, SiteName};
+pub use config::{SiteConfig, SiteCredential, SiteName};
 pub use connect::confine;
 pub use delete::{DeleteOptions, Deleted, Doomed};
 pub use error::{SiteError, chain, without_words};

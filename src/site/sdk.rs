@@ -2,7 +2,7 @@
 //!
 //! The SDK brings endpoints, error models and retries for everything that is rare; its checksums are off where
 //! an operation does not demand them, and every wait is bounded.
-use super::config::SiteConfig;
+use super::config::SiteCredential;
 use super::connect::Pool;
 use super::error::{SiteError, chain, code_of_status, without_words};
 use super::sdk_http::{SLOW, SdkHttp};
@@ -21,21 +21,30 @@ use std::time::Duration;
 pub(super) const DELETE_MARKER: &str = "x-amz-delete-marker";
 /// The version that an answer is about.
 pub(super) const VERSION_ID: &str = "x-amz-version-id";
+
+/// Where this door leads, and how long it waits there.
+pub(super) struct Door<'a> {
+    pub(super) region: &'a str,
+    pub(super) origin: &'a Origin,
+    pub(super) connect_timeout: Duration,
+    pub(super) stall_timeout: Duration,
+}
+
 /// The SDK's client for a site.
-pub(super) fn client(config: &SiteConfig, origin: &Origin, pool: Pool) -> aws_sdk_s3::Client {
-    let http = SdkHttp::over(pool, origin.host.clone());
-    let secret = config.secret_access_key.expose();
+pub(super) fn client(door: &Door<'_>, credential: &SiteCredential, pool: Pool) -> aws_sdk_s3::Client {
+    let http = SdkHttp::over(pool, door.origin.host.clone());
+    let secret = credential.secret_access_key.expose();
     let settings = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http)
-        .endpoint_url(origin.url())
+        .endpoint_url(door.origin.url())
         .force_path_style(true)
-        .region(Region::new(config.region.clone()))
-        .credentials_provider(Credentials::new(&config.access_key_id, secret, None, None, "strongroom"))
+        .region(Region::new(door.region.to_owned()))
+        .credentials_provider(Credentials::new(&credential.access_key_id, secret, None, None, "strongroom"))
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .retry_config(RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(50)))
-        .timeout_config(timeouts(config.connect_timeout, config.stall_timeout))
+        .timeout_config(timeouts(door.connect_timeout, door.stall_timeout))
         .build();
     aws_sdk_s3::Client::from_conf(settings)
 }

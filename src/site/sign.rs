@@ -4,7 +4,8 @@
 //! we know every header we send and need neither a parsed URL nor a sorted map
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>). The payload of
 //! objects is `UNSIGNED-PAYLOAD`: what is sent is authenticated by its own seal, and hashing it again would halve the speed.
-use crate::secret::{SecretBytes, SecretText};
+use super::config::SiteCredential;
+use crate::secret::SecretBytes;
 use arc_swap::ArcSwapOption;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -16,8 +17,7 @@ pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// Signs requests with one credential for one region.
 pub(super) struct Signer {
-    access_key_id: String,
-    secret: SecretText,
+    credential: SiteCredential,
     region: String,
     day: ArcSwapOption<DayKey>,
 }
@@ -55,8 +55,12 @@ pub(super) struct Signed {
 // === impl Signer ===
 
 impl Signer {
-    pub(super) fn new(access_key_id: String, secret: SecretText, region: String) -> Self {
-        Self { access_key_id, secret, region, day: ArcSwapOption::empty() }
+    pub(super) fn new(credential: SiteCredential, region: String) -> Self {
+        Self { credential, region, day: ArcSwapOption::empty() }
+    }
+
+    pub(super) fn region(&self) -> &str {
+        &self.region
     }
 
     pub(super) fn sign(&self, request: &ToSign<'_>, now: OffsetDateTime) -> Signed {
@@ -69,7 +73,7 @@ impl Signer {
         let signature = aws_sigv4::sign::v4::calculate_signature(key.key.expose(), to_sign.as_bytes());
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
-            self.access_key_id
+            self.credential.access_key_id
         );
         Signed { date, authorization }
     }
@@ -78,7 +82,8 @@ impl Signer {
         if let Some(key) = self.day.load_full().filter(|key| key.date == now.date()) {
             return key;
         }
-        let derived = aws_sigv4::sign::v4::generate_signing_key(self.secret.expose(), now.into(), &self.region, "s3");
+        let secret = self.credential.secret_access_key.expose();
+        let derived = aws_sigv4::sign::v4::generate_signing_key(secret, now.into(), &self.region, "s3");
         let mut key = [0u8; 32];
         key.copy_from_slice(derived.as_ref());
         let key = Arc::new(DayKey { date: now.date(), key: SecretBytes::new(key) });
@@ -161,6 +166,7 @@ fn canonical_hash(request: &ToSign<'_>, date: &str, names: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::SecretText;
     use aws_sigv4::http_request::{
         PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
         UriPathNormalizationMode, sign,
@@ -171,7 +177,8 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2026-11-23 16:40:05 UTC);
 
     fn signer() -> Signer {
-        Signer::new("AKID".into(), SecretText::new("secret/+=".into()), "eu-central-1".into())
+        let secret_access_key = SecretText::new("secret/+=".into());
+        Signer::new(SiteCredential { access_key_id: "AKID".into(), secret_access_key }, "eu-central-1".into())
     }
 
     /// The signature that the SDK's own signer gives to the same request.

@@ -9,12 +9,12 @@ use super::pace::Pace;
 use super::quirks::Quirks;
 use super::sdk;
 use super::sign::Signer;
-use super::{Capabilities, Location, SiteOwner, WriteCondition, path};
+use super::{Capabilities, Location, SiteCredential, SiteOwner, WriteCondition, path};
 use crate::s3::BucketName;
-use crate::secret::SecretText;
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -29,20 +29,24 @@ pub struct Site {
 pub(super) struct Inner {
     pub(super) name: SiteName,
     pub(super) bucket_prefix: String,
+    connect: Duration,
     pub(super) stall: Duration,
     pub(super) origin: Origin,
     pub(super) pool: Pool,
     pub(super) signer: Signer,
     pub(super) sdk: aws_sdk_s3::Client,
-    pub(super) health: Health,
-    pub(super) pace: Pace,
-    pub(super) quirks: Quirks,
-    pub(super) locks: Locks,
+    /// What was learned of the site, whoever asks.
+    pub(super) health: Arc<Health>,
+    pub(super) pace: Arc<Pace>,
+    pub(super) quirks: Arc<Quirks>,
+    pub(super) locks: Arc<Locks>,
     /// Empty before the first probe.
-    pub(super) capabilities: ArcSwapOption<Capabilities>,
+    pub(super) capabilities: Arc<ArcSwapOption<Capabilities>>,
     /// Whom the site says that our credential is; empty before it was asked, and where it does not say.
     pub(super) owner: ArcSwapOption<SiteOwner>,
     pub(super) observer: Arc<dyn SiteObserver>,
+    /// The same site as the proxy itself, where this is it as one of its clients.
+    proxy: Option<Arc<Self>>,
 }
 
 /// The endpoint, parsed once.
@@ -79,26 +83,78 @@ impl Site {
             max_idle_connections: config.max_idle_connections,
         };
         let pool = connect::pool(&reach).map_err(|e| unusable(e.to_string()))?;
-        let sdk = sdk::client(&config, &origin, pool.clone());
-        let secret = SecretText::new(config.secret_access_key.expose().to_owned());
-        let signer = Signer::new(config.access_key_id, secret, config.region);
+        let door = sdk::Door {
+            region: &config.region,
+            origin: &origin,
+            connect_timeout: config.connect_timeout,
+            stall_timeout: config.stall_timeout,
+        };
+        let credential =
+            SiteCredential { access_key_id: config.access_key_id, secret_access_key: config.secret_access_key };
+        let sdk = sdk::client(&door, &credential, pool.clone());
+        let signer = Signer::new(credential, config.region);
         let inner = Inner {
             name: config.name,
             bucket_prefix: config.bucket_prefix,
+            connect: config.connect_timeout,
             stall: config.stall_timeout,
             origin,
             pool,
             signer,
             sdk,
-            health: Health::new(),
-            pace: Pace::default(),
-            quirks: Quirks::default(),
-            locks: Locks::default(),
-            capabilities: ArcSwapOption::empty(),
+            health: Arc::new(Health::new()),
+            pace: Arc::default(),
+            quirks: Arc::default(),
+            locks: Arc::default(),
+            capabilities: Arc::default(),
             owner: ArcSwapOption::empty(),
             observer,
+            proxy: None,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The same site, asked with another credential than the proxy's own. What is learned of the site is learned for both.
+    #[must_use]
+    pub fn acting_as(&self, credential: SiteCredential) -> Self {
+        let like = self.as_proxy().inner;
+        let region = like.signer.region();
+        let door = sdk::Door { region, origin: &like.origin, connect_timeout: like.connect, stall_timeout: like.stall };
+        let inner = Inner {
+            name: like.name.clone(),
+            bucket_prefix: like.bucket_prefix.clone(),
+            connect: like.connect,
+            stall: like.stall,
+            origin: like.origin.clone(),
+            pool: like.pool.clone(),
+            sdk: sdk::client(&door, &credential, like.pool.clone()),
+            signer: Signer::new(credential, region.to_owned()),
+            health: like.health.clone(),
+            pace: like.pace.clone(),
+            quirks: like.quirks.clone(),
+            locks: like.locks.clone(),
+            capabilities: like.capabilities.clone(),
+            owner: ArcSwapOption::empty(),
+            observer: like.observer.clone(),
+            proxy: Some(like.clone()),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The same site as the proxy itself: for what no client asks for.
+    #[must_use]
+    pub fn as_proxy(&self) -> Self {
+        Self { inner: self.inner.proxy.as_ref().unwrap_or(&self.inner).clone() }
+    }
+
+    /// Whether it is asked as somebody else than the proxy itself.
+    pub fn is_acting(&self) -> bool {
+        self.inner.proxy.is_some()
+    }
+
+    /// Whether it is the same site, asked with the same credential.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// Name.
@@ -135,6 +191,11 @@ impl Site {
 // === impl Inner ===
 
 impl Inner {
+    /// The same site as the proxy itself.
+    pub(super) fn as_proxy(&self) -> &Self {
+        self.proxy.as_deref().unwrap_or(self)
+    }
+
     /// The name of a bucket at this site.
     pub(super) fn bucket(&self, bucket: &BucketName) -> String {
         format!("{}{bucket}", self.bucket_prefix)
@@ -242,6 +303,26 @@ impl Sites {
     pub fn all(&self) -> impl Iterator<Item = &Site> {
         std::iter::once(&self.primary).chain(self.backups.iter())
     }
+
+    /// The same sites, asked with the credentials that somebody has there.
+    ///
+    /// # Errors
+    /// The site for which there is none: what it forbids them, another site would do for them as the proxy.
+    pub fn acting_as(&self, mut own: HashMap<SiteName, SiteCredential>) -> Result<Self, SiteName> {
+        let mut acting = |site: &Site| {
+            let credential = own.remove(site.name()).ok_or_else(|| site.name().clone())?;
+            Ok(site.acting_as(credential))
+        };
+        let primary = acting(&self.primary)?;
+        Ok(Self { primary, backups: self.backups.iter().map(acting).collect::<Result<Vec<_>, _>>()?.into() })
+    }
+
+    /// The same sites as the proxy itself.
+    #[must_use]
+    pub fn as_proxy(&self) -> Self {
+        Self { primary: self.primary.as_proxy(), backups: self.backups.iter().map(Site::as_proxy).collect() }
+    }
+
     /// By name.
     pub fn by_name(&self, name: &SiteName) -> Option<&Site> {
         self.all().find(|s| s.name() == name)

@@ -100,7 +100,7 @@ impl Site {
         page(answer).ok_or_else(|| inner.nonsense("a listing whose keys are not UTF-8"))
     }
 
-    /// Every version and marker of one key, newest first.
+    /// Every version and marker of one key, newest first. Asked as the proxy: no client asks for it, and whoever acts may not be allowed to list.
     ///
     /// # Errors
     /// As [`Site::list_versions`].
@@ -115,7 +115,7 @@ impl Site {
         };
         let mut all = Vec::new();
         loop {
-            let page = self.list_versions(&query).await?;
+            let page = self.as_proxy().list_versions(&query).await?;
             let others = page.versions.iter().any(|version| version.key != at.key.as_str());
             all.extend(page.versions.into_iter().filter(|version| version.key == at.key.as_str()));
             // Longer keys with this prefix come after it.

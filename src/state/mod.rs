@@ -5,7 +5,7 @@
 //!
 //! | file | holds | durability | when it is damaged |
 //! |---|---|---|---|
-//! | `state.sqlite3` | uploads and parts ([`uploads`]), the journal ([`journal`]), [`intents`], who is alive ([`owner`]), what keys sealed ([`key_usage`]) | `synchronous=FULL`: on disk when a call returns | refused loudly, with what to do |
+//! | `state.sqlite3` | uploads and parts ([`uploads`]), the journal ([`journal`]), [`intents`], who is alive ([`owner`]), what keys sealed ([`key_usage`]), what clients made public ([`published`]) | `synchronous=FULL`: on disk when a call returns | refused loudly, with what to do |
 //! | `index.sqlite3` | the ETag index ([`index`]) | a cache, written behind in batches | thrown away and built anew |
 //!
 //! Every change of `state.sqlite3` goes through one writer that commits whatever is waiting in one transaction
@@ -21,6 +21,7 @@ mod journal;
 mod key_usage;
 mod open;
 mod owner;
+mod published;
 mod schema;
 mod types;
 mod uploads;

@@ -20,7 +20,7 @@ const POSTGRES: [(&str, &str); 4] = [
 /// Only one process at a time brings a shared database forward.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(7235419072431)";
 
-/// Uploads, parts, the journal, intents, and what was sealed under each key. `AUTOINCREMENT`: the id of a settled miss must never come again, since settling
+/// Uploads, parts, the journal, intents, what was sealed under each key, and what clients made public. `AUTOINCREMENT`: the id of a settled miss must never come again, since settling
 /// names a row by id and generation. Keys are bytes: their order is S3's, and no collation interferes.
 pub(super) const STATE: Schema = Schema {
     version: "schema_version",
@@ -132,6 +132,14 @@ pub(super) const STATE: Schema = Schema {
         objects BIGINT NOT NULL,
         bytes BIGINT NOT NULL,
         PRIMARY KEY (vault_key, version)
+    );
+    ",
+        // The empty key is the bucket itself.
+        "
+    CREATE TABLE published (
+        bucket TEXT NOT NULL,
+        object_key BLOB NOT NULL,
+        PRIMARY KEY (bucket, object_key)
     );
     ",
     ],

@@ -1,8 +1,11 @@
-"""Requests without a signature: denied, whatever the storage would do, until a rule leaves it to the primary.
+"""Requests without a signature: denied, whatever the storage would do, but for what clients made public, and where a rule leaves it to the primary.
 
 Over LocalStack, which lets anybody do everything; over embedded sites, which let nobody. (Storage that tells one from the other, Ceph: the topic
 `anonymous` of tests/differential.)
 """
+
+import json
+import sqlite3
 
 import pytest
 import requests
@@ -67,6 +70,75 @@ def test_nobody_is_let_in_by_the_storage_alone(start_proxy):
     anybody = Anybody(start_proxy(localstack.pair()))
     assert set(asked_everything(anybody).values()) == {403}
     assert code(anybody.ask("GET", "/public/a")) == "AccessDenied"
+
+
+def test_what_a_client_made_public_is_public_and_nothing_else(start_proxy):
+    proxy = start_proxy(localstack.pair())
+    anybody = Anybody(proxy)
+    s3, bucket = anybody.s3, anybody.bucket
+    s3.put_object(Bucket=bucket, Key="public/b", Body=b"public", ACL="public-read")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="public/c", ACL="public-read")["UploadId"]
+    named = {"Bucket": bucket, "Key": "public/c", "UploadId": upload}
+    part = {"PartNumber": 1, "ETag": s3.upload_part(PartNumber=1, Body=b"in parts", **named)["ETag"]}
+    s3.complete_multipart_upload(MultipartUpload={"Parts": [part]}, **named)
+    s3.put_object(Bucket=bucket, Key="public/d", Body=b"later")
+    assert anybody.ask("GET", "/public/d").status_code == 403
+    s3.put_object_acl(Bucket=bucket, Key="public/d", ACL="public-read")
+    s3.copy_object(Bucket=bucket, Key="public/e", CopySource={"Bucket": bucket, "Key": "private/a"}, ACL="public-read")
+    public = {"public/b": b"public", "public/c": b"in parts", "public/d": b"later", "public/e": BODY}
+    for key, body in public.items():
+        assert anybody.ask("GET", f"/{key}").content == body, key
+    proxy.stop()
+    proxy.start()
+    for key, body in public.items():
+        assert anybody.ask("GET", f"/{key}").content == body, f"{key} after a restart"
+    # LocalStack would let anybody do all of it.
+    assert set(asked_everything(anybody).values()) == {403}
+
+    grant = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [grant]}))
+    done = asked_everything(anybody)
+    assert {what for what, status in done.items() if status < 300} == {
+        "get", "head", "list", "list of versions", "tags", "put", "form",
+    }  # fmt: skip
+    assert anybody.ask("GET", "/private/a").content == BODY
+
+
+def test_a_bucket_that_is_made_anew_is_private(start_proxy):
+    anybody = Anybody(start_proxy(localstack.pair()))
+    anybody.s3.put_bucket_acl(Bucket=anybody.bucket, ACL="public-read")
+    assert anybody.ask("GET").status_code == 200
+    for key in ("public/a", "private/a"):
+        anybody.s3.delete_object(Bucket=anybody.bucket, Key=key)
+    anybody.s3.delete_bucket(Bucket=anybody.bucket)
+    assert code(anybody.ask("GET")) == "NoSuchBucket"
+    anybody.s3.create_bucket(Bucket=anybody.bucket)
+    assert code(anybody.ask("GET")) == "AccessDenied"
+
+
+def test_a_rule_denies_whatever_clients_make_public(start_proxy):
+    rules = [{"name": "closed", "match": "*/private/**", "key": "main", "anonymous": "deny"}]
+    anybody = Anybody(start_proxy(localstack.pair(), rules=rules))
+    anybody.s3.put_bucket_acl(Bucket=anybody.bucket, ACL="public-read-write")
+    anybody.s3.put_object_acl(Bucket=anybody.bucket, Key="private/a", ACL="public-read")
+    assert anybody.ask("GET", "/public/a").status_code == 200
+    assert anybody.ask("GET", "/private/a").status_code == 403
+    assert anybody.ask("PUT", "/private/new", data=b"x").status_code == 403
+    assert anybody.form("private/form").status_code == 403
+    assert anybody.ask("GET").status_code == 403, "a listing would name what is private"
+
+
+def test_a_client_whose_wish_cannot_be_written_down_is_told_so(start_proxy):
+    """What is public is written down first: nothing is made public that is not known to be."""
+    proxy = start_proxy(localstack.pair())
+    anybody = Anybody(proxy)
+    with sqlite3.connect(proxy.folder / "state" / "state.sqlite3") as state:
+        state.execute("CREATE TRIGGER full BEFORE INSERT ON published BEGIN SELECT RAISE(FAIL, 'the disk is full'); END")
+    state.close()
+    answer = error_of(anybody.s3.put_object, Bucket=anybody.bucket, Key="b", Body=b"x", ACL="public-read")
+    assert answer[1] == 503
+    assert error_of(anybody.s3.head_object, Bucket=anybody.bucket, Key="b")[1] == 404
+    anybody.s3.put_object(Bucket=anybody.bucket, Key="b", Body=b"x", ACL="private")
 
 
 def test_nor_by_the_rule_alone(start_proxy, pool):

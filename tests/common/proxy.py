@@ -56,6 +56,10 @@ class Settings:
     rules: list[dict] = dataclasses.field(default_factory=list)
     worker: dict = dataclasses.field(default_factory=dict)
     suites: dict = dataclasses.field(default_factory=_suites)
+    # Access key id and secret at every site of the tests' own credential, where it is a user of its own there.
+    user: tuple[str, str] | None = None
+    # Further credentials, the same here and at every site: name to access key id and secret.
+    others: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
 
 def _value(value) -> str:
@@ -86,7 +90,7 @@ class Proxy(StrongroomProcess):
         self.port, self.admin_port = free_port(), free_port()
         self.config = folder / "strongroom.toml"
         super().__init__(folder, ["serve", "--config", str(self.config)], f"127.0.0.1:{self.admin_port}")
-        self.secrets = [settings.root_key, settings.secret_access_key]
+        self.secrets = [settings.root_key, settings.secret_access_key, *(keys[1] for keys in settings.others.values())]
         self.access_log = AccessLog(folder / "access.log")
         self.events = Events(folder / "events.jsonl")
         self.write_config()
@@ -105,12 +109,9 @@ class Proxy(StrongroomProcess):
         """(Re)writes every file the proxy reads."""
         settings = self.settings
         _private(self.folder / "root.key", settings.root_key + "\n")
-        credential = {
-            "name": "tests",
-            "access_key_id": ACCESS_KEY_ID,
-            "secret_access_key": settings.secret_access_key,
-        }
-        _private(self.folder / "credentials.toml", _table("[[credential]]", credential))
+        credentials = [self._credential("tests", (ACCESS_KEY_ID, settings.secret_access_key), settings.user)]
+        credentials += [self._credential(name, keys, keys) for name, keys in settings.others.items()]
+        _private(self.folder / "credentials.toml", "\n".join(credentials))
         top = {"region": settings.region, "system_bucket": settings.system_bucket}
         if settings.domain:
             top["domain"] = settings.domain
@@ -133,6 +134,13 @@ class Proxy(StrongroomProcess):
             tables.append(_table("[tls]", pair))
         tables += [self._site(index, site) for index, site in enumerate(settings.sites)]
         self.config.write_text("\n".join(tables))
+
+    def _credential(self, name: str, here: tuple[str, str], there: tuple[str, str] | None) -> str:
+        fields = ("access_key_id", "secret_access_key")
+        tables = [_table("[[credential]]", {"name": name, **dict(zip(fields, here, strict=True))})]
+        for site in self.settings.sites if there else []:
+            tables.append(_table(f"[credential.at.{site.name}]", dict(zip(fields, there, strict=True))))
+        return "\n".join(tables)
 
     def _keys(self) -> str:
         files = [f"{{ file = {json.dumps(str(file))} }}" for file in (self.folder / "root.key", *self.settings.other_roots)]

@@ -8,9 +8,12 @@ from . import places
 from .ports import free_port
 from .sites import Site
 
-# Of scripts/rgw-up.
-ACCESS_KEY_ID = "STRONGROOMTESTKEY"
-SECRET_ACCESS_KEY = "strongroom-test-secret"
+# Of scripts/rgw-up: access key id and secret of a user, of one that may do everything, and of one that is somebody else.
+USER = ("STRONGROOMTESTKEY", "strongroom-test-secret")
+ADMIN = ("STRONGROOMADMINKEY", "strongroom-admin-secret")
+OTHER = ("STRONGROOMOTHERKEY", "strongroom-other-secret")
+# Its name there, for policies and ACLs.
+OTHER_ID = "strongroom-other"
 
 
 def _script() -> pathlib.Path:
@@ -32,13 +35,10 @@ def _start_pair() -> list[dict]:
     return [{"name": name, "port": port} for name, port, _ in boots]
 
 
-def pair() -> list[Site]:
-    """Primary and backup, running."""
+def pair(user: tuple[str, str] = USER) -> list[Site]:
+    """Primary and backup, running, as one of their users."""
     started = places.once("rgw", _start_pair)
-    return [
-        Site(gateway["name"], f"http://127.0.0.1:{gateway['port']}", ACCESS_KEY_ID, SECRET_ACCESS_KEY)
-        for gateway in started
-    ]
+    return [Site(gateway["name"], f"http://127.0.0.1:{gateway['port']}", *user) for gateway in started]
 
 
 def stop_pair(run_folder: pathlib.Path) -> None:

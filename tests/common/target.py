@@ -19,6 +19,8 @@ class Target:
     ca: pathlib.Path | None
     sites: tuple[Site, ...]
     proxy: Proxy | None
+    # Access key id and secret of somebody else.
+    other: tuple[str, str] | None = None
 
     @property
     def tls(self) -> bool:
@@ -33,6 +35,11 @@ class Target:
     def s3(self, **config):
         """A boto3 client with default settings but for what is given."""
         return s3_client(self.endpoint, self.access_key_id, self.secret_access_key, self.region, self.ca, **config)
+
+    def as_other(self) -> "Target":
+        """The same for somebody else."""
+        access_key_id, secret_access_key = self.other
+        return dataclasses.replace(self, access_key_id=access_key_id, secret_access_key=secret_access_key, other=None)
 
 
 def of_proxy(proxy: Proxy, backend: str) -> Target:

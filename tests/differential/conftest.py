@@ -1,6 +1,7 @@
 """Backends, each twice: by itself, and behind a proxy.
 
 `--no-rgw` and `--no-localstack` leave one out; `--record FILE` appends every difference, meant or not, as a line of JSON.
+`--as-users`: over Ceph every case runs with a credential that is a user of its own there, as those of the topic `users` always do.
 """
 
 import dataclasses
@@ -22,6 +23,7 @@ from common.proxy import Proxy, Settings  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--no-rgw", action="store_true", help="without the Ceph RADOS Gateway")
     parser.addoption("--no-localstack", action="store_true", help="without LocalStack")
+    parser.addoption("--as-users", action="store_true", help="as a user of Ceph's own, not as the proxy's")
     parser.addoption("--record", help="append every difference to this file")
 
 
@@ -47,14 +49,14 @@ def pytest_generate_tests(metafunc):
 
 
 def _makes_sense(backend: str, case: cases.Case) -> bool:
-    """LocalStack checks no signatures, so it cannot say what is right about them; to a body that is cut off it says nothing.
+    """LocalStack checks no signatures and tells no users apart, so it cannot say what is right about them; to a body that is cut off it says nothing.
 
     Ceph begins no upload that asks for encryption where it was given no keys for it.
     """
     if (backend, case.name) == ("rgw", "encryption.of_parts"):
         return False
     topic = case.name.split(".")[0]
-    unable = topic in ("anonymous", "forms", "presigned", "signatures") or case.name == "chunked.signed.cut"
+    unable = topic in ("anonymous", "forms", "presigned", "signatures", "users") or case.name == "chunked.signed.cut"
     return backend != "localstack" or not unable
 
 
@@ -67,23 +69,26 @@ class Pool:
         self._running: list = []
 
     def pair(self, backend: str) -> tuple[targets.Target, targets.Target]:
-        """The backend itself, and the proxy over it."""
+        """The backend itself, and the proxy over it; `rgw-users`: over Ceph, where its clients are users of their own."""
         if backend not in self._pairs:
-            sites = getattr(self, f"_{backend}")()
-            # Ceph says what anybody may do; LocalStack lets everybody do everything.
-            rule = {"anonymous": "as-storage"} if backend == "rgw" else {}
-            proxy = Proxy(self.folder / f"proxy-{backend}", Settings(sites, rule=rule)).start()
+            site, settings = getattr(self, f"_{backend.replace('-', '_')}")()
+            proxy = Proxy(self.folder / f"proxy-{backend}", settings).start()
             self._running.append(proxy)
-            self._pairs[backend] = targets.of_site(sites[0], backend), targets.of_proxy(proxy, backend)
+            pair = targets.of_site(site, backend), targets.of_proxy(proxy, backend)
+            other = settings.others.get("other")
+            self._pairs[backend] = tuple(dataclasses.replace(target, other=other) for target in pair)
         return self._pairs[backend]
 
     def _rgw(self):
-        return rgw.pair()
+        return rgw.pair()[0], Settings(rgw.pair())
+
+    def _rgw_users(self):
+        return rgw.pair()[0], Settings(rgw.pair(rgw.ADMIN), user=rgw.USER, others={"other": rgw.OTHER})
 
     def _localstack(self):
         # One server, whose other buckets are the backup's.
         site = localstack.site()
-        return [site, dataclasses.replace(site, name="backup", bucket_prefix="backup-")]
+        return site, Settings([site, dataclasses.replace(site, name="backup", bucket_prefix="backup-")])
 
     def close(self) -> None:
         """Proxies before what they stand on."""

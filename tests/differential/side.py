@@ -76,6 +76,8 @@ class Side:
     def __init__(self, target: Target):
         self.target = target
         self.s3 = client(target)
+        # Somebody else, where there is one.
+        self.other = client(target.as_other()) if target.other else None
         self.wire = Wire(target)
         self.steps: list[Step] = []
         self.requests: list[Answered] = []

@@ -65,7 +65,8 @@ def test_the_proxy_answers_as_its_backend_does(pool, backend, case, request):
     """One case on one backend."""
     if why := GAPS.get(case.name):
         request.applymarker(pytest.mark.xfail(reason=why, strict=True))
-    backend_alone, with_proxy = pool.pair(backend)
+    as_users = backend == "rgw" and (case.name.startswith("users.") or request.config.getoption("--as-users"))
+    backend_alone, with_proxy = pool.pair("rgw-users" if as_users else backend)
     direct = _run(case, backend_alone)
     log = with_proxy.proxy.access_log
     mark = log.size()

@@ -103,6 +103,7 @@ impl World {
             access_key_id: ACCESS_KEY.to_owned(),
             secret_access_key: SecretText::new(SECRET.to_owned()),
             name: "tests".to_owned(),
+            at: Vec::new(),
         };
         let guards = Guards {
             credentials: Arc::new(Credentials::new(vec![credential]).expect("a good credential")),

@@ -94,6 +94,7 @@ impl World {
         let gateway = Gateway::new(Parts {
             sites,
             tee: tee.clone(),
+            actors: Vec::new(),
             keyring: Arc::new(keyring),
             rules: Arc::new(LiveRules::new(rules())),
             aliases: strongroom::s3::Aliases::default(),
@@ -346,6 +347,7 @@ fn credentials() -> Credentials {
         access_key_id: "TEST".to_owned(),
         secret_access_key: SecretText::new("a-secret-for-the-tests".to_owned()),
         name: "test".to_owned(),
+        at: Vec::new(),
     };
     Credentials::new(vec![credential]).expect("credentials")
 }

@@ -15,6 +15,7 @@ pub(super) use recorder::Recorder;
 use super::Gateway;
 use super::address::address_of;
 use super::anonymous::asks_for_more;
+use super::publish;
 use super::put;
 use super::request;
 use super::xml::push_element;
@@ -55,6 +56,7 @@ pub(super) async fn post_object(
     if permit.principal().is_anonymous() && asks_for_more(&req.headers) {
         return Err(S3Error::new(S3ErrorCode::AccessDenied));
     }
+    publish::remember(gateway, &permit, &req.headers, b"").await?;
     let (redirect, status) = (req.input.success_action_redirect.clone(), req.input.success_action_status);
     // A page's empty field is a type that nobody chose.
     req.input.content_type.take_if(|kind| kind.is_empty());

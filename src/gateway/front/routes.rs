@@ -75,7 +75,7 @@ impl S3Route for Routes {
             (None, _) => Ok(verify::verified(req)),
             (Some(passed), Some(gateway)) => {
                 let permit = request::permit(&req)?;
-                passthrough::pass_on(gateway, passed.row, &permit, req).await
+                passthrough::pass_on(gateway.of(Some(&permit)), passed.row, &permit, req).await
             }
             (Some(_), None) => Err(S3Error::new(S3ErrorCode::NotImplemented)),
         }

@@ -1,5 +1,5 @@
 //! ListParts: plain sizes, plain ETags, from the state alone.
-use super::session::{Session, storage_class};
+use super::session::{Session, check_reader, storage_class};
 use crate::gateway::Gateway;
 use crate::gateway::checksum::{algorithm_name, set_checksum, type_name};
 use crate::gateway::list::owner;
@@ -18,7 +18,8 @@ pub(in crate::gateway) async fn list_parts(
     gateway: &Arc<Gateway>,
     req: S3Request<ListPartsInput>,
 ) -> S3Result<S3Response<ListPartsOutput>> {
-    let at = request::object_of(&request::permit(&req)?)?;
+    let permit = request::permit(&req)?;
+    let at = request::object_of(&permit)?;
     let input = req.input;
     let limit = page_size(input.max_parts, "max-parts")?;
     let marker = input.part_number_marker.unwrap_or(0);
@@ -26,6 +27,7 @@ pub(in crate::gateway) async fn list_parts(
         return Err(not_negative("part-number-marker"));
     }
     let session = Session::find(gateway, &at, &input.upload_id).await?;
+    check_reader(gateway, &permit, &session.upload).await?;
     let after = u16::try_from(marker).unwrap_or(u16::MAX);
     let mut parts = gateway.state.parts(&input.upload_id, after, limit + 1).await.map_err(GatewayError::from)?;
     let is_truncated = limit > 0 && parts.len() > limit as usize;

@@ -2,7 +2,7 @@
 use super::create::is_upload_id;
 use super::leftover::is_leftover;
 use super::list_parts::{MAX_PAGE, initiator, page_size, timestamp};
-use super::session::{check_bucket, storage_class};
+use super::session::{ask_leave, check_bucket, storage_class};
 use crate::gateway::Gateway;
 use crate::gateway::list::{Encoding, owner};
 use crate::gateway::request;
@@ -56,6 +56,13 @@ pub(in crate::gateway) async fn list_multipart_uploads(
     };
     refuse_odd_marker(&asked.id_marker)?;
     check_bucket(gateway, &asked.bucket).await?;
+    let primary = &gateway.sites.primary;
+    if primary.is_acting() {
+        // The state tells everybody's: the primary says whether this caller may see them.
+        let mut query = vec![("max-uploads".to_owned(), "1".to_owned()), ("uploads".to_owned(), String::new())];
+        query.extend((!asked.prefix.is_empty()).then(|| ("prefix".to_owned(), asked.prefix.clone())));
+        ask_leave(primary, &asked.bucket, None, query).await?;
+    }
     let page = asked.page(&gateway.state).await?;
     let owner = owner(gateway);
     // S3 names them on the last page, too.

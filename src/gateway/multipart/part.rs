@@ -1,7 +1,8 @@
 //! UploadPart and UploadPartCopy. Whoever sends the bytes, they are stored in one way.
-use super::session::{Session, no_such_upload, part_number};
+use super::session::{Session, check_writer, no_such_upload, part_number};
 use super::staging;
 use crate::audit::RequestContext;
+use crate::authz::Permit;
 use crate::gateway::Gateway;
 use crate::gateway::checksum::{Declared, set_checksum};
 use crate::gateway::conditions::Conditions;
@@ -12,7 +13,7 @@ use crate::gateway::put::{MAX_PUT, note_write};
 use crate::gateway::request;
 use crate::gateway::respond::GatewayError;
 use crate::gateway::terms;
-use crate::s3::{Operation, PlainETag, PlainLen};
+use crate::s3::{PlainETag, PlainLen};
 use crate::seal::{PartEntry, message_len};
 use crate::site::tee::{Committed, TeeWrite};
 use crate::site::{Location, ObjectHeaders, SiteName, WriteCondition};
@@ -48,7 +49,8 @@ pub(in crate::gateway) async fn upload_part(
     gateway: &Arc<Gateway>,
     mut req: S3Request<UploadPartInput>,
 ) -> S3Result<S3Response<UploadPartOutput>> {
-    let at = request::object_of(&request::permit(&req)?)?;
+    let permit = request::permit(&req)?;
+    let at = request::object_of(&permit)?;
     let context = request::context(&req);
     let declared = Declared::from_headers(&req.headers)?;
     let trailers = req.trailing_headers.clone();
@@ -62,7 +64,7 @@ pub(in crate::gateway) async fn upload_part(
     let declared = declared.also(session.algorithm())?;
     let told = session.told(gateway, brought.as_ref());
     let part = NewPart { number, body, length, declared, trailers, brought };
-    let entry = store(gateway, session, part, Operation::UploadPart, context.as_ref()).await?;
+    let entry = store(gateway, session, part, &permit, context.as_ref()).await?;
     let mut output = UploadPartOutput {
         e_tag: Some(etag(&entry)),
         server_side_encryption: told.encryption,
@@ -101,7 +103,7 @@ pub(in crate::gateway) async fn upload_part_copy(
     let declared = Declared::default().also(session.algorithm())?;
     let told = session.told(gateway, brought.as_ref());
     let part = NewPart { number, body, length: span.len(), declared, trailers: None, brought };
-    let entry = store(gateway, session, part, Operation::UploadPartCopy, context.as_ref()).await;
+    let entry = store(gateway, session, part, &permit, context.as_ref()).await;
     let entry = entry.map_err(|error| fault.or(error))?;
     let mut result = CopyPartResult {
         e_tag: Some(etag(&entry)),
@@ -125,7 +127,7 @@ async fn store<B>(
     gateway: &Arc<Gateway>,
     session: Session,
     part: NewPart<B>,
-    operation: Operation,
+    permit: &Permit,
     context: Option<&RequestContext>,
 ) -> Result<PartEntry, GatewayError>
 where
@@ -140,9 +142,12 @@ where
     let (uploads, tee) = session.uploads(gateway, true).await?;
     let staged = staging::is_staged(length).then(|| staging::new_place(gateway, &session.upload.id, number));
     let staged = staged.transpose()?;
+    if staged.is_some() {
+        check_writer(gateway, permit, &session.upload)?;
+    }
     let mut write = match &staged {
         Some(place) => {
-            let tee = gateway.tee.acting(place, true, session.mode).await?;
+            let tee = gateway.tee.as_proxy().acting(place, true, session.mode).await?;
             tee.put(place, sealed, ObjectHeaders::default(), WriteCondition::Always, session.mode)
         }
         None => tee.part(&session.at, &uploads, number, sealed, session.mode),
@@ -170,7 +175,7 @@ where
     // To its end, even when the client has gone away: what a site has must be in the state.
     let task = tokio::spawn(finish(Arc::clone(gateway), pending));
     let (session, committed) = task.await.map_err(S3Error::internal_error)??;
-    gateway.metrics.moved(operation, length.0, sealed);
+    gateway.metrics.moved(permit.operation(), length.0, sealed);
     note_write(context, &session.limit.rule, &session.sealer, &committed, length, sealed);
     Ok(entry)
 }

@@ -1,19 +1,20 @@
 //! An upload as an operation finds it: its row, its place, its sealer.
 use super::leftover::is_leftover;
+use crate::authz::Permit;
 use crate::gateway::Gateway;
 use crate::gateway::checksum::algorithm_by_name;
 use crate::gateway::customer::{self, Brought};
 use crate::gateway::encryption::{Encryption, Told};
 use crate::gateway::put::mode;
-use crate::gateway::respond::GatewayError;
+use crate::gateway::respond::{GatewayError, own_words};
 use crate::gateway::terms::Limit;
 use crate::policy::Plan;
-use crate::s3::BucketName;
+use crate::s3::{BucketName, ObjectKey};
 use crate::seal::{ChecksumAlgorithm, ChecksumType, ObjectSealer, SealError};
-use crate::site::Location;
-use crate::site::SiteName;
 use crate::site::tee::{Mode, SiteUploads, Tee};
+use crate::site::{Forward, Location, Site, SiteName};
 use crate::state::Upload;
+use bytes::Bytes;
 use s3s::dto::StorageClass;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
@@ -177,6 +178,52 @@ pub(super) async fn check_bucket(gateway: &Gateway, bucket: &BucketName) -> S3Re
         // Down: what the state knows is right all the same.
         _ => Ok(()),
     }
+}
+
+/// Whether the caller may be told what the state knows of an upload. Whoever began it may; of others who are users of their own at the sites the
+/// primary decides, as it would if they asked it directly.
+///
+/// # Errors
+/// What the primary says to them.
+pub(super) async fn check_reader(gateway: &Gateway, permit: &Permit, upload: &Upload) -> S3Result<()> {
+    if is_trusted_with(gateway, permit, upload) {
+        return Ok(());
+    }
+    let primary = &gateway.sites.primary;
+    let (_, id) = uploads_of(upload).into_iter().find(|(site, _)| site == primary.name()).ok_or_else(denied)?;
+    let query = vec![("max-parts".to_owned(), "1".to_owned()), ("uploadId".to_owned(), id)];
+    ask_leave(primary, &upload.bucket, Some(&upload.key), query).await
+}
+
+/// Whether the caller may put a part where the sites do not see whose it is: whoever began the upload.
+///
+/// # Errors
+/// AccessDenied.
+pub(super) fn check_writer(gateway: &Gateway, permit: &Permit, upload: &Upload) -> S3Result<()> {
+    if is_trusted_with(gateway, permit, upload) { Ok(()) } else { Err(denied()) }
+}
+
+fn is_trusted_with(gateway: &Gateway, permit: &Permit, upload: &Upload) -> bool {
+    !gateway.sites.primary.is_acting() || *permit.principal().access_key_id == *upload.initiator
+}
+
+/// Whether the primary serves this GET to the caller.
+///
+/// # Errors
+/// What it says.
+pub(super) async fn ask_leave(
+    primary: &Site,
+    bucket: &BucketName,
+    key: Option<&ObjectKey>,
+    query: Vec<(String, String)>,
+) -> S3Result<()> {
+    let (method, bucket, key) = (http::Method::GET, bucket.clone(), key.cloned());
+    let question = Forward { method, bucket, key, query, headers: Vec::new(), body: Bytes::new() };
+    primary.forward(&question).await.map(drop).map_err(own_words)
+}
+
+fn denied() -> S3Error {
+    S3Error::new(S3ErrorCode::AccessDenied)
 }
 
 /// The backend uploads of whatever sites take part.

@@ -1,5 +1,5 @@
 //! Parts under 5 MiB. A backend refuses them anywhere but at the end, and the footer comes behind them: they are kept as small sealed
-//! objects of the system bucket until Complete sends them together with the footer (`docs/decisions/0001-footer-and-small-last-part.md`).
+//! objects of the system bucket, which is the proxy's own, until Complete sends them together with the footer (`docs/decisions/0001-footer-and-small-last-part.md`).
 use crate::gateway::Gateway;
 use crate::gateway::respond::GatewayError;
 use crate::s3::{ObjectKey, PlainLen};
@@ -39,7 +39,7 @@ pub(super) async fn read(
 ) -> Result<Bytes, GatewayError> {
     let place = place(gateway, key)?;
     let mut failure = None;
-    for site in gateway.sites.all() {
+    for site in gateway.sites.as_proxy().all() {
         let read = read_at(site, &place, length).await.and_then(|bytes| match check(&bytes) {
             Ok(()) => Ok(bytes),
             Err(error) => {
@@ -78,7 +78,7 @@ pub(super) async fn remove(gateway: &Gateway, keys: &[&str]) {
     let bucket = gateway.authorizer.system_bucket();
     for doomed in doomed.chunks(DELETED_AT_ONCE) {
         let keys: Vec<ObjectKey> = doomed.iter().map(|one| one.key.clone()).collect();
-        let tee = gateway.tee.acting_for_all(bucket, &keys, true, Mode::Tee).await;
+        let tee = gateway.tee.as_proxy().acting_for_all(bucket, &keys, true, Mode::Tee).await;
         let done = match tee {
             Ok(tee) => tee.delete_many(bucket, doomed.to_vec(), false, Fate::default()).await,
             Err(error) => Err(error),

@@ -36,7 +36,8 @@ impl ObjectCache {
             self.entries.invalidate(at);
             return None;
         }
-        Some(opened).filter(|opened| opened.site.name() == site.name())
+        // Further requests go out as whoever opened it.
+        Some(opened).filter(|opened| opened.site.is_same(site))
     }
 
     /// The entry for exactly what `site` has just answered, metadata included.

@@ -6,6 +6,7 @@ use super::Gateway;
 use super::checksum::{Declared, Hasher};
 use super::ingest::{collect, sha256_mismatch};
 use super::open::Candidates;
+use super::publish;
 use super::refuse::passed;
 use super::request;
 use super::respond::{GatewayError, not_implemented, own_words};
@@ -46,6 +47,7 @@ pub(super) async fn pass_on(
     if row.operation == Operation::RestoreObject && selects(&body) {
         return Err(not_implemented("A query over the bytes of an archived object, which are sealed,"));
     }
+    publish::remember(gateway, permit, &headers, &body).await?;
 
     let forward = Forward {
         method,

@@ -148,6 +148,7 @@ impl Inner {
     pub(super) fn like(&self) -> Self {
         Self {
             sites: self.sites.clone(),
+            own: self.own.clone(),
             misses: Arc::clone(&self.misses),
             backup_grace: self.backup_grace,
             locks: self.locks.clone(),

@@ -168,6 +168,8 @@ pub struct Tee {
 
 pub(super) struct Inner {
     sites: Sites,
+    /// The same as the proxy itself: for what is looked at afterwards, whoever made the change.
+    own: Sites,
     misses: Arc<dyn MissRecorder>,
     backup_grace: Duration,
     locks: Arc<KeyLocks>,
@@ -207,7 +209,8 @@ impl Tee {
     pub fn new(sites: Sites, misses: Arc<dyn MissRecorder>, backup_grace: Duration) -> Self {
         let (locks, stragglers, orphans) = (Arc::new(KeyLocks::new()), Arc::default(), TaskTracker::new());
         let (accepts, left_out, keeps) = (false, None, None);
-        let inner = Inner { sites, misses, backup_grace, locks, stragglers, orphans, accepts, left_out, keeps };
+        let own = sites.clone();
+        let inner = Inner { sites, own, misses, backup_grace, locks, stragglers, orphans, accepts, left_out, keeps };
         Self { inner: Arc::new(inner) }
     }
 
@@ -215,6 +218,18 @@ impl Tee {
     #[must_use]
     pub fn keeping(self, keeps: Keeps) -> Self {
         Self { inner: Arc::new(Inner { keeps: Some(keeps), ..self.inner.like() }) }
+    }
+
+    /// The same tee, writing as one of its clients: these are the same sites with a client's own credentials there.
+    #[must_use]
+    pub fn acting_as(&self, sites: Sites) -> Self {
+        Self { inner: Arc::new(Inner { sites, ..self.inner.like() }) }
+    }
+
+    /// The same tee, writing as the proxy itself: for what no client asks for.
+    #[must_use]
+    pub fn as_proxy(&self) -> Self {
+        self.acting_as(self.inner.own.clone())
     }
 
     /// The lock of an object that was written then, by the rules in force.

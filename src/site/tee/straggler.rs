@@ -186,7 +186,7 @@ impl Inner {
     }
 
     async fn bring_back(&self, at: &Location, last: &[Last]) -> Result<(), StragglerError> {
-        let primary = &self.sites.primary;
+        let primary = &self.own.primary;
         // Nothing to be brought back; or it is at a backup already, or recorded as such: whoever accepted it there sees to it.
         let Some(expected) = last.first().and_then(|last| last.at(primary)) else { return Ok(()) };
         if self.misses.home_of(at).await?.is_some() || held(primary, at).await?.as_ref() == expected {
@@ -220,7 +220,7 @@ impl Inner {
     /// A backup that holds what was acknowledged last, or what came after it; and whether that is an object.
     async fn holder_of(&self, at: &Location, last: &[Last]) -> Result<Option<(&Site, bool)>, SiteError> {
         let mut unknown = None;
-        for backup in self.sites.backups.iter() {
+        for backup in self.own.backups.iter() {
             let expected: Vec<_> = last.iter().filter_map(|last| last.at(backup)).collect();
             if expected.is_empty() {
                 continue;

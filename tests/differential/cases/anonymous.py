@@ -1,4 +1,4 @@
-"""Requests without any signature. The proxy is told to leave it to the storage what anybody may do (`anonymous = "as-storage"`)."""
+"""Requests without any signature: what a case makes public, through either side, anybody may."""
 
 import json
 
