@@ -153,6 +153,11 @@ impl Gateway {
         permit.and_then(|permit| self.actors.get(&permit.principal().access_key_id)).unwrap_or(self)
     }
 
+    /// Whether some callers are users of their own at the sites.
+    pub(in crate::gateway) fn has_actors(&self) -> bool {
+        !self.actors.is_empty()
+    }
+
     /// The same with other credentials at the sites. Everything else is shared.
     fn acting_as(&self, sites: Sites) -> Self {
         Self {

@@ -13,6 +13,7 @@ use super::respond::{GatewayError, not_implemented};
 use super::retention;
 use super::terms;
 use crate::audit::RequestContext;
+use crate::authz::Permit;
 use crate::policy::{Deletes, Plan, Replication};
 use crate::s3::{Operation, PlainLen, Suite};
 use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId, sealed_len};
@@ -64,7 +65,8 @@ pub(super) async fn put_object(
     let declared = Declared::from_headers(&req.headers)?;
     let input = &mut req.input;
     let encryption = refuse_unsupported(refusable!(input, Brought::of(&req.headers, context.as_ref())?))?;
-    let kept = kept(&req.headers)?;
+    let mut kept = kept(&req.headers)?;
+    kept.extend(acl_of_nobodys(gateway, &permit));
     if input.write_offset_bytes.is_some() {
         return Err(not_implemented("Appending to an object"));
     }
@@ -95,6 +97,13 @@ pub(super) async fn put_object(
     set_checksum!(output, stored.content.checksum.as_ref().map(|(value, _)| value));
     output.checksum_type = stored.content.checksum.map(|(_, kind)| type_name(kind).to_owned().into());
     Ok(S3Response::new(output))
+}
+
+/// What nobody in particular puts belongs to the proxy's user. Where the bucket may be another user's, they have to be able to read it, as they
+/// could if it was nobody's (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>, canned ACLs).
+fn acl_of_nobodys(gateway: &Gateway, permit: &Permit) -> Option<(&'static str, String)> {
+    let shared = permit.principal().is_anonymous() && gateway.has_actors();
+    shared.then(|| ("x-amz-acl", "bucket-owner-full-control".to_owned()))
 }
 
 /// Seals and stores one object.

@@ -199,11 +199,18 @@ fn of_site(error: SiteError) -> S3Error {
                 return passed_on(DENIED, 403, "Access Denied");
             }
             if OURS.contains(&code.as_str()) {
-                tracing::error!(%site, code, message, "the site refuses the proxy's own credential; check its keys, policy and clock");
+                tracing::error!(%site, code, message, "the site refuses the credential of a request, the proxy's own or that of a caller who is a user of its own there; check keys, policy and clock");
                 return unavailable();
             }
             tracing::error!(%site, code, status, message, "the site failed");
-            if *status >= 500 { unavailable() } else { S3Error::new(S3ErrorCode::InternalError) }
+            match status {
+                500.. => unavailable(),
+                // A refusal that only this storage has: to be told as one, and not as something to try again.
+                400..500 if is_code(code) => {
+                    passed_on(code, *status, "The storage refuses the request, for a reason of its own.")
+                }
+                _ => S3Error::new(S3ErrorCode::InternalError),
+            }
         }
         SiteError::DeleteMarker { status, version_id, .. } => delete_marker(*status, version_id.as_deref()),
         SiteError::Unreachable { site, detail } => {
@@ -220,6 +227,13 @@ fn of_site(error: SiteError) -> S3Error {
         }
         _ => unavailable(),
     }
+}
+
+/// Whether it looks like an error code of S3's.
+fn is_code(code: &str) -> bool {
+    code.len() <= 64
+        && code.starts_with(|first: char| first.is_ascii_uppercase())
+        && code.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>: 404 for what lies under a delete marker, 405 for
@@ -349,6 +363,16 @@ mod tests {
         let error = S3Error::from(GatewayError::from(unable));
         assert_eq!(*error.code(), S3ErrorCode::NotImplemented);
         assert!(error.message().is_some_and(|text| text.contains("If-Match") && !text.contains("inner")));
+    }
+
+    #[test]
+    fn a_refusal_that_only_one_storage_has_is_a_refusal() {
+        let error = site("DirectoryObjectContainsData", 400);
+        let status = error.status_code().map(|status| status.as_u16());
+        assert_eq!((error.code().as_str(), status), ("DirectoryObjectContainsData", Some(400)));
+        for odd in ["", "400", "<b>", "not a code"] {
+            assert_eq!(*site(odd, 400).code(), S3ErrorCode::InternalError, "{odd:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,16 @@ use super::sdk;
 use super::site::Site;
 use crate::s3::SealedETag;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use std::collections::HashMap;
+
+/// The CRC-64/NVME of parts, in base64, by their numbers.
+type PartSums = HashMap<i32, String>;
+
+/// Of a checksum over the whole object S3 wants none of the parts'
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>); versitygw does all the same.
+fn wants_sums(error: &SiteError) -> bool {
+    matches!(error, SiteError::S3 { status: 400, message, .. } if message.contains("the checksum for each part"))
+}
 
 impl Site {
     /// Starts an upload; its id.
@@ -62,7 +72,14 @@ impl Site {
         parts: &[(u16, SealedETag)],
         condition: &WriteCondition,
     ) -> Result<Written, SiteError> {
-        let written = self.inner.watched("complete_multipart", self.complete(at, upload_id, parts, condition)).await?;
+        let ask = |sums| self.inner.watched("complete_multipart", self.complete(at, upload_id, parts, sums, condition));
+        let written = match ask(PartSums::new()).await {
+            Err(error) if wants_sums(&error) => {
+                let sums = self.inner.watched("list_parts", self.part_sums(at, upload_id)).await?;
+                ask(sums).await?
+            }
+            answer => answer?,
+        };
         if !written.etag.as_str().is_empty() {
             return Ok(written);
         }
@@ -76,11 +93,13 @@ impl Site {
         at: &Location,
         upload_id: &str,
         parts: &[(u16, SealedETag)],
+        sums: PartSums,
         condition: &WriteCondition,
     ) -> Result<Written, SiteError> {
         let inner = &self.inner;
         let part = |(number, etag): &(u16, SealedETag)| {
-            CompletedPart::builder().part_number(i32::from(*number)).e_tag(etag.quoted()).build()
+            let part = CompletedPart::builder().part_number(i32::from(*number)).e_tag(etag.quoted());
+            part.set_checksum_crc64_nvme(sums.get(&i32::from(*number)).cloned()).build()
         };
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(part).collect())).build();
         let mut call = inner
@@ -99,6 +118,27 @@ impl Site {
         let etag = SealedETag::from_backend(done.e_tag().unwrap_or_default());
         let version_id = done.version_id.filter(|id| !id.is_empty());
         Ok(Written { etag, version_id, expiration: done.expiration })
+    }
+
+    /// The checksums that a site has of an upload's parts.
+    async fn part_sums(&self, at: &Location, upload_id: &str) -> Result<PartSums, SiteError> {
+        let inner = &self.inner;
+        let mut sums = PartSums::new();
+        let mut marker = None;
+        loop {
+            let call = inner.sdk.list_parts().bucket(inner.bucket(&at.bucket)).key(at.key.as_str());
+            let call = call.upload_id(upload_id).set_part_number_marker(marker);
+            let page = call.send().await.map_err(|e| inner.sdk_error(e))?;
+            sums.extend(
+                page.parts()
+                    .iter()
+                    .filter_map(|part| Some((part.part_number()?, part.checksum_crc64_nvme()?.to_owned()))),
+            );
+            marker = page.next_part_number_marker.filter(|_| page.is_truncated == Some(true));
+            if marker.is_none() {
+                return Ok(sums);
+            }
+        }
     }
 
     /// Aborts an upload.

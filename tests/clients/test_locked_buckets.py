@@ -12,6 +12,11 @@ from common.data import MIB, content
 from common.door import XML, Door
 from conftest import new_bucket
 
+# Of versitygw, which wants them although the checksum is one over the whole object.
+WANTS_SUMS = (
+    b"<Error><Code>InvalidRequest</Code><Message>The upload was created using a crc64nvme checksum. The complete request must include the "
+    b"checksum for each part. It was missing for part 1 in the request.</Message></Error>"
+)
 REFUSAL = (
     b"<Error><Code>InvalidRequest</Code><Message>Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object "
     b"requests with Object Lock parameters</Message></Error>"
@@ -24,8 +29,13 @@ class Insisting:
 
     def __init__(self):
         self.locked, self.seen = set(), []
+        # Whether the end of an upload has to name the checksums of its parts.
+        self.wants_sums, self.ends = False, []
 
-    def __call__(self, command, path, headers, _body):
+    def __call__(self, command, path, headers, body):
+        if self.wants_sums and command == "POST" and b"<CompleteMultipartUpload" in body:
+            self.ends.append(body.count(b"<ChecksumCRC64NVME>"))
+            return None if self.ends[-1] else (400, XML, WANTS_SUMS)
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query, keep_blank_values=True)
         is_upload = command == "PUT" and path.count("/") > 1 and "x-amz-copy-source" not in headers
         is_upload = is_upload and (not query or "partNumber" in query or "x-id" in query)
@@ -101,6 +111,22 @@ def test_parts_and_copies_into_a_locked_bucket_too(start_proxy, sites, door):
     for key in ("parts", "copy"):
         assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
     assert door.seen and all(trailer for _, trailer in door.seen)
+
+
+def test_a_site_that_wants_the_checksums_of_parts_is_told_them(start_proxy, sites, door):
+    s3 = start_proxy(sites).s3(retries={"total_max_attempts": 1})
+    bucket = locked_bucket(s3, door, "summed-locked")
+    door.wants_sums = True
+    body = content(6 * MIB)
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    parts = [
+        {"PartNumber": n, "ETag": s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=n, Body=b)["ETag"]}
+        for n, b in ((1, body[: 5 * MIB]), (2, body[5 * MIB :]))
+    ]
+    s3.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == body
+    # At either site: without, and then with one for each part that it has.
+    assert sorted(door.ends) == [0, 0, 2, 2]
 
 
 def test_a_bucket_without_lock_is_written_as_ever(start_proxy, sites, door):

@@ -1,6 +1,7 @@
 """Backends, each twice: by itself, and behind a proxy.
 
 `--no-rgw` and `--no-localstack` leave one out; `--record FILE` appends every difference, meant or not, as a line of JSON.
+`--at URL` adds another S3 server, for `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`: its name is `server`. Nothing is meant for it in particular.
 `--as-users`: over Ceph every case runs with a credential that is a user of its own there, as those of the topic `users` always do.
 """
 
@@ -18,11 +19,13 @@ import cases  # noqa: E402
 from common import localstack, places, rgw, run  # noqa: E402
 from common import target as targets  # noqa: E402
 from common.proxy import Proxy, Settings  # noqa: E402
+from common.sites import Site  # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--no-rgw", action="store_true", help="without the Ceph RADOS Gateway")
     parser.addoption("--no-localstack", action="store_true", help="without LocalStack")
+    parser.addoption("--at", help="compare over this S3 server as well")
     parser.addoption("--as-users", action="store_true", help="as a user of Ceph's own, not as the proxy's")
     parser.addoption("--record", help="append every difference to this file")
 
@@ -44,6 +47,7 @@ def pytest_generate_tests(metafunc):
         return
     left_out = {name for name in ("rgw", "localstack") if metafunc.config.getoption(f"--no-{name}")}
     backends = [name for name in ("localstack", "rgw") if name not in left_out]
+    backends += ["server"] if metafunc.config.getoption("--at") else []
     pairs = [(backend, case) for backend in backends for case in cases.all_of_them() if _makes_sense(backend, case)]
     metafunc.parametrize("backend,case", pairs, ids=[f"{backend}-{case.name}" for backend, case in pairs])
 
@@ -57,14 +61,16 @@ def _makes_sense(backend: str, case: cases.Case) -> bool:
         return False
     topic = case.name.split(".")[0]
     unable = topic in ("anonymous", "forms", "presigned", "signatures", "users") or case.name == "chunked.signed.cut"
+    if backend == "server":
+        return topic != "users"
     return backend != "localstack" or not unable
 
 
 class Pool:
     """Both sides of every backend, started when first asked for."""
 
-    def __init__(self, folder: pathlib.Path):
-        self.folder = folder
+    def __init__(self, folder: pathlib.Path, server: str | None):
+        self.folder, self.server = folder, server
         self._pairs: dict[str, tuple[targets.Target, targets.Target]] = {}
         self._running: list = []
 
@@ -90,6 +96,11 @@ class Pool:
         site = localstack.site()
         return site, Settings([site, dataclasses.replace(site, name="backup", bucket_prefix="backup-")])
 
+    def _server(self):
+        keys = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+        site = Site("primary", self.server, *keys, bucket_prefix="primary-")
+        return dataclasses.replace(site, bucket_prefix=""), Settings([site, dataclasses.replace(site, name="backup", bucket_prefix="backup-")])
+
     def close(self) -> None:
         """Proxies before what they stand on."""
         for process in self._running[::-1]:
@@ -97,10 +108,10 @@ class Pool:
 
 
 @pytest.fixture(scope="session")
-def pool():
+def pool(request):
     """Shared by the cases of one worker."""
     folder = places.run_folder() / os.environ.get("PYTEST_XDIST_WORKER", "alone")
     folder.mkdir(exist_ok=True)
-    pool = Pool(folder)
+    pool = Pool(folder, request.config.getoption("--at"))
     yield pool
     pool.close()

@@ -47,7 +47,8 @@ def _tries_everything(side, keys):
     _other(side, "put_bucket_acl", ACL="private")
     _other(side, "put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"})
     _other(side, "delete_object", Key=keys[0])
-    _other(side, "delete_objects", Delete={"Objects": [{"Key": key} for key in keys]})
+    # One: Ceph tells of several in an order of its own.
+    _other(side, "delete_objects", Delete={"Objects": [{"Key": keys[-1]}]})
     _other(side, "delete_bucket")
     side.list_objects_v2()
 
