@@ -123,6 +123,7 @@ impl App {
             open_keyring(config.keys, purpose, &sites, &config.system_bucket, &rules, &state, entropy.clone()).await?;
         let journal = start_journal(config.intents, &state, &sites).await?;
         let tee = Tee::new(sites.clone(), journal.clone(), config.backup_grace).keeping(keeps(rules.clone()));
+        let tee = tee.among_users(!actors.is_empty());
         let tee = if config.pace.accept_on_backup {
             state.expect_homes();
             tee.accepting_on_backup()

@@ -20,7 +20,6 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use source::{Asked, Found, Source};
 use std::sync::Arc;
 
-mod acl;
 mod assemble;
 mod reuse;
 mod rewrap;

@@ -4,7 +4,9 @@ use super::compare::{self, Version};
 use super::throttle::Throttle;
 use crate::s3::SealedETag;
 use crate::site::tee::{KeyGuard, MissError, Tee};
-use crate::site::{GotObject, Location, ObjectHeaders, PutBody, SealedRange, Site, SiteError, WriteCondition, Written};
+use crate::site::{
+    Acl, GotObject, Location, ObjectHeaders, PutBody, SealedRange, Site, SiteError, WriteCondition, Written,
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -13,6 +15,8 @@ use tokio::sync::mpsc;
 const CHUNKS: usize = 4;
 /// The most parts an upload may have.
 const MAX_PARTS: u64 = 10_000;
+/// How often a copy is given an ACL that changes meanwhile.
+const ACL_TRIES: u32 = 4;
 /// How often one part is tried: a large object should not start over because one of its requests broke.
 const PART_TRIES: u32 = 3;
 
@@ -85,10 +89,42 @@ impl Transfer<'_> {
     pub(super) async fn run(&self) -> Result<Copied, SiteError> {
         let result = if self.source.length.0 > self.cut.single { self.in_parts().await } else { self.whole().await };
         match result {
+            Ok(Copied::Done(etag)) => {
+                self.share().await;
+                Ok(Copied::Done(etag))
+            }
             // The pinned read: the version is gone from the primary.
             Err(SiteError::S3 { site, status: 404 | 412, .. }) if site == *self.from.name() => Ok(Copied::Changed),
             other => other,
         }
+    }
+
+    /// Lets in whom the source lets in, as far as a canned ACL says it: a copy begins as the proxy's own. Best effort, since many sites take no ACLs.
+    /// Whoever changes the ACL at the same time tells every site: the source is looked at again afterwards, so that theirs is the last word.
+    async fn share(&self) {
+        let mut told = None;
+        for _ in 0..ACL_TRIES {
+            let wanted = match self.wanted_acl().await {
+                Ok(wanted) if wanted == told => return,
+                Ok(wanted) => wanted,
+                Err(error) => {
+                    tracing::warn!(bucket = %self.at.bucket, site = %self.site.name(), %error, "the ACL of a copied object is not known; only the proxy may read the copy");
+                    return;
+                }
+            };
+            if let Err(error) = self.site.put_acl(self.at, wanted.unwrap_or("private")).await {
+                tracing::warn!(bucket = %self.at.bucket, site = %self.site.name(), %error, "a site does not take the ACL of a copied object; only the proxy may read the copy");
+                return;
+            }
+            told = wanted;
+        }
+    }
+
+    async fn wanted_acl(&self) -> Result<Option<&'static str>, SiteError> {
+        Ok(match self.from.acl(self.at, self.named).await? {
+            Acl::Canned(name) => Some(name),
+            Acl::Usual | Acl::Own => self.tee.is_among_users().then_some("bucket-owner-full-control"),
+        })
     }
 
     async fn read(&self, range: SealedRange) -> Result<GotObject, SiteError> {
@@ -134,7 +170,7 @@ impl Transfer<'_> {
         if able { self.condition() } else { WriteCondition::Always }
     }
 
-    /// What the site is told to keep: as the source keeps it, tags included. (ACLs stay each site's own.)
+    /// What the site is told to keep: as the source keeps it, tags included. (ACLs come later.)
     async fn headers(&self, got: &GotObject) -> Result<ObjectHeaders, SiteError> {
         let tags = if got.has_tags() { self.from.tagging_header(self.at, self.named).await? } else { None };
         let headers = got.headers(tags);

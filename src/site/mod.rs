@@ -12,6 +12,7 @@
 //!
 //! Every key travels byte for byte: no door normalises `//`, `.`, `..` or a leading `/`.
 
+mod acl;
 mod ask;
 mod body;
 mod bucket;
@@ -52,6 +53,7 @@ mod wire;
 pub mod embedded;
 pub mod tee;
 
+pub use acl::Acl;
 pub use ask::{Answered, Asker};
 pub use bucket::{ListedBucket, SiteOwner};
 pub use capabilities::Capabilities;

@@ -4,7 +4,6 @@
 //! From 5 MiB on every site copies what stays by itself. A smaller object is read, authenticated to its last byte, and written to every site.
 //! Nothing is done for an object that some site does not have as the primary has it, and what is written is bound to the version that was
 //! looked at: a client's write wins. Every site is needed (`Mode::Strict`): what one cannot copy would have to be sent there whole.
-use super::acl::{Acl, acl};
 use super::assemble::{Assembly, SMALLEST_BODY, assemble};
 use crate::audit::RequestContext;
 use crate::authz::Permit;
@@ -18,7 +17,7 @@ use crate::s3::rewrap::{FATE, FROM, Fate, MOVED, ONLY, WISH, Wish};
 use crate::s3::{Operation, PlainETag};
 use crate::seal::{ObjectName, ObjectSealer, OpenObject, TRAILER_LEN, VaultKeyRef};
 use crate::site::tee::{Committed, CopySource, Mode};
-use crate::site::{Location, ObjectHeaders, SealedRange, SiteError, WriteCondition, kept};
+use crate::site::{Acl, Location, ObjectHeaders, SealedRange, SiteError, WriteCondition, kept};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use s3s::dto::{CopyObjectOutput, CopyObjectResult, ETag};
@@ -170,7 +169,7 @@ async fn prepare(
         return Err(S3Error::with_message(S3ErrorCode::InvalidObjectState, message).into());
     }
     let tags = if opened.has_tags { opened.site.tagging_header(at, None).await? } else { None };
-    let acl = match acl(&opened.site, at).await? {
+    let acl = match opened.site.acl(at, None).await? {
         Acl::Usual => None,
         Acl::Canned(name) => Some(name),
         Acl::Own => {

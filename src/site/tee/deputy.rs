@@ -157,6 +157,7 @@ impl Inner {
             accepts: self.accepts,
             left_out: self.left_out.clone(),
             keeps: self.keeps.clone(),
+            users: self.users,
         }
     }
 

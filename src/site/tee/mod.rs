@@ -181,6 +181,8 @@ pub(super) struct Inner {
     /// A backup takes the primary's place: the site that is not asked.
     left_out: Option<SiteName>,
     keeps: Option<Keeps>,
+    /// The sites have other users than the proxy's own, who may have buckets there.
+    users: bool,
 }
 
 /// The upload ids of one multipart upload: one per site that takes part (a site that failed is left out).
@@ -208,9 +210,10 @@ impl Tee {
     /// Over these sites. `backup_grace`: how long a backup may keep a `Mode::Tee` write waiting.
     pub fn new(sites: Sites, misses: Arc<dyn MissRecorder>, backup_grace: Duration) -> Self {
         let (locks, stragglers, orphans) = (Arc::new(KeyLocks::new()), Arc::default(), TaskTracker::new());
-        let (accepts, left_out, keeps) = (false, None, None);
+        let (accepts, left_out, keeps, users) = (false, None, None, false);
         let own = sites.clone();
-        let inner = Inner { sites, own, misses, backup_grace, locks, stragglers, orphans, accepts, left_out, keeps };
+        let inner =
+            Inner { sites, own, misses, backup_grace, locks, stragglers, orphans, accepts, left_out, keeps, users };
         Self { inner: Arc::new(inner) }
     }
 
@@ -218,6 +221,17 @@ impl Tee {
     #[must_use]
     pub fn keeping(self, keeps: Keeps) -> Self {
         Self { inner: Arc::new(Inner { keeps: Some(keeps), ..self.inner.like() }) }
+    }
+
+    /// Over the same sites, which have other users as well: what the proxy copies by itself their buckets' owners may read.
+    #[must_use]
+    pub fn among_users(self, users: bool) -> Self {
+        Self { inner: Arc::new(Inner { users, ..self.inner.like() }) }
+    }
+
+    /// Whether the sites have other users than the proxy's own.
+    pub fn is_among_users(&self) -> bool {
+        self.inner.users
     }
 
     /// The same tee, writing as one of its clients: these are the same sites with a client's own credentials there.

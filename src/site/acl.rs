@@ -1,7 +1,6 @@
 //! The ACL of an object that is written anew, as the canned ACL that says the same. (Grants to single accounts mean nothing at another
 //! site, and no header says all of them.)
-use crate::gateway::respond::GatewayError;
-use crate::site::{Forward, Location, Site, SiteError};
+use super::{Forward, Location, Site, SiteError};
 use bytes::Bytes;
 use http::Method;
 
@@ -10,7 +9,7 @@ const AUTHENTICATED: &str = "http://acs.amazonaws.com/groups/global/Authenticate
 
 /// What an ACL comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Acl {
+pub enum Acl {
     /// The owner alone: what every object has.
     Usual,
     /// This canned one.
@@ -19,22 +18,41 @@ pub(super) enum Acl {
     Own,
 }
 
-/// The ACL of the current version at a site. Where it keeps none, or does not let the proxy see them, it is the usual one.
-pub(super) async fn acl(site: &Site, at: &Location) -> Result<Acl, GatewayError> {
-    let question = Forward {
-        method: Method::GET,
-        bucket: at.bucket.clone(),
-        key: Some(at.key.clone()),
-        query: vec![("acl".to_owned(), String::new())],
-        headers: Vec::new(),
-        body: Bytes::new(),
-    };
-    match site.forward(&question).await {
-        Ok(answer) => Ok(of(&String::from_utf8_lossy(&answer.body))),
-        Err(SiteError::S3 { status: 403 | 405 | 501, .. } | SiteError::Unsupported { .. }) => Ok(Acl::Usual),
-        Err(SiteError::S3 { status: 404, code, .. }) if code != "NoSuchKey" && code != "NoSuchBucket" => Ok(Acl::Usual),
-        Err(error) => Err(error.into()),
+impl Site {
+    /// The ACL of a version (`None`: the current one). Where the site keeps none, or does not let the proxy see them, it is the usual one.
+    ///
+    /// # Errors
+    /// 404 when there is no such object; an outage.
+    pub async fn acl(&self, at: &Location, version: Option<&str>) -> Result<Acl, SiteError> {
+        let mut query = vec![("acl".to_owned(), String::new())];
+        query.extend(version.map(|version| ("versionId".to_owned(), version.to_owned())));
+        match self.forward(&of_acl(Method::GET, at, query, Vec::new())).await {
+            Ok(answer) => Ok(of(&String::from_utf8_lossy(&answer.body))),
+            Err(SiteError::S3 { status: 400 | 403 | 405 | 501, .. } | SiteError::Unsupported { .. }) => Ok(Acl::Usual),
+            Err(SiteError::S3 { status: 404, code, .. }) if code != "NoSuchKey" && code != "NoSuchBucket" => {
+                Ok(Acl::Usual)
+            }
+            Err(error) => Err(error),
+        }
     }
+
+    /// Gives the current version a canned ACL.
+    ///
+    /// # Errors
+    /// As the site answered: many take none.
+    pub async fn put_acl(&self, at: &Location, canned: &str) -> Result<(), SiteError> {
+        let (query, headers) = (vec![("acl".to_owned(), String::new())], vec![("x-amz-acl", canned.to_owned())]);
+        self.forward(&of_acl(Method::PUT, at, query, headers)).await.map(drop)
+    }
+}
+
+fn of_acl(
+    method: Method,
+    at: &Location,
+    query: Vec<(String, String)>,
+    headers: Vec<(&'static str, String)>,
+) -> Forward {
+    Forward { method, bucket: at.bucket.clone(), key: Some(at.key.clone()), query, headers, body: Bytes::new() }
 }
 
 /// From S3's XML (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>, canned ACLs).
