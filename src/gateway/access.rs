@@ -89,7 +89,8 @@ impl S3Access for Access {
         }
         let (operation, bucket) = (operation_of(cx), cx.s3_path().get_bucket_name());
         let query = cx.uri().query().unwrap_or_default();
-        let visit = Visit { operation, bucket, key: cx.s3_path().get_object_key(), query, row: None };
+        let (key, headers, secure) = (cx.s3_path().get_object_key(), cx.headers(), is_secure(context.as_ref()));
+        let visit = Visit { operation, bucket, key, query, row: None, headers, secure };
         let anybody = match (&access_key_id, &self.gateway) {
             (None, Some(gateway)) if is_form => anonymous::may_admit_form(gateway, bucket).await?,
             (None, _) => self.admits_anybody(&visit).await?,
@@ -110,15 +111,14 @@ impl S3Access for Access {
         let narrowed =
             self.authorizer.permit(of_bucket.principal(), Operation::PutObject, of_bucket.bucket(), Some(&key));
         let narrowed = narrowed.map_err(|_| denied())?;
+        let secure = is_secure(req.extensions.get::<RequestContext>());
         if of_bucket.principal().is_anonymous() {
-            let bucket = of_bucket.bucket().map(BucketName::as_str);
-            let operation = Operation::PutObject;
-            let visit = Visit { operation, bucket, key: Some(key.as_str()), query: "", row: None };
-            if !self.admits_anybody(&visit).await? {
+            let (bucket, key) = (of_bucket.bucket().map(BucketName::as_str), Some(key.as_str()));
+            let (operation, headers) = (Operation::PutObject, &req.headers);
+            if !self.admits_anybody(&Visit { operation, bucket, key, query: "", row: None, headers, secure }).await? {
                 return Err(denied());
             }
         }
-        let secure = is_secure(req.extensions.get::<RequestContext>());
         check_transport(&self.rules, secure, of_bucket.bucket(), Some(&key))?;
         if let Some(context) = req.extensions.get::<RequestContext>() {
             context.with(|facts| facts.key = Some(key.as_str().to_owned()));

@@ -6,10 +6,11 @@
 //! and stays denied.
 use super::Gateway;
 use super::passthrough::{Row, Verb, pairs, query_of};
+use super::public_policy::can_be_asked;
 use super::respond::GatewayError;
 use crate::policy::Anonymous;
 use crate::s3::{BucketName, ObjectKey, Operation};
-use crate::site::{Location, SiteError};
+use crate::site::{Location, Site, SiteError};
 use http::HeaderMap;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
@@ -21,6 +22,9 @@ pub(super) struct Visit<'a> {
     pub(super) query: &'a str,
     /// The row of one that is passed on.
     pub(super) row: Option<&'static Row>,
+    pub(super) headers: &'a HeaderMap,
+    /// It came over TLS.
+    pub(super) secure: bool,
 }
 
 /// How the primary is asked.
@@ -34,6 +38,8 @@ enum Question {
 /// Parameters that change the headers of an answer start so
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>: not without a signature).
 const OVERRIDES: &str = "response-";
+const REFERER: &str = "referer";
+const USER_AGENT: &str = "user-agent";
 
 /// Whether anybody may do this.
 ///
@@ -50,15 +56,20 @@ pub(super) async fn admits(gateway: &Gateway, visit: &Visit<'_>) -> S3Result<boo
     if !asks(gateway, word, &bucket, key.as_ref()).await? {
         return Ok(false);
     }
+    let Some(question) = question(visit) else { return Ok(false) };
     let primary = &gateway.sites.primary;
-    let admitted = match (question(visit), &key) {
-        (Some(Question::Read(query)), key) => primary.lets_anybody_read(&bucket, key.as_ref(), &query).await,
-        (Some(Question::Write), Some(key)) => {
-            primary.lets_anybody_write(&Location { bucket: bucket.clone(), key: key.clone() }).await
+    if !may_be_asked_for(primary, &bucket, visit.secure).await? {
+        return Ok(false);
+    }
+    let client = described(visit.headers);
+    let admitted = match (question, &key) {
+        (Question::Read(query), key) => primary.lets_anybody_read(&bucket, key.as_ref(), &query, &client).await,
+        (Question::Write, Some(key)) => {
+            primary.lets_anybody_write(&Location { bucket: bucket.clone(), key: key.clone() }, &client).await
         }
         _ => return Ok(false),
     };
-    let admitted = admitted.map_err(|error: SiteError| S3Error::from(GatewayError::from(error)))?;
+    let admitted = admitted.map_err(failed)?;
     if admitted && reads_object(visit.operation) && pairs(visit.query).any(|(name, _)| name.starts_with(OVERRIDES)) {
         let message = "Request specific response headers cannot be used for anonymous GET requests.";
         return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message));
@@ -91,6 +102,29 @@ async fn asks(gateway: &Gateway, word: Anonymous, bucket: &BucketName, key: Opti
         }
         Anonymous::AsStorage => Ok(true),
     }
+}
+
+/// Whether the bucket's policy, if it has one, says of the proxy's question what it would say of the client's request.
+async fn may_be_asked_for(primary: &Site, bucket: &BucketName, secure: bool) -> S3Result<bool> {
+    match primary.bucket_policy(bucket).await {
+        Ok(policy) => Ok(policy.is_none_or(|policy| can_be_asked(&policy, secure))),
+        Err(error) if error.is_outage() => Err(failed(error)),
+        Err(error) => {
+            tracing::warn!(%bucket, %error, "anonymous requests are denied in a bucket whose policy the proxy cannot read");
+            Ok(false)
+        }
+    }
+}
+
+/// What the client says of itself that policies may go by.
+fn described(headers: &HeaderMap) -> Vec<(&'static str, &str)> {
+    let told =
+        [REFERER, USER_AGENT].into_iter().map(|name| (name, headers.get(name).and_then(|value| value.to_str().ok())));
+    told.filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn failed(error: SiteError) -> S3Error {
+    GatewayError::from(error).into()
 }
 
 /// Whether a write asks for what takes more than leave to write: who may read the object, how long it is kept, its tags.
@@ -130,7 +164,16 @@ mod tests {
     use super::*;
 
     fn asked(operation: Operation, query: &str) -> Option<Question> {
-        question(&Visit { operation, bucket: Some("b"), key: Some("k"), query, row: None })
+        let headers = HeaderMap::new();
+        question(&Visit {
+            operation,
+            bucket: Some("b"),
+            key: Some("k"),
+            query,
+            row: None,
+            headers: &headers,
+            secure: false,
+        })
     }
 
     #[test]

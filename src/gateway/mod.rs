@@ -37,6 +37,7 @@ pub mod metadata;
 mod multipart;
 mod open;
 pub mod passthrough;
+mod public_policy;
 mod publish;
 mod put;
 mod refuse;

@@ -4,12 +4,12 @@
 //! A bucket is made public by its ACL or policy, an object by its ACL. It is remembered before a site is told; what the sites refuse, or what is made
 //! private again, stays remembered until the bucket is deleted, since the primary has to grant it all the same.
 use super::Gateway;
+use super::public_policy::allows_anybody;
 use super::respond::GatewayError;
 use crate::authz::Permit;
 use crate::s3::Operation;
 use http::HeaderMap;
 use s3s::S3Result;
-use serde_json::Value;
 
 /// The group of everybody (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>).
 const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
@@ -43,7 +43,7 @@ fn publishes(operation: Operation, headers: &HeaderMap, body: &[u8]) -> bool {
         Operation::PutBucketAcl | Operation::PutObjectAcl => {
             by_headers(headers) || String::from_utf8_lossy(body).contains(ALL_USERS)
         }
-        Operation::PutBucketPolicy => by_policy(body),
+        Operation::PutBucketPolicy => allows_anybody(body),
         _ => false,
     }
 }
@@ -53,34 +53,6 @@ fn by_headers(headers: &HeaderMap) -> bool {
     let granted =
         |name: &str, value: &[u8]| name.starts_with(GRANTS) && String::from_utf8_lossy(value).contains(ALL_USERS);
     canned || headers.iter().any(|(name, value)| granted(name.as_str(), value.as_bytes()))
-}
-
-/// Whether a policy allows somebody something who cannot be told from anybody
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-bucket-user-policy-specifying-principal-intro.html>).
-fn by_policy(policy: &[u8]) -> bool {
-    let Ok(policy) = serde_json::from_slice::<Value>(policy) else { return false };
-    let statements = policy.get("Statement").map(each).unwrap_or_default();
-    statements.into_iter().any(|statement| {
-        let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-        allows && (statement.get("NotPrincipal").is_some() || statement.get("Principal").is_some_and(is_anybody))
-    })
-}
-
-/// `"*"`, `{"AWS": "*"}` or `{"AWS": ["*", ...]}`.
-fn is_anybody(principal: &Value) -> bool {
-    let star = |name: &Value| name.as_str() == Some("*");
-    match principal {
-        Value::Object(kinds) => kinds.values().flat_map(each).any(star),
-        name => star(name),
-    }
-}
-
-/// What policies write as one thing or as a list of them.
-fn each(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Array(all) => all.iter().collect(),
-        one => vec![one],
-    }
 }
 
 #[cfg(test)]
@@ -113,31 +85,5 @@ mod tests {
         let body = format!("<AccessControlPolicy><URI>{ALL_USERS}</URI></AccessControlPolicy>");
         assert!(publishes(Operation::PutBucketAcl, &HeaderMap::new(), body.as_bytes()));
         assert!(!publishes(Operation::PutBucketTagging, &HeaderMap::new(), body.as_bytes()));
-    }
-
-    #[test]
-    fn a_policy_makes_public_what_it_allows_anybody() {
-        let statement = |effect: &str, principal: &str| format!(r#"{{"Effect":"{effect}",{principal}}}"#);
-        for (statements, public) in [
-            (statement("Allow", r#""Principal":"*""#), true),
-            (statement("Allow", r#""Principal":{"AWS":"*"}"#), true),
-            (statement("Allow", r#""Principal":{"AWS":["arn:aws:iam::1:user/a","*"]}"#), true),
-            (statement("Allow", r#""NotPrincipal":{"AWS":"arn:aws:iam::1:user/a"}"#), true),
-            (statement("Allow", r#""Principal":{"AWS":"arn:aws:iam::1:user/*"}"#), false),
-            (statement("Deny", r#""Principal":"*""#), false),
-        ] {
-            for policy in
-                [format!(r#"{{"Statement":{statements}}}"#), format!(r#"{{"Statement":[{{}},{statements}]}}"#)]
-            {
-                assert_eq!(
-                    publishes(Operation::PutBucketPolicy, &HeaderMap::new(), policy.as_bytes()),
-                    public,
-                    "{policy}"
-                );
-            }
-        }
-        for other in ["", "[]", "{}", "no JSON"] {
-            assert!(!by_policy(other.as_bytes()), "{other}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a site lets anybody do: it is asked without a signature, and its answer counts, not what it says.
 use super::error::{SiteError, element};
+use super::forward::Forward;
 use super::lean::Plan;
 use super::object::Location;
 use super::path;
@@ -11,12 +12,13 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 /// The first byte: whether there is more to be had is not asked.
-const BYTE: &[Header<'static>] = &[("range", "bytes=0-0")];
+const BYTE: Header<'static> = ("range", "bytes=0-0");
 
 type Answer = http::Response<hyper::body::Incoming>;
 
 impl Site {
-    /// Whether the site serves this GET to somebody who signs nothing. Of an object no more than a byte is asked for.
+    /// Whether the site serves this GET to somebody who signs nothing and says this of themselves (sorted, all behind `range`). Of an object no more than a
+    /// byte is asked for.
     ///
     /// # Errors
     /// When it does not say. That there is no such thing is an error, too, for the client to be told: a site may say so of what it does not let
@@ -26,11 +28,12 @@ impl Site {
         bucket: &BucketName,
         key: Option<&ObjectKey>,
         query: &[(String, String)],
+        client: &[Header<'_>],
     ) -> Result<bool, SiteError> {
         let inner = &self.inner;
         let path = path::path_of(&inner.bucket_prefix, bucket, key);
-        let plan =
-            Plan { before: if key.is_some() { BYTE } else { &[] }, ..plan(Method::GET, path, path::query(query)) };
+        let before: Vec<_> = key.map(|_| BYTE).into_iter().chain(client.iter().copied()).collect();
+        let plan = Plan { before: &before, ..plan(Method::GET, path, path::query(query)) };
         let asked = async { Ok(inner.granted(inner.ask_unsigned(&plan, None).await?).await?.is_some()) };
         inner.watched("unsigned", asked).await
     }
@@ -39,10 +42,10 @@ impl Site {
     ///
     /// # Errors
     /// As [`Site::lets_anybody_read`].
-    pub async fn lets_anybody_write(&self, at: &Location) -> Result<bool, SiteError> {
+    pub async fn lets_anybody_write(&self, at: &Location, client: &[Header<'_>]) -> Result<bool, SiteError> {
         let inner = &self.inner;
         let query = path::query(&[("uploads".to_owned(), String::new())]);
-        let plan = plan(Method::POST, path::object_path(&inner.bucket_prefix, at), query);
+        let plan = Plan { before: client, ..plan(Method::POST, path::object_path(&inner.bucket_prefix, at), query) };
         let asked = async {
             let Some(begun) = inner.granted(inner.ask_unsigned(&plan, Some(Bytes::new())).await?).await? else {
                 return Ok(None);
@@ -59,6 +62,23 @@ impl Site {
             );
         }
         Ok(true)
+    }
+}
+
+impl Site {
+    /// The policy of a bucket, as the proxy sees it; `None`: it has none, or the site knows no policies.
+    ///
+    /// # Errors
+    /// When the site does not say, 403 included.
+    pub async fn bucket_policy(&self, bucket: &BucketName) -> Result<Option<Bytes>, SiteError> {
+        let (query, headers) = (vec![("policy".to_owned(), String::new())], Vec::new());
+        let question =
+            Forward { method: Method::GET, bucket: bucket.clone(), key: None, query, headers, body: Bytes::new() };
+        match self.forward(&question).await {
+            Ok(answer) => Ok(Some(answer.body)),
+            Err(SiteError::S3 { status: 404 | 405 | 501, .. } | SiteError::Unsupported { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

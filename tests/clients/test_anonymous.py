@@ -104,6 +104,24 @@ def test_what_a_client_made_public_is_public_and_nothing_else(start_proxy):
     assert anybody.ask("GET", "/private/a").content == BODY
 
 
+def test_a_policy_that_would_judge_the_proxy_is_not_asked(start_proxy):
+    """What it grants the proxy's address it would not grant to anybody. (LocalStack would serve all of it.)"""
+    for rule in ({}, {"anonymous": "as-storage"}):
+        anybody = Anybody(start_proxy(localstack.pair(), rule=rule))
+        grant = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{anybody.bucket}/*"}
+        for condition, status in (
+            ({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, 403),
+            ({"Bool": {"aws:SecureTransport": "true"}}, 403),
+            ({"StringLike": {"aws:Referer": "https://page.example.com/*"}}, 200),
+        ):
+            policy = {"Version": "2012-10-17", "Statement": [{**grant, "Condition": condition}]}
+            anybody.s3.put_bucket_policy(Bucket=anybody.bucket, Policy=json.dumps(policy))
+            assert anybody.ask("GET", "/public/a").status_code == status, condition
+            assert anybody.ask("PUT", "/public/new", data=b"x").status_code == status, condition
+            assert anybody.ask("GET").status_code == status, condition
+            assert anybody.form("public/form").status_code == (204 if status == 200 else 403), condition
+
+
 def test_a_bucket_that_is_made_anew_is_private(start_proxy):
     anybody = Anybody(start_proxy(localstack.pair()))
     anybody.s3.put_bucket_acl(Bucket=anybody.bucket, ACL="public-read")

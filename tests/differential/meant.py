@@ -168,6 +168,7 @@ _RGW = [
     _rgw(_RFC_CONDITIONS, "*.headers.etag", "anonymous.read_of_a_public_object.condition"),
     _rgw("S3 changes no headers for anybody (API_GetObject, response-*)", "*.answer", "anonymous.read_of_a_public_object.another_type"),
     _rgw("Ceph 16 takes it for a plain read; what anybody may is asked of reads", "*.answer", "anonymous.read_of_a_public_object.attributes"),
+    _rgw("a policy by addresses would be asked about the proxy's (docs/SEMANTICS.md)", "*.answer", "anonymous.policy_under_a_condition.address"),
     _rgw("S3 has no list of nobody's buckets", "*.answer", "anonymous.list_of_buckets"),
     _rgw("it cannot be asked about without doing it (docs/SEMANTICS.md)", "*.answer", "anonymous.anybody_may_remove"),
     _rgw("a version-id marker cannot be empty", "*.answer", "versioning.markers_that_are_none"),

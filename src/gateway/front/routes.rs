@@ -7,6 +7,7 @@ use crate::gateway::access::{Access, Asking};
 use crate::gateway::anonymous::Visit;
 use crate::gateway::passthrough::{self, Row};
 use crate::gateway::request;
+use crate::gateway::terms::is_secure;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
@@ -54,8 +55,9 @@ impl S3Route for Routes {
         let Some(Passed { row, target }) = req.extensions.get::<Passed>().cloned() else { return Ok(()) };
         let (operation, query) = (row.operation, req.uri.query().unwrap_or_default());
         let (bucket, key) = (target.bucket.as_deref(), target.key.as_deref());
-        let anybody = req.credentials.is_none()
-            && self.access.admits_anybody(&Visit { operation, bucket, key, query, row: Some(row) }).await?;
+        let (headers, secure) = (&req.headers, is_secure(req.extensions.get::<RequestContext>()));
+        let visit = Visit { operation, bucket, key, query, row: Some(row), headers, secure };
+        let anybody = req.credentials.is_none() && self.access.admits_anybody(&visit).await?;
         let permit = self.access.admit(&Asking {
             operation,
             bucket,

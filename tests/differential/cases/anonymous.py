@@ -172,6 +172,27 @@ def policy(side, actions, what, more):
     side.list_objects_v2()
 
 
+_REFERER = {"StringLike": {"aws:Referer": "https://page.example.com/*"}}
+
+
+@cases(
+    referer=(_REFERER, {"Referer": "https://page.example.com/ledger"}),
+    other_referer=(_REFERER, {"Referer": "https://example.net/"}),
+    no_referer=(_REFERER, {}),
+    agent=({"StringLike": {"aws:UserAgent": "reader/*"}}, {"User-Agent": "reader/7"}),
+    other_agent=({"StringLike": {"aws:UserAgent": "reader/*"}}, {"User-Agent": "writer/7"}),
+    tag=({"StringEquals": {"s3:ExistingObjectTag/public": "yes"}}, {}),
+    address=({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, {}),
+    other_address=({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {}),
+)
+def policy_under_a_condition(side, condition, headers):
+    for key, tagging in (("a", "public=yes"), ("b", "public=no")):
+        side.put_object(Key=key, Body=b"bar", Tagging=tagging)
+    _policy(side, _allow(side, ["s3:GetObject"], Condition=condition))
+    for key in ("a", "b"):
+        _anybody(side, "GET", key, headers=headers)
+
+
 @case
 def policy_that_denies(side):
     side.put_object(Key="public/a", Body=b"bar", ACL="public-read")
