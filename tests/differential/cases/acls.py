@@ -24,7 +24,8 @@ def canned(side, name):
     side.create_bucket(Bucket=side.name(), ACL=name)
 
 
-def _grants(side, permission, grantee):
+def grants(side, permission, grantee):
+    """An ACL of the bucket's owner with one grant."""
     owner = side.s3.get_bucket_acl(Bucket=side.bucket)["Owner"]
     return {"Owner": owner, "Grants": [{"Grantee": grantee, "Permission": permission}]}
 
@@ -39,7 +40,7 @@ def _grants(side, permission, grantee):
 )
 def granted(side, permission):
     side.put_object(Key="foo", Body=b"bar")
-    policy = _grants(side, permission, {"Type": "Group", "URI": _ALL})
+    policy = grants(side, permission, {"Type": "Group", "URI": _ALL})
     side.put_object_acl(Key="foo", AccessControlPolicy=policy)
     side.get_object_acl(Key="foo")
     side.put_bucket_acl(AccessControlPolicy=policy)
@@ -54,7 +55,7 @@ def granted_to_nobody(side):
         {"Type": "AmazonCustomerByEmail", "EmailAddress": "nobody@example.invalid"},
         {"Type": "Group", "URI": "http://example.invalid/"},
     ):
-        policy = _grants(side, "READ", grantee)
+        policy = grants(side, "READ", grantee)
         side.put_object_acl(Key="foo", AccessControlPolicy=policy)
         side.put_bucket_acl(AccessControlPolicy=policy)
     side.get_object_acl(Key="foo")

@@ -3,6 +3,7 @@
 import json
 
 from cases import case, cases
+from cases.acls import grants
 from common import rgw
 
 _PART = 5 * 1024 * 1024
@@ -75,8 +76,7 @@ def object_of(side, acl):
     write_acp=("WRITE_ACP",),
 )
 def granted(side, permission):
-    owner = side.s3.get_bucket_acl(Bucket=side.bucket)["Owner"]
-    policy = {"Owner": owner, "Grants": [{"Grantee": _OTHER, "Permission": permission}]}
+    policy = grants(side, permission, _OTHER)
     side.put_object(Key="foo", Body=b"bar")
     side.put_object_acl(Key="foo", AccessControlPolicy=policy)
     side.put_bucket_acl(AccessControlPolicy=policy)
