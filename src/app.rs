@@ -11,7 +11,7 @@ mod reload;
 mod signals;
 mod usage;
 
-pub use actors::{ActorError, actors};
+pub use actors::{ActorError, actors, greet};
 pub use signals::stop_signal;
 
 use crate::authz::Authorizer;
@@ -114,8 +114,9 @@ impl App {
         let metrics = Metrics::new();
         let sites = build_sites(config.primary, config.backups, metrics.clone())?;
         sites.all().for_each(|site| metrics.declare_site(&site.name().0));
-        let actors = actors::greeted(&credentials, &sites).await?;
-        let unprobed = probe_all(&sites, &config.system_bucket).await;
+        let actors = actors::actors(&credentials, &sites)?;
+        let look = actors::look(&credentials, &actors);
+        let (unprobed, ()) = tokio::join!(probe_all(&sites, &config.system_bucket), look);
         let state = open_state(&config.state).await?;
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         let patience = config.keys.patience;

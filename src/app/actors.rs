@@ -1,7 +1,7 @@
 //! Callers who are users of their own at the sites: the sites as them.
 use crate::identity::{Credentials, Principal, SiteUser};
 use crate::secret::SecretText;
-use crate::site::{SiteCredential, SiteName, Sites};
+use crate::site::{SiteCredential, SiteError, SiteName, Sites};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,25 +44,27 @@ fn acting(who: &Principal, at: &[SiteUser], sites: &Sites) -> Result<Sites, Acto
     sites.acting_as(own).map_err(|site| ActorError::Missing { name: who.name.to_string(), site })
 }
 
-/// The same, after every site was asked once as each of them: who they are there is learned, and a credential that is not taken is told of before
-/// a client meets it.
-///
-/// # Errors
-/// As [`actors`].
-pub(super) async fn greeted(credentials: &Credentials, sites: &Sites) -> Result<Vec<Actor>, ActorError> {
-    let actors = actors(credentials, sites)?;
+/// Every site's answer to each of them, by the credential's name. Who they are there is learned by it.
+pub async fn greet(credentials: &Credentials, actors: &[Actor]) -> Vec<(String, SiteName, Result<(), SiteError>)> {
     let everywhere = actors.iter().flat_map(|(id, sites)| sites.all().map(move |site| (id, site)));
-    let asked = everywhere.map(|(id, site)| async move { (id, site.name(), site.list_buckets().await) });
-    for (id, site, answer) in futures_util::future::join_all(asked).await {
-        let Err(error) = answer else { continue };
+    let asked = everywhere.map(|(id, site)| async move {
         let name = credentials.principal(id).map(|who| who.name.to_string()).unwrap_or_default();
-        if error.is_outage() {
-            tracing::warn!(credential = name, %site, %error, "a caller's own credential cannot be tried at a site now");
-        } else {
-            tracing::warn!(credential = name, %site, %error, "a site does not take a caller's own credential");
+        (name, site.name().clone(), site.list_buckets().await.map(drop))
+    });
+    futures_util::future::join_all(asked).await
+}
+
+/// The same; a credential that is not taken is told of before a client meets it.
+pub(super) async fn look(credentials: &Credentials, actors: &[Actor]) {
+    for (credential, site, answer) in greet(credentials, actors).await {
+        match answer {
+            Ok(()) => {}
+            Err(error) if error.is_outage() => {
+                tracing::warn!(credential, %site, %error, "a caller's own credential cannot be tried at a site now");
+            }
+            Err(error) => tracing::warn!(credential, %site, %error, "a site does not take a caller's own credential"),
         }
     }
-    Ok(actors)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::keys::{Answer, CustodianError, Custodians, Envelope, KeyError, RootSo
 use crate::policy::RuleSet;
 use crate::recovery::ring;
 use crate::s3::BucketName;
-use crate::site::{Capabilities, Site, Sites, Unobserved};
+use crate::site::{Capabilities, Site, SiteError, SiteName, Sites, Unobserved};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,15 +96,11 @@ async fn site_users(credentials: &Credentials, sites: &Sites) -> Vec<(String, Re
         Ok(actors) => actors,
         Err(error) => return vec![("users of the sites".to_owned(), Err(error.to_string()))],
     };
-    let mut answers = Vec::new();
-    for (id, acting) in actors {
-        let name = credentials.principal(&id).map(|who| who.name.to_string()).unwrap_or_default();
-        for site in acting.all() {
-            let answer = site.list_buckets().await.map(|_| "is known there".to_owned());
-            answers.push((format!("credential {name} at {}", site.name()), answer.map_err(|error| error.to_string())));
-        }
-    }
-    answers
+    let told = |(name, site, answer): (String, SiteName, Result<(), SiteError>)| {
+        let answer = answer.map(|()| "is known there".to_owned()).map_err(|error| error.to_string());
+        (format!("credential {name} at {site}"), answer)
+    };
+    app::greet(credentials, &actors).await.into_iter().map(told).collect()
 }
 
 /// Opens a copy of the site's keyring; the site's own is only read.

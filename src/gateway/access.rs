@@ -129,7 +129,7 @@ impl S3Access for Access {
 }
 
 impl Access {
-    /// Whether the primary lets anybody do this, and a rule leaves it to the primary.
+    /// Whether the primary lets anybody do this, and is asked about it.
     pub(super) async fn admits_anybody(&self, visit: &Visit<'_>) -> S3Result<bool> {
         match &self.gateway {
             Some(gateway) => anonymous::admits(gateway, visit).await,

@@ -59,6 +59,7 @@ mod write_tests;
 pub mod front;
 
 /// What every operation works with. Everything inside is shared and cheap to clone.
+#[derive(Clone)]
 pub struct Gateway {
     pub(crate) sites: Sites,
     pub(crate) tee: Tee,
@@ -154,32 +155,9 @@ impl Gateway {
         permit.and_then(|permit| self.actors.get(&permit.principal().access_key_id)).unwrap_or(self)
     }
 
-    /// Whether some callers are users of their own at the sites.
-    pub(in crate::gateway) fn has_actors(&self) -> bool {
-        !self.actors.is_empty()
-    }
-
     /// The same with other credentials at the sites. Everything else is shared.
     fn acting_as(&self, sites: Sites) -> Self {
-        Self {
-            tee: self.tee.acting_as(sites.clone()),
-            sites,
-            keyring: self.keyring.clone(),
-            rules: self.rules.clone(),
-            aliases: self.aliases.clone(),
-            authorizer: self.authorizer.clone(),
-            credentials: self.credentials.clone(),
-            state: self.state.clone(),
-            metrics: self.metrics.clone(),
-            entropy: self.entropy.clone(),
-            region: self.region.clone(),
-            objects: self.objects.clone(),
-            md5: self.md5.clone(),
-            hedge: self.hedge,
-            uploads: self.uploads.clone(),
-            cors: self.cors.clone(),
-            actors: HashMap::new(),
-        }
+        Self { tee: self.tee.acting_as(sites.clone()), sites, ..self.clone() }
     }
 }
 

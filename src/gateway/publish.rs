@@ -8,12 +8,11 @@ use super::public_policy::allows_anybody;
 use super::respond::GatewayError;
 use crate::authz::Permit;
 use crate::s3::Operation;
+use crate::site::ALL_USERS;
 use http::HeaderMap;
 use s3s::S3Result;
 
-/// The group of everybody (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>).
-const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
-/// The canned ACLs that have it.
+/// The canned ACLs that have everybody among their grantees (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>).
 const PUBLIC: [&str; 2] = ["public-read", "public-read-write"];
 const GRANTS: &str = "x-amz-grant-";
 

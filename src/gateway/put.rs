@@ -18,7 +18,7 @@ use crate::policy::{Deletes, Plan, Replication};
 use crate::s3::{Operation, PlainLen, Suite};
 use crate::seal::{ChecksumType, ContentInfo, ObjectName, ObjectSealer, SealedMetadata, VaultKeyId, sealed_len};
 use crate::site::tee::{Committed, Fate, Mode};
-use crate::site::{Location, ObjectHeaders, SiteError, WriteCondition, retention_note};
+use crate::site::{BUCKET_OWNER_TOO, Location, ObjectHeaders, SiteError, WriteCondition, retention_note};
 use crate::state::IndexEntry;
 use crate::telemetry::SuiteUse;
 use bytes::Bytes;
@@ -102,8 +102,8 @@ pub(super) async fn put_object(
 /// What nobody in particular puts belongs to the proxy's user. Where the bucket may be another user's, they have to be able to read it, as they
 /// could if it was nobody's (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>, canned ACLs).
 fn acl_of_nobodys(gateway: &Gateway, permit: &Permit) -> Option<(&'static str, String)> {
-    let shared = permit.principal().is_anonymous() && gateway.has_actors();
-    shared.then(|| ("x-amz-acl", "bucket-owner-full-control".to_owned()))
+    let shared = permit.principal().is_anonymous() && gateway.tee.is_among_users();
+    shared.then(|| ("x-amz-acl", BUCKET_OWNER_TOO.to_owned()))
 }
 
 /// Seals and stores one object.

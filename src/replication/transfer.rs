@@ -5,7 +5,8 @@ use super::throttle::Throttle;
 use crate::s3::SealedETag;
 use crate::site::tee::{KeyGuard, MissError, Tee};
 use crate::site::{
-    Acl, GotObject, Location, ObjectHeaders, PutBody, SealedRange, Site, SiteError, WriteCondition, Written,
+    Acl, BUCKET_OWNER_TOO, GotObject, Location, ObjectHeaders, PutBody, SealedRange, Site, SiteError, WriteCondition,
+    Written,
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -123,7 +124,7 @@ impl Transfer<'_> {
     async fn wanted_acl(&self) -> Result<Option<&'static str>, SiteError> {
         Ok(match self.from.acl(self.at, self.named).await? {
             Acl::Canned(name) => Some(name),
-            Acl::Usual | Acl::Own => self.tee.is_among_users().then_some("bucket-owner-full-control"),
+            Acl::Usual | Acl::Own => self.tee.is_among_users().then_some(BUCKET_OWNER_TOO),
         })
     }
 

@@ -4,7 +4,10 @@ use super::{Forward, Location, Site, SiteError};
 use bytes::Bytes;
 use http::Method;
 
-const ALL: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+/// The group of everybody.
+pub const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+/// The canned ACL of what the proxy writes by itself among other users: the bucket's owner may read it, too.
+pub const BUCKET_OWNER_TOO: &str = "bucket-owner-full-control";
 const AUTHENTICATED: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
 
 /// What an ACL comes to.
@@ -26,9 +29,9 @@ impl Site {
     pub async fn acl(&self, at: &Location, version: Option<&str>) -> Result<Acl, SiteError> {
         let mut query = vec![("acl".to_owned(), String::new())];
         query.extend(version.map(|version| ("versionId".to_owned(), version.to_owned())));
-        match self.forward(&of_acl(Method::GET, at, query, Vec::new())).await {
+        match self.forward(&Forward::question(&at.bucket, Some(&at.key), query)).await {
             Ok(answer) => Ok(of(&String::from_utf8_lossy(&answer.body))),
-            Err(SiteError::S3 { status: 400 | 403 | 405 | 501, .. } | SiteError::Unsupported { .. }) => Ok(Acl::Usual),
+            Err(SiteError::S3 { status: 403 | 405 | 501, .. } | SiteError::Unsupported { .. }) => Ok(Acl::Usual),
             Err(SiteError::S3 { status: 404, code, .. }) if code != "NoSuchKey" && code != "NoSuchBucket" => {
                 Ok(Acl::Usual)
             }
@@ -41,18 +44,11 @@ impl Site {
     /// # Errors
     /// As the site answered: many take none.
     pub async fn put_acl(&self, at: &Location, canned: &str) -> Result<(), SiteError> {
+        let (bucket, key) = (at.bucket.clone(), Some(at.key.clone()));
         let (query, headers) = (vec![("acl".to_owned(), String::new())], vec![("x-amz-acl", canned.to_owned())]);
-        self.forward(&of_acl(Method::PUT, at, query, headers)).await.map(drop)
+        let change = Forward { method: Method::PUT, bucket, key, query, headers, body: Bytes::new() };
+        self.forward(&change).await.map(drop)
     }
-}
-
-fn of_acl(
-    method: Method,
-    at: &Location,
-    query: Vec<(String, String)>,
-    headers: Vec<(&'static str, String)>,
-) -> Forward {
-    Forward { method, bucket: at.bucket.clone(), key: Some(at.key.clone()), query, headers, body: Bytes::new() }
 }
 
 /// From S3's XML (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html>, canned ACLs).
@@ -75,8 +71,8 @@ fn of(xml: &str) -> Acl {
     let others: Vec<_> = others.iter().map(|(group, permission)| (group.as_str(), permission.as_str())).collect();
     match (all, others.as_slice()) {
         (true, []) => Acl::Usual,
-        (true, [(ALL, "READ")]) => Acl::Canned("public-read"),
-        (true, [(ALL, "READ"), (ALL, "WRITE")]) => Acl::Canned("public-read-write"),
+        (true, [(ALL_USERS, "READ")]) => Acl::Canned("public-read"),
+        (true, [(ALL_USERS, "READ"), (ALL_USERS, "WRITE")]) => Acl::Canned("public-read-write"),
         (true, [(AUTHENTICATED, "READ")]) => Acl::Canned("authenticated-read"),
         _ => Acl::Own,
     }
@@ -99,7 +95,7 @@ mod tests {
     #[test]
     fn an_acl_is_known_by_its_canned_name_or_not_at_all() {
         let (me, other) = ("<ID>me</ID>", "<ID>somebody</ID>");
-        let (all, authenticated) = (format!("<URI>{ALL}</URI>"), format!("<URI>{AUTHENTICATED}</URI>"));
+        let (all, authenticated) = (format!("<URI>{ALL_USERS}</URI>"), format!("<URI>{AUTHENTICATED}</URI>"));
         let owner = (me, "FULL_CONTROL");
         for (grants, expected) in [
             (vec![], Acl::Usual),

@@ -46,6 +46,14 @@ pub struct Forwarded {
     pub body: Bytes,
 }
 
+impl Forward {
+    /// A GET with these parameters.
+    pub fn question(bucket: &BucketName, key: Option<&ObjectKey>, query: Vec<(String, String)>) -> Self {
+        let (bucket, key) = (bucket.clone(), key.cloned());
+        Self { method: Method::GET, bucket, key, query, headers: Vec::new(), body: Bytes::new() }
+    }
+}
+
 impl Site {
     /// Passes a request on. It must be one that can be repeated: it is tried twice when a connection turns out to be dead.
     ///

@@ -53,7 +53,7 @@ mod wire;
 pub mod embedded;
 pub mod tee;
 
-pub use acl::Acl;
+pub use acl::{ALL_USERS, Acl, BUCKET_OWNER_TOO};
 pub use ask::{Answered, Asker};
 pub use bucket::{ListedBucket, SiteOwner};
 pub use capabilities::Capabilities;

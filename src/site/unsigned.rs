@@ -71,9 +71,7 @@ impl Site {
     /// # Errors
     /// When the site does not say, 403 included.
     pub async fn bucket_policy(&self, bucket: &BucketName) -> Result<Option<Bytes>, SiteError> {
-        let (query, headers) = (vec![("policy".to_owned(), String::new())], Vec::new());
-        let question =
-            Forward { method: Method::GET, bucket: bucket.clone(), key: None, query, headers, body: Bytes::new() };
+        let question = Forward::question(bucket, None, vec![("policy".to_owned(), String::new())]);
         match self.forward(&question).await {
             Ok(answer) => Ok(Some(answer.body)),
             Err(SiteError::S3 { status: 404 | 405 | 501, .. } | SiteError::Unsupported { .. }) => Ok(None),

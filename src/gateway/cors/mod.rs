@@ -64,14 +64,7 @@ impl Cors {
 
 /// From the first site that answers. A site's refusal (no configuration, no such bucket, no such feature) means no rules.
 async fn ask(gateway: &Gateway, bucket: &BucketName) -> Result<Arc<[Rule]>, GatewayError> {
-    let question = Forward {
-        method: Method::GET,
-        bucket: bucket.clone(),
-        key: None,
-        query: vec![("cors".to_owned(), String::new())],
-        headers: Vec::new(),
-        body: bytes::Bytes::new(),
-    };
+    let question = Forward::question(bucket, None, vec![("cors".to_owned(), String::new())]);
     let asked = &question;
     let ask = |site: Site| async move { Ok(site.forward(asked).await?) };
     match Candidates::of_bucket(gateway).first(ask).await {

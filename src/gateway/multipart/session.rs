@@ -14,7 +14,6 @@ use crate::seal::{ChecksumAlgorithm, ChecksumType, ObjectSealer, SealError};
 use crate::site::tee::{Mode, SiteUploads, Tee};
 use crate::site::{Forward, Location, Site, SiteName};
 use crate::state::Upload;
-use bytes::Bytes;
 use s3s::dto::StorageClass;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
@@ -217,9 +216,7 @@ pub(super) async fn ask_leave(
     key: Option<&ObjectKey>,
     query: Vec<(String, String)>,
 ) -> S3Result<()> {
-    let (method, bucket, key) = (http::Method::GET, bucket.clone(), key.cloned());
-    let question = Forward { method, bucket, key, query, headers: Vec::new(), body: Bytes::new() };
-    primary.forward(&question).await.map(drop).map_err(own_words)
+    primary.forward(&Forward::question(bucket, key, query)).await.map(drop).map_err(own_words)
 }
 
 fn denied() -> S3Error {
